@@ -1,0 +1,79 @@
+"""What a service is: a fold over one market's log, one round at a time.
+
+A round is everything that the log holds for a market between two `round` markers. It is folded in a fixed order -
+what was said in the last round by kind and account, then the market data in the order of the log - so the order in
+which publishers happened to write within a round can never matter.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.messages import Instrument, Message
+from shared.subjects import ACCOUNT_KINDS, Kind
+
+State = Mapping[str, npt.NDArray[np.generic]]
+"""A fold's whole state: named arrays, so that a checkpoint is their bytes."""
+
+
+class Received(NamedTuple):
+    """A message of the log."""
+
+    kind: Kind
+    account: str
+    message: Message
+    sequence: int
+
+
+class Output(NamedTuple):
+    """A message that a fold wants on the log."""
+
+    kind: Kind
+    account: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One closed round. `ts` is the event clock at its end, `previous_ts` at its start (0 in the first round)."""
+
+    number: int
+    ts: int
+    previous_ts: int
+    said: tuple[Received, ...]
+    market_data: tuple[Message, ...]
+
+    def of(self, kind: Kind, account: str) -> list[Message]:
+        """What was said to one account in one kind, in the order of the log."""
+        return [item.message for item in self.said if item.kind == kind and item.account == account]
+
+
+class Fold(Protocol):
+    """One service's fold of one market: pure, deterministic, no clock but the round's."""
+
+    def fold(self, round_: Round) -> Iterable[Output]:
+        """Fold a round and say what follows from it."""
+        ...
+
+    def state(self) -> State:
+        """The arrays that are the state, not copies: restoring writes into them."""
+        ...
+
+
+_ORDER = {kind: index for index, kind in enumerate(ACCOUNT_KINDS)}
+
+
+def canonical(said: Iterable[Received]) -> tuple[Received, ...]:
+    """What was said in a round, in the order in which every fold hears it: by kind, account and sequence."""
+    return tuple(sorted(said, key=lambda item: (_ORDER[item.kind], item.account, item.sequence)))
+
+
+def instrument_of(round_: Round) -> Instrument | None:
+    """The trading rules, if the round brings them."""
+    for message in round_.market_data:
+        if isinstance(message, Instrument):
+            return message
+    return None

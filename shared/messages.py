@@ -1,0 +1,384 @@
+"""Every message on the log: one frozen, typed struct each.
+
+Conventions: `ts` is event time in integer nanoseconds UTC; prices and money are in quote currency; sizes in base
+units; every other unit stands in the field's name. `buy` means that we buy (a bid of ours was hit); the aggressor of
+a public print is the taker's side. Unknown floats are `None` on the wire and NaN in kernels.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+Side: TypeAlias = Literal["sell", "none", "buy"]
+"""Encoded in kernels as index − 1: sell −1, none 0, buy +1."""
+
+FEATURE_NAMES = (
+    "depth_imbalance",
+    "signed_flow_1s",
+    "signed_flow_10s",
+    "momentum_1s_bps",
+    "spread_bps",
+    "sigma_ratio",
+    "log_age",
+)
+FEATURES = len(FEATURE_NAMES)
+REGIMES = ("quiet", "normal", "volatile", "extreme")
+HORIZONS_S = (0.5, 1.0, 5.0, 10.0, 30.0, 60.0)
+LABEL_HORIZON_S = 5.0
+FORECAST_HORIZON_S = 10.0
+RELIABILITY_BINS = 10
+
+FeatureVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=FEATURES, max_length=FEATURES)]
+RegimeVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
+BinVector: TypeAlias = Annotated[
+    tuple[float, ...], msgspec.Meta(min_length=RELIABILITY_BINS, max_length=RELIABILITY_BINS)
+]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What every message carries."""
+
+    ts: int
+
+
+# --- market data -----------------------------------------------------------------------------------------------
+
+
+class Instrument(Message, frozen=True, kw_only=True):
+    """The trading rules of a market; the first message of every session."""
+
+    tick_size: float
+    lot_size: float
+    significant_figures: int = 0
+    min_notional: float = 0.0
+
+
+class Book(Message, frozen=True, kw_only=True):
+    """Full depth as far as the venue shows it: bids descending, asks ascending."""
+
+    recv_ts: int
+    bid_prices: list[float]
+    bid_sizes: list[float]
+    ask_prices: list[float]
+    ask_sizes: list[float]
+
+
+class Depth(Message, frozen=True, kw_only=True):
+    """Incremental levels: absolute sizes, 0 removes a level."""
+
+    recv_ts: int
+    bid_prices: list[float]
+    bid_sizes: list[float]
+    ask_prices: list[float]
+    ask_sizes: list[float]
+
+
+class Bbo(Message, frozen=True, kw_only=True):
+    """Best bid and ask; a side that is empty is `None`."""
+
+    recv_ts: int
+    bid_price: float | None
+    bid_size: float | None
+    ask_price: float | None
+    ask_size: float | None
+
+
+class Trades(Message, frozen=True, kw_only=True):
+    """The prints of one venue message; the lists run in parallel."""
+
+    recv_ts: int
+    times: list[int]
+    prices: list[float]
+    sizes: list[float]
+    aggressors: list[Side]
+    trade_ids: list[int]
+
+
+class Context(Message, frozen=True, kw_only=True):
+    """Slow market state. `funding_rate` is per hour, as a fraction."""
+
+    recv_ts: int
+    funding_rate: float | None = None
+    oracle_price: float | None = None
+    mark_price: float | None = None
+    open_interest: float | None = None
+
+
+class Gap(Message, frozen=True, kw_only=True):
+    """Market data between `from_ts` and `to_ts` was missed."""
+
+    recv_ts: int
+    from_ts: int
+    to_ts: int
+    reason: str
+
+
+class RoundEnd(Message, frozen=True, kw_only=True):
+    """Closes a round: everything published for this market since the last one is now to be folded.
+
+    `ts` is the market's event clock, `frame` counts the source's frames up to here (a restarted feed resumes after
+    it), `final` says that the source has ended.
+    """
+
+    recv_ts: int
+    round: int
+    frame: int
+    session: str
+    final: bool = False
+
+
+# --- commands ---------------------------------------------------------------------------------------------------
+
+TimeInForce: TypeAlias = Literal["post_only", "gtc", "ioc"]
+
+
+class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", forbid_unknown_fields=True):
+    """Place an order. `order_id` is chosen by the sender and unique per account.
+
+    `mid` is the mid that the decision saw; `p_fill` forecasts a fill within 10 s of going live, `p_adverse` an
+    adverse move within 5 s of a fill.
+    """
+
+    order_id: Annotated[int, msgspec.Meta(gt=0, lt=2**62)]
+    side: Literal["buy", "sell"]
+    price: float
+    size: float
+    time_in_force: TimeInForce = "post_only"
+    mid: float | None = None
+    params_version: int = 0
+    p_fill: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    p_adverse: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+
+
+class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
+    """Cancel an order."""
+
+    order_id: int
+
+
+class Modify(Message, frozen=True, kw_only=True, tag_field="type", tag="modify", forbid_unknown_fields=True):
+    """Change an order's price or size. A new price joins the back of the queue; a smaller size keeps its place."""
+
+    order_id: int
+    price: float
+    size: float
+
+
+Command: TypeAlias = Place | Cancel | Modify
+
+ControlAction: TypeAlias = Literal["pause", "resume", "flatten", "reset"]
+
+
+class Control(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's command to an account: `flatten` closes the position, `reset` starts the account afresh."""
+
+    action: ControlAction
+
+
+# --- what the folds say -------------------------------------------------------------------------------------------
+
+AckStatus: TypeAlias = Literal["accepted", "rejected", "modified", "cancelled", "expired", "filled", "refused"]
+"""`accepted` when the order goes live; `refused` answers a command that named no order that could obey it."""
+
+Reason: TypeAlias = Literal[
+    "none",
+    "post_only_would_cross",
+    "insufficient_margin",
+    "off_tick",
+    "off_lot",
+    "below_min_notional",
+    "too_far_from_mid",
+    "bad_size",
+    "bad_price",
+    "bad_time",
+    "duplicate_order_id",
+    "too_many_orders",
+    "unknown_order",
+    "no_market",
+    "no_liquidity",
+    "never_touched",
+    "queue_not_reached",
+    "touched_before_live",
+    "coin",
+    "not_through",
+    "max_position",
+    "reset",
+]
+"""Why an order was rejected, or what kept an order that ended unfilled from filling."""
+
+
+class Ack(Message, frozen=True, kw_only=True):
+    """What became of an order. A terminal ack describes the whole life of the order.
+
+    `queue_ahead` is the external size ahead when the order joined its level; `first_fill_ts` is 0 if never filled.
+    """
+
+    order_id: int
+    status: AckStatus
+    reason: Reason
+    side: Side
+    price: float
+    size: float
+    filled_size: float
+    live_ts: int
+    first_fill_ts: int
+    mid_at_placement: float | None
+    queue_ahead: float | None
+    p_fill: float | None
+    p_adverse: float | None
+
+
+class Fill(Message, frozen=True, kw_only=True):
+    """A simulated fill with everything that later learning needs, frozen at fill time."""
+
+    fill_id: int
+    order_id: int
+    trade_id: int
+    side: Side
+    price: float
+    size: float
+    maker: bool
+    fee: float
+    mid_at_placement: float
+    mid_at_fill: float
+    half_spread_bps: float
+    through: bool
+    queue_ahead_at_join: float | None
+    live_ts: int
+    toxicity: float | None
+    p_fill: float | None
+    p_adverse: float | None
+    features: FeatureVector
+    position_after: float
+
+
+class Account(Message, frozen=True, kw_only=True):
+    """Money of one paper account in one market. The identity: total = spread + inventory − fees + funding."""
+
+    position: float
+    average_entry_price: float
+    mark_price: float
+    cash: float
+    equity: float
+    margin_used: float
+    margin_available: float
+    realised: float
+    unrealised: float
+    spread: float
+    inventory: float
+    fees: float
+    funding: float
+    total: float
+    residual: float
+    turnover: float
+    fills: int
+    orders_live: int
+
+
+class Markout(Message, frozen=True, kw_only=True):
+    """One fill (or one sampled quote that ended unfilled) at one horizon. Positive markout is good for us.
+
+    Only the label horizon (5 s) carries `adverse`; an unresolved markout carries no numbers at all.
+    """
+
+    fill_id: int
+    order_id: int
+    filled: bool
+    side: Side
+    fill_ts: int
+    price: float
+    size: float
+    mid_at_fill: float
+    horizon_s: float
+    resolved: bool
+    mid: float | None
+    markout_bps: float | None
+    adverse_selection_bps: float | None
+    label: bool
+    adverse: bool
+    adverse_volatility_scaled: bool
+    toxicity: float | None
+    features: FeatureVector
+
+
+class Estimate(Message, frozen=True, kw_only=True):
+    """What is known of a market and of one's own fills in it.
+
+    κ in 1/(fraction of price); `intensity` is A of A·e^(−κδ) in fills per second per order; σ in bp per √s.
+    `classifier_ready` is false while toxicity is the base rate.
+    """
+
+    version: int
+    kappa: float
+    kappa_sd: float
+    intensity: float
+    own_fills: int
+    kappa_confidence: float
+    exposure_s: float
+    market_kappa: float
+    market_prints: int
+    sigma_bps: float
+    sigma_bipower_bps: float
+    jump_ratio: float
+    sigma_p10_bps: float
+    sigma_p90_bps: float
+    regime: Literal["quiet", "normal", "volatile", "extreme"]
+    regime_probabilities: RegimeVector
+    regime_seconds: RegimeVector
+    regime_changes: int
+    toxicity_bid: float
+    toxicity_ask: float
+    adverse_base_rate: float
+    classifier_ready: bool
+    classifier_samples: int
+    dropped: int
+
+
+class Calibration(Message, frozen=True, kw_only=True):
+    """How far the system may trust what it learned, and how well its forecasts held."""
+
+    version: int
+    cal_progress: float
+    cal_gamma: float
+    as_progress: float
+    kappa_progress: float
+    fill_rate_progress: float
+    fills: int
+    outcomes_resolved: int
+    outcomes_adverse: int
+    fill_forecasts: int
+    fill_brier: float | None
+    fill_skill: float | None
+    fill_log_loss: float | None
+    fill_ece: float | None
+    fill_bin_count: BinVector
+    fill_bin_forecast: BinVector
+    fill_bin_observed: BinVector
+    toxicity_forecasts: int
+    toxicity_brier: float | None
+    toxicity_skill: float | None
+    toxicity_log_loss: float | None
+    toxicity_ece: float | None
+    toxicity_bin_count: BinVector
+    toxicity_bin_forecast: BinVector
+    toxicity_bin_observed: BinVector
+
+
+CheckState: TypeAlias = Literal["waiting", "pass", "fail"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of the validation checklist, with the numbers it was judged on."""
+
+    state: CheckState
+    cause: str
+    remedy: str
+    numbers: dict[str, float]
+
+
+class Checklist(Message, frozen=True, kw_only=True):
+    """The validation checklist of one account in one market."""
+
+    checks: dict[str, Check]
+    counts: dict[str, int]
+    counts_equal: bool
