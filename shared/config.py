@@ -1,0 +1,131 @@
+"""Settings: one TOML file, every key overridable by `PAPER_<SECTION>_<KEY>`; wrong keys and values are refused.
+
+A section is a service's settings. `[accounts.<name>.<section>]` overrides a section for one paper account; without an
+`[accounts]` table there is one account, `main`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+SECTIONS: Final = (
+    "bus",
+    "feed",
+    "fill_sim",
+    "quoter",
+    "estimator",
+    "outcome_tracker",
+    "calibration",
+    "monitor",
+)
+ACCOUNTS: Final = "accounts"
+DEFAULT_ACCOUNT: Final = "main"
+ENVIRONMENT_PREFIX: Final = "PAPER_"
+NOT_SETTINGS: Final = ("PAPER_SETTINGS", "PAPER_TEST_DATA")
+
+T = TypeVar("T")
+Tables = dict[str, Any]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the text names the key and what to change."""
+
+
+class Settings:
+    """The merged settings, not yet checked against any section's type."""
+
+    def __init__(self, tables: Mapping[str, Any]) -> None:
+        for name in tables:
+            if name not in (*SECTIONS, ACCOUNTS):
+                raise SettingsError(f"unknown section [{name}]{_suggestion(name, (*SECTIONS, ACCOUNTS))}")
+        self.tables: Tables = {name: dict(table) for name, table in tables.items()}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The paper accounts, in the order of the file."""
+        return tuple(self.tables.get(ACCOUNTS, {})) or (DEFAULT_ACCOUNT,)
+
+    def section(self, name: str, struct: type[T], account: str | None = None) -> T:
+        """A section as its typed settings; raises SettingsError naming the key that is wrong."""
+        values = dict(self.tables.get(name, {}))
+        path = f"[{name}]"
+        if account is not None:
+            overrides = self.tables.get(ACCOUNTS, {}).get(account, {})
+            for section in overrides:
+                if section not in SECTIONS:
+                    where = f"[accounts.{account}.{section}]"
+                    raise SettingsError(f"unknown section {where}{_suggestion(section, SECTIONS)}")
+            if overrides.get(name):
+                values |= overrides[name]
+                path = f"[{name}] or [accounts.{account}.{name}]"
+        return _convert(values, struct, path)
+
+    def by_account(self, name: str, struct: type[T]) -> dict[str, T]:
+        """A section once per paper account, with that account's overrides."""
+        return {account: self.section(name, struct, account) for account in self.accounts}
+
+
+def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
+    known = msgspec.structs.fields(struct)  # type: ignore[arg-type]
+    names = [field.name for field in known]
+    for key in values:
+        if key not in names:
+            raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, names)}")
+    try:
+        return msgspec.convert(values, struct, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _suggestion(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+
+
+def load(path: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file (TOML, or JSON by its ending) and apply the environment's overrides.
+
+    Without a path `PAPER_SETTINGS` names the file; without either the defaults hold. Raises SettingsError.
+    """
+    environment = os.environ if environment is None else environment
+    path = path or environment.get("PAPER_SETTINGS")
+    tables = _read(Path(path)) if path else {}
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
+            section, key = _split(name)
+            tables.setdefault(section, {})[key] = _value(text)
+    return Settings(tables)
+
+
+def _read(path: Path) -> Tables:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
+    try:
+        tables = msgspec.json.decode(content) if path.suffix == ".json" else tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not valid: {error}") from None
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise SettingsError(f"the settings file {path} must hold sections such as [feed], each with its settings")
+    return tables
+
+
+def _split(name: str) -> tuple[str, str]:
+    words = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+    for section in sorted(SECTIONS, key=len, reverse=True):
+        if words.startswith(section + "_"):
+            return section, words.removeprefix(section + "_")
+    raise SettingsError(f"the environment variable {name} names no section{_suggestion(words, SECTIONS)}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
