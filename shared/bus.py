@@ -31,16 +31,20 @@ class BusError(RuntimeError):
     """The bus could not do what was asked; the text says what to change."""
 
 
-class FencedError(BusError):
-    """Another worker has written to this subject: this one may not."""
-
-
 class Stored(NamedTuple):
     """A message as the log holds it."""
 
     sequence: int
     message_id: str
     payload: bytes
+
+
+class FencedError(BusError):
+    """Somebody else has written to this subject since: `stored` is the subject's last message."""
+
+    def __init__(self, subject: str, stored: Stored | None) -> None:
+        super().__init__(f"{subject} was written by another worker")
+        self.stored = stored
 
 
 class _PubAck(msgspec.Struct):
@@ -63,7 +67,7 @@ class Bus:
 
     @classmethod
     async def connect(cls, url: str, name: str, **options: Any) -> "Bus":
-        """Connect; raises BusError if the broker cannot be reached. Later breaks are mended by reconnecting for ever."""
+        """Connect; raises BusError if the broker cannot be reached. Later breaks are mended by reconnecting."""
         client = Client()
         bus = cls(client)
         try:
@@ -72,7 +76,7 @@ class Bus:
                 name=name,
                 inbox_prefix=f"_INBOX_{name.replace('-', '_').replace('.', '_')}".encode(),
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps for this, fractions included
                 ping_interval=5,
                 max_outstanding_pings=2,
                 error_cb=bus._on_error,
@@ -81,7 +85,7 @@ class Bus:
                 connect_timeout=2,
                 **options,
             )
-        except (OSError, nats.errors.Error, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, nats.errors.Error) as error:
             raise BusError(f"no NATS server answers at {url}: {error}; start one, or set [bus] url") from error
         return bus
 
@@ -133,7 +137,7 @@ class Bus:
             try:
                 reply = await self.client.request(f"$JS.API.DIRECT.GET.{STREAM}.{subject}", timeout=ACK_TIMEOUT_S)
                 break
-            except (nats.errors.Error, asyncio.TimeoutError) as error:
+            except (TimeoutError, nats.errors.Error) as error:
                 log.warning("bus: asking for the last message of %s again: %s", subject, error)
                 await asyncio.sleep(0.25)
         headers = reply.headers or {}
@@ -153,7 +157,7 @@ class Bus:
         while True:
             try:
                 reply = await self.client.request(subject, payload, timeout=ACK_TIMEOUT_S, headers=headers)
-            except (nats.errors.Error, asyncio.TimeoutError) as error:
+            except (TimeoutError, nats.errors.Error) as error:
                 log.warning("bus: writing %s again: %s", subject, str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
                 continue
@@ -167,7 +171,7 @@ class Bus:
             stored = await self.last(subject)
             if stored is not None and stored.message_id == message_id:
                 return stored.sequence
-            raise FencedError(f"{subject} was written by another worker")
+            raise FencedError(subject, stored)
 
 
 class LogReader:
@@ -252,7 +256,7 @@ class LogReader:
             await self._close()
             if not self._stopped:
                 await self._open()
-        except (nats.errors.Error, asyncio.TimeoutError, APIError, OSError) as error:
+        except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
             log.warning("bus: reading anew failed, trying again: %s", error)
 
     async def _on_message(self, message: Msg) -> None:
@@ -260,7 +264,8 @@ class LogReader:
         if self._stopped or self._subscription is None or message.subject == self._subscription.subject:
             await self._on_control(message)
             return
-        fields = message.reply.split(".")  # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns>.<pending>
+        fields = message.reply.split(".")
         sequence, consumer_sequence = int(fields[5]), int(fields[6])
         if fields[3] != self._consumer and self._consumer:
             return

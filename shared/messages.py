@@ -114,17 +114,20 @@ class Gap(Message, frozen=True, kw_only=True):
 
 
 class RoundEnd(Message, frozen=True, kw_only=True):
-    """Closes a round: everything published for this market since the last one is now to be folded.
+    """Closes a round: the `messages` market data messages since the last marker, and what was said, are to be folded.
 
     `ts` is the market's event clock, `frame` counts the source's frames up to here (a restarted feed resumes after
-    it), `final` says that the source has ended.
+    it), `final` says that the source has ended. With `discard` it closes nothing: a restarted feed says that what was
+    published since the last marker will come again.
     """
 
     recv_ts: int
     round: int
     frame: int
     session: str
+    messages: int = 0
     final: bool = False
+    discard: bool = False
 
 
 # --- commands ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,17 @@
+"""The estimator process: wiring only."""
+
+from services.estimator.config import EstimatorConfig
+from services.estimator.metrics import METRICS, samples
+from services.estimator.service import Estimator
+from shared.runtime import Service, main
+
+SERVICE = Service(
+    name="estimator",
+    inputs=("md", "fills", "acks", "markouts"),
+    make_fold=lambda settings, market: Estimator(market, settings.by_account("estimator", EstimatorConfig)),
+    metrics=METRICS,
+    samples=samples,
+)
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,205 @@
+"""Publishes a market's rounds and waits, after each, until every fold has folded it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from shared.bus import Bus
+from shared.health import Heartbeat
+from shared.messages import Message, RoundEnd
+from shared.subjects import MARKET_DATA, Market, subject
+
+log = logging.getLogger(__name__)
+
+SETTLE_ROUNDS: Final = 4
+"""Empty rounds after the last one: a fill, what is learned from it and the check of that are each a round apart."""
+
+_kinds: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
+_encode: Final = msgspec.json.Encoder().encode
+_heartbeat: Final = msgspec.json.Decoder(Heartbeat)
+_round_end: Final = msgspec.json.Decoder(RoundEnd)
+
+
+class SessionError(ValueError):
+    """The log cannot take this source; the text says what to change."""
+
+
+class Barrier:
+    """Knows how far every fold has come, from the progress that they report."""
+
+    def __init__(self, services: Sequence[str], timeout_s: float, first_timeout_s: float) -> None:
+        self.absences = 0
+        self._services = services
+        self._timeout_s = timeout_s
+        self._first_timeout_s = first_timeout_s
+        self._folded: dict[tuple[str, str], int] = {}
+        self._absent: set[tuple[str, str]] = set()
+        self._waiters: dict[str, tuple[int, asyncio.Event]] = {}
+
+    async def on_progress(self, message: Msg) -> None:
+        """Take a fold's report `progress.<service>.<venue>.<asset>` of the last round that it folded."""
+        _, service, market = message.subject.split(".", 2)
+        self._advance(service, market, int(message.data))
+
+    async def on_heartbeat(self, message: Msg) -> None:
+        """Take the same from a heartbeat, in case a report was lost with a connection."""
+        beat = _heartbeat.decode(message.data)
+        for market, health in beat.markets.items():
+            self._advance(beat.service, market, health.round)
+
+    def _advance(self, service: str, market: str, number: int) -> None:
+        self._folded[service, market] = number
+        if market in self._waiters:
+            wanted, event = self._waiters[market]
+            if number >= wanted and self._arrived(market, wanted):
+                event.set()
+
+    def absent(self, market: Market) -> list[str]:
+        """The services that are not waited for, because they did not answer in time."""
+        return [service for service in self._services if (service, str(market)) in self._absent]
+
+    def _arrived(self, market: str, number: int) -> bool:
+        return not self._missing(market, number)
+
+    def _missing(self, market: str, number: int) -> list[str]:
+        missing = []
+        for service in self._services:
+            key = (service, market)
+            if self._folded.get(key, -1) >= number:
+                self._absent.discard(key)
+            elif key not in self._absent:
+                missing.append(service)
+        return missing
+
+    async def wait(self, market: Market, number: int) -> None:
+        """Wait until every service has folded the round; one that takes too long is no longer waited for."""
+        name = str(market)
+        if self._arrived(name, number):
+            return
+        event = asyncio.Event()
+        self._waiters[name] = (number, event)
+        never = any((service, name) not in self._folded for service in self._missing(name, number))
+        try:
+            await asyncio.wait_for(event.wait(), self._first_timeout_s if never else self._timeout_s)
+        except TimeoutError:
+            self._give_up(name, number)
+        finally:
+            del self._waiters[name]
+
+    def _give_up(self, market: str, number: int) -> None:
+        for service in self._missing(market, number):
+            self._absent.add((service, market))
+            self.absences += 1
+            log.error("%s has not folded round %d of %s: going on without it", service, number, market)
+
+
+class Publisher:
+    """Publishes one market's rounds in order, resuming where the log ends."""
+
+    def __init__(self, bus: Bus, market: Market, session: str, barrier: Barrier) -> None:
+        self.messages = 0
+        self.rounds = 0
+        self.repeats = 0
+        self.last_ts = 0
+        self.last_round = -1
+        self._bus = bus
+        self._market = market
+        self._session = session
+        self._barrier = barrier
+        self._round_subject = subject("round", market)
+
+    async def resume(self) -> int:
+        """The last round of this session that the log holds, −1 if none.
+
+        Raises SessionError if the log holds another session of this market, or all of this one.
+        """
+        stored = await self._bus.last(self._round_subject)
+        if stored is None:
+            return -1
+        end = _round_end.decode(stored.payload)
+        if end.session != self._session:
+            raise SessionError(f"the log already holds another session of {self._market}: use another data directory")
+        if end.final:
+            raise SessionError(
+                f"the log already holds the whole of this session of {self._market}: "
+                "use another data directory to run it again"
+            )
+        self.last_ts, self.last_round = end.ts, end.round
+        await self._discard(end)
+        return end.round
+
+    async def publish(self, market_data: Sequence[Message], end: RoundEnd) -> None:
+        """Publish one round, wait for the log to have it whole and for the folds to have folded it."""
+        end = msgspec.structs.replace(end, messages=len(market_data))
+        while not await self._publish_once(market_data, end):
+            self.repeats += 1
+            await self._discard(end)
+        self.messages += len(market_data)
+        self.rounds += 1
+        self.last_ts, self.last_round = end.ts, end.round
+        await self._barrier.wait(self._market, end.round)
+
+    async def _publish_once(self, market_data: Sequence[Message], end: RoundEnd) -> bool:
+        """Whether nothing of the round can have been lost: the connection stood from its first byte to the marker's."""
+        reconnects = self._bus.reconnects
+        for message in market_data:
+            await self._bus.publish(subject(_kinds[type(message)], self._market), _encode(message))
+        message_id = f"{self._session}|{end.round}|{self.repeats}"
+        await self._bus.append(self._round_subject, _encode(end), message_id)
+        return self._bus.reconnects == reconnects and self._bus.client.is_connected
+
+    async def _discard(self, end: RoundEnd) -> None:
+        marker = msgspec.structs.replace(end, discard=True)
+        message_id = f"{self._session}|{end.round}|{time.time_ns()}"
+        await self._bus.append(self._round_subject, _encode(marker), message_id)
+
+
+def until(
+    rounds: Iterable[tuple[Message, ...]], duration_ns: int, round_ns: int
+) -> Iterator[tuple[tuple[Message, ...], RoundEnd]]:
+    """The rounds up to a duration of event time (0: all), then the empty rounds in which the folds settle.
+
+    Only the last one is final: what the last market data caused is heard by everybody before the run ends.
+    """
+    first_ts, end = 0, None
+    for *market_data, marker in rounds:
+        end = _marker(marker)
+        first_ts = first_ts or end.ts
+        yield tuple(market_data), msgspec.structs.replace(end, final=False)
+        if duration_ns and end.ts - first_ts >= duration_ns:
+            break
+    if end is None:
+        return
+    for step in range(1, SETTLE_ROUNDS + 1):
+        ts, final = end.ts + step * round_ns, step == SETTLE_ROUNDS
+        yield (), msgspec.structs.replace(end, round=end.round + step, ts=ts, final=final)
+
+
+def _marker(message: Message) -> RoundEnd:
+    if not isinstance(message, RoundEnd):
+        raise ValueError("a round ends with its marker")
+    return message
+
+
+class Pace:
+    """Releases rounds at a multiple of real time; 0 means at once. All markets share one start."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._start: tuple[int, float] | None = None
+
+    async def wait(self, ts: int) -> None:
+        """Wait until event time `ts` is due."""
+        if self._speed <= 0:
+            return
+        if self._start is None:
+            self._start = (ts, time.monotonic())
+        first_ts, started = self._start
+        delay = started + (ts - first_ts) * 1e-9 / self._speed - time.monotonic()
+        if delay > 0:
+            await asyncio.sleep(delay)

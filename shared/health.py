@@ -1,0 +1,36 @@
+"""What a service says of itself once a second, outside the log."""
+
+from typing import Final
+
+import msgspec
+
+HEARTBEAT_EVERY_S: Final = 1.0
+
+
+class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One owned market: the last round folded, its event time, the newest checkpoint and what was refused."""
+
+    round: int
+    ts: int
+    checkpoint_ts: int
+    checkpoint_loads: bool
+    checkpoints: int
+    bad: dict[str, int]
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """`service` on `worker` is alive; `markets` are those it owns, by `<venue>.<asset>`."""
+
+    service: str
+    worker: str
+    markets: dict[str, MarketHealth]
+
+
+def heartbeat_subject(service: str, worker: str) -> str:
+    """Where a worker's heartbeat is heard."""
+    return f"health.{service}.{worker}"
+
+
+def progress_subject(service: str, market: object) -> str:
+    """Where a fold reports the last round that it folded."""
+    return f"progress.{service}.{market}"

@@ -1,0 +1,221 @@
+"""One market's fold at work: restore, consume, fold a round, append what it says, report progress, checkpoint."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from shared.bus import Bus, FencedError, LogReader, Stored
+from shared.checkpoint import CheckpointError, CheckpointStore, Position
+from shared.fold import Fold, Output, Received, Round, canonical
+from shared.health import MarketHealth, progress_subject
+from shared.messages import Command, Message, RoundEnd
+from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_NS: Final = 300 * 1_000_000_000
+_decoders: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
+    kind: msgspec.json.Decoder(struct) for kind, struct in {**MARKET_DATA, **ACCOUNT_KINDS, "orders": Command}.items()
+}
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Cursor(NamedTuple):
+    """The round and place in it of what a service last said on a subject (−1 if nothing), and its sequence."""
+
+    round: int
+    place: int
+    sequence: int
+
+
+def filters(market: Market, inputs: Collection[Kind]) -> list[str]:
+    """The subjects that a fold of this market reads: its inputs, and always the rounds."""
+    kinds = [kind for kind in inputs if kind != "md"]
+    market_data = [f"md.{market}.>"] if "md" in inputs else [subject(kind, market) for kind in ("instrument", "round")]
+    return market_data + [subject(kind, market, "*") for kind in kinds]
+
+
+class Runner:
+    """Runs one service's fold of one market on the bus."""
+
+    def __init__(
+        self, bus: Bus, service: str, market: Market, fold: Fold, inputs: Collection[Kind], store: CheckpointStore
+    ) -> None:
+        self.market = market
+        self.fold = fold
+        self.bad: Counter[str] = Counter()
+        self.position = Position(sequence=0, round=-1, ts=0)
+        self.checkpoint_ts = 0
+        self.checkpoint_loads = True
+        self.checkpoints = 0
+        self.rounds = 0
+        self.outputs = 0
+        self.suppressed = 0
+        self.step_seconds = 0.0
+        self.final = False
+        self.fenced = False
+        self._bus = bus
+        self._service = service
+        self._store = store
+        self._accounts = getattr(fold, "accounts", None)
+        self._hears_market_data = "md" in inputs
+        self._said: list[Received] = []
+        self._market_data: list[Message] = []
+        self._cursors: dict[str, _Cursor] = {}
+        self._reader = LogReader(bus, filters(market, inputs), 0, self._on_message)
+
+    async def start(self) -> None:
+        """Restore the newest checkpoint and fold on from there."""
+        position, complaints = self._store.restore(self.market, self.fold.state())
+        for complaint in complaints:
+            self.bad["checkpoint_refused"] += 1
+            log.error("%s %s: %s; folding on from an older place", self._service, self.market, complaint)
+        if position is not None:
+            self.position = position
+            self.checkpoint_ts = position.ts
+        self._reader.sequence = self.position.sequence
+        await self._reader.start()
+        if position is not None:
+            await self._report()
+
+    async def stop(self) -> None:
+        """Stop between two rounds and checkpoint."""
+        await self._reader.stop()
+        if self.position.sequence and not self.fenced:
+            self.checkpoint()
+
+    @property
+    def pending(self) -> int:
+        """Messages of the log that wait to be folded."""
+        return self._reader.pending
+
+    @property
+    def resets(self) -> int:
+        """How often the reader had to ask for messages anew."""
+        return self._reader.resets
+
+    def health(self) -> MarketHealth:
+        """What the heartbeat says of this market."""
+        return MarketHealth(
+            round=self.position.round,
+            ts=self.position.ts,
+            checkpoint_ts=self.checkpoint_ts,
+            checkpoint_loads=self.checkpoint_loads,
+            checkpoints=self.checkpoints,
+            bad=dict(self.bad),
+        )
+
+    async def _on_message(self, sequence: int, name: str, payload: bytes) -> None:
+        if self.fenced:
+            return
+        where = address(name)
+        try:
+            message: Message = _decoders[where.kind].decode(payload)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            self.bad[f"malformed_{where.kind}"] += 1
+            log.warning("%s: refused a message on %s: %s", self._service, name, error)
+            return
+        if isinstance(message, RoundEnd):
+            await self._on_round_end(sequence, message)
+        elif where.account:
+            self._hear(where, message, sequence)
+        else:
+            self._market_data.append(message)
+
+    def _hear(self, where: Address, message: Message, sequence: int) -> None:
+        if self._accounts is not None and where.account not in self._accounts:
+            self.bad["unknown_account"] += 1
+            log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
+            return
+        self._said.append(Received(where.kind, where.account, message, sequence))
+
+    async def _on_round_end(self, sequence: int, end: RoundEnd) -> None:
+        if not self._foldable(end):
+            self._market_data.clear()
+            return
+        started = time.perf_counter()
+        round_ = Round(
+            number=end.round,
+            ts=end.ts,
+            previous_ts=self.position.ts,
+            said=canonical(self._said),
+            market_data=tuple(self._market_data),
+        )
+        self._said, self._market_data = [], []
+        outputs = list(self.fold.fold(round_))
+        self.step_seconds += time.perf_counter() - started
+        try:
+            await self._append(end.round, outputs)
+        except FencedError as error:
+            self.fenced = True
+            log.error("%s %s: fenced, giving the market up: %s", self._service, self.market, error)
+            return
+        self.rounds += 1
+        self.position = Position(sequence=sequence, round=end.round, ts=end.ts)
+        if end.final or end.ts - self.checkpoint_ts >= CHECKPOINT_EVERY_NS:
+            self.checkpoint()
+        self.final = end.final
+        await self._report()
+
+    async def _report(self) -> None:
+        await self._bus.publish(progress_subject(self._service, self.market), str(self.position.round).encode())
+
+    def _foldable(self, end: RoundEnd) -> bool:
+        """Whether the round is new and whole. A feed that lost its connection discards it and publishes it again."""
+        if end.discard or end.round <= self.position.round:
+            return False
+        if self._hears_market_data and len(self._market_data) != end.messages:
+            self.bad["incomplete_round"] += 1
+            return False
+        return True
+
+    async def _append(self, number: int, outputs: Iterable[Output]) -> None:
+        for index, output in enumerate(outputs):
+            name = subject(output.kind, self.market, output.account)
+            cursor = await self._cursor(name)
+            if (number, index) <= (cursor.round, cursor.place):
+                self.suppressed += 1
+            else:
+                sequence = await self._append_one(name, number, index, _encode(output.message), cursor)
+                self._cursors[name] = _Cursor(number, index, sequence)
+                self.outputs += 1
+
+    async def _append_one(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> int:
+        message_id = f"{self._service}|{self.market}|{number}|{index}"
+        while True:
+            try:
+                return await self._bus.append(name, payload, message_id, cursor.sequence)
+            except FencedError as error:
+                cursor = self._cursor_of(error.stored)
+                if cursor.round >= 0:
+                    raise  # a worker of this very service is ahead; a foreign program only took a turn
+
+    async def _cursor(self, name: str) -> _Cursor:
+        """What this service last said on a subject."""
+        if name not in self._cursors:
+            self._cursors[name] = self._cursor_of(await self._bus.last(name))
+        return self._cursors[name]
+
+    def _cursor_of(self, stored: Stored | None) -> _Cursor:
+        if stored is None:
+            return _Cursor(-1, -1, 0)
+        fields = stored.message_id.split("|")
+        if len(fields) != 4 or fields[0] != self._service:
+            return _Cursor(-1, -1, stored.sequence)
+        return _Cursor(int(fields[2]), int(fields[3]), stored.sequence)
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint as of the last folded round and read it back; a failure is counted, nothing is lost."""
+        try:
+            self._store.save(self.market, self.position, self.fold.state())
+            self.checkpoint_loads = self._store.newest(self.market) == self.position
+        except CheckpointError as error:
+            self.bad["checkpoint_failed"] += 1
+            log.error("%s %s: %s", self._service, self.market, error)
+            return
+        self.checkpoint_ts = self.position.ts
+        self.checkpoints += 1

@@ -1,0 +1,225 @@
+"""What every fold service has in common: discover markets, run their folds, export metrics, stop cleanly."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import uvloop
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from shared.bus import Bus, BusError, LogReader
+from shared.checkpoint import CheckpointStore
+from shared.compiled import release_compiler_memory, warm
+from shared.config import Settings, SettingsError, load
+from shared.fold import Fold
+from shared.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject
+from shared.metrics import MARKET, FoldCollector, Metric, Sample
+from shared.runner import Runner
+from shared.subjects import Kind, Market, address
+from shared.web import StatusServer
+
+log = logging.getLogger(__name__)
+
+LOOP_STALL_S: Final = 5.0
+
+
+class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and the limits of the log."""
+
+    url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
+    max_bytes: Annotated[int, msgspec.Meta(ge=2**20, description="most bytes that the log keeps")] = 8 * 2**30
+    max_age_s: Annotated[float, msgspec.Meta(ge=600, description="longest time that the log keeps a message, s")] = (
+        7 * 86400.0
+    )
+    data_dir: Annotated[str, msgspec.Meta(description="directory of the checkpoints")] = "data"
+    host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A fold service: what it hears, what folds it, what it exports."""
+
+    name: str
+    inputs: Collection[Kind]
+    make_fold: Callable[[Settings, Market], Fold]
+    metrics: Sequence[Metric]
+    samples: Callable[[Market, Any], Iterable[Sample]]
+    beside: "Callable[[Runtime], Awaitable[None]] | None" = None
+    """A coroutine that runs beside the folds, until cancelled."""
+
+
+ROUNDS = Metric("paper_rounds_folded", "counter", "Rounds folded", MARKET)
+OUTPUTS = Metric("paper_outputs", "counter", "Messages appended to the log", MARKET)
+SUPPRESSED = Metric("paper_outputs_suppressed", "counter", "Messages that the log already held after a restart", MARKET)
+BAD = Metric("paper_bad_messages", "counter", "Messages and checkpoints refused", (*MARKET, "reason"))
+STEP = Metric("paper_step_seconds", "counter", "Time spent folding", MARKET)
+LAG = Metric("paper_bus_lag_messages", "gauge", "Messages of the log that wait to be folded", MARKET)
+RESETS = Metric("paper_bus_resets", "counter", "Times that reading had to begin anew", MARKET)
+FENCED = Metric("paper_fenced_writes", "counter", "Writes refused because another worker was ahead", MARKET)
+CHECKPOINT = Metric("paper_checkpoint_timestamp_seconds", "gauge", "Event time of the newest checkpoint", MARKET)
+CLOCK = Metric("paper_event_clock_seconds", "gauge", "Event time of the last folded round", MARKET)
+RUNTIME_METRICS: Final = (ROUNDS, OUTPUTS, SUPPRESSED, BAD, STEP, LAG, RESETS, FENCED, CHECKPOINT, CLOCK)
+BAD_REASONS: Final = ("unknown_account", "checkpoint_refused", "checkpoint_failed")
+OWNED = Metric("paper_owned_markets", "gauge", "Markets that this worker folds", ())
+DROPS = Metric("paper_slow_consumer_drops", "counter", "Times that the client dropped messages unread", ())
+RECONNECTS = Metric("paper_bus_reconnects", "counter", "Reconnections to the broker", ())
+WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS)
+
+
+def runner_samples(market: Market, runner: Runner) -> Iterator[Sample]:
+    """The metrics that every fold has."""
+    values = {
+        ROUNDS: runner.rounds,
+        OUTPUTS: runner.outputs,
+        SUPPRESSED: runner.suppressed,
+        STEP: runner.step_seconds,
+        LAG: runner.pending,
+        RESETS: runner.resets,
+        FENCED: int(runner.fenced),
+        CHECKPOINT: runner.checkpoint_ts * 1e-9,
+        CLOCK: runner.position.ts * 1e-9,
+    }
+    for metric, value in values.items():
+        yield Sample(metric, tuple(market), float(value))
+    for reason in {*BAD_REASONS, *runner.bad}:
+        yield Sample(BAD, (*market, reason), float(runner.bad.get(reason, 0)))
+
+
+class Runtime:
+    """One worker process of a service."""
+
+    def __init__(self, service: Service, settings: Settings, bus: Bus, config: BusConfig) -> None:
+        self.service = service
+        self.settings = settings
+        self.bus = bus
+        self.config = config
+        self.runners: dict[Market, Runner] = {}
+        self.worker = f"{socket.gethostname()}-{os.getpid()}"
+        self.ready = False
+        self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
+        self._loop_seen = time.monotonic()
+        self._discovery = LogReader(bus, ["md.*.*.instrument"], 0, self._on_instrument)
+        self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
+
+    def _registry(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        service = self.service
+        folds = lambda: {market: runner.fold for market, runner in list(self.runners.items())}  # noqa: E731
+        registry.register(FoldCollector(service.metrics, service.samples, folds))
+        registry.register(FoldCollector(RUNTIME_METRICS, runner_samples, lambda: dict(self.runners)))
+        registry.register(FoldCollector(WORKER_METRICS, self._worker_samples, lambda: {Market("", ""): self}))
+        return registry
+
+    def _worker_samples(self, _market: Market, _self: "Runtime") -> Iterator[Sample]:
+        yield Sample(OWNED, (), float(len(self.runners)))
+        yield Sample(DROPS, (), float(self.bus.slow_consumer_drops))
+        yield Sample(RECONNECTS, (), float(self.bus.reconnects))
+
+    def _unhealthy(self) -> str:
+        stalled = time.monotonic() - self._loop_seen
+        return f"the event loop has stood still for {stalled:.1f} s" if stalled > LOOP_STALL_S else ""
+
+    def _unready(self) -> str:
+        if not self.ready:
+            return "starting"
+        return "" if self.bus.client.is_connected else "not connected to NATS"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish the round, checkpoint and leave."""
+        self.status.start()
+        await self._discovery.start()
+        beside = asyncio.ensure_future(self.service.beside(self)) if self.service.beside else None
+        beats = asyncio.create_task(self._beat())
+        self.ready = True
+        log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
+        waits = [asyncio.ensure_future(stop.wait()), beats, *([beside] if beside else [])]
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        self.ready = False
+        await self._stop([task for task in (beats, beside) if task is not None])
+        for task in done:
+            task.result()
+
+    async def _stop(self, tasks: list["asyncio.Future[Any]"]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._discovery.stop()
+        for runner in self.runners.values():
+            await runner.stop()
+        await self.bus.close()
+        self.status.stop()
+
+    async def _on_instrument(self, _sequence: int, name: str, _payload: bytes) -> None:
+        market = address(name).market
+        if market not in self.runners:
+            await self.take(market)
+
+    async def take(self, market: Market) -> None:
+        """Own a market: restore its fold and fold on."""
+        fold = self.service.make_fold(self.settings, market)
+        runner = Runner(self.bus, self.service.name, market, fold, self.service.inputs, self._store)
+        self.runners[market] = runner
+        await runner.start()
+        log.info("%s owns %s from sequence %d", self.service.name, market, runner.position.sequence)
+
+    async def _beat(self) -> None:
+        name = heartbeat_subject(self.service.name, self.worker)
+        while True:
+            self._loop_seen = time.monotonic()
+            markets = {str(market): runner.health() for market, runner in self.runners.items()}
+            beat = Heartbeat(service=self.service.name, worker=self.worker, markets=markets)
+            await self.bus.publish(name, msgspec.json.encode(beat))
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+
+def main(service: Service) -> None:
+    """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text."""
+    arguments = parse_arguments(service.name)
+    try:
+        settings = load(arguments.settings)
+        config = settings.section("bus", BusConfig)
+        warm(service.make_fold(settings, Market("warm", "up")))
+        release_compiler_memory()
+        uvloop.run(_serve(service, settings, config))
+    except (SettingsError, BusError) as error:
+        sys.exit(f"{service.name}: {error}")
+
+
+def parse_arguments(name: str) -> argparse.Namespace:
+    """The command line of a service process, and its logging."""
+    parser = argparse.ArgumentParser(prog=name, description=f"The {name} service of the paper trader.")
+    parser.add_argument("--settings", help="settings file, TOML or JSON (default: PAPER_SETTINGS)")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=arguments.log_level, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name} %(message)s"
+    )
+    return arguments
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
+    stop = stop_on_signals()
+    bus = await Bus.connect(config.url, service.name)
+    await bus.create_stream(config.max_bytes, config.max_age_s)
+    await Runtime(service, settings, bus, config).run(stop)
