@@ -1,0 +1,146 @@
+"""What every venue adapter is, and the sanity checks that all of them share.
+
+An adapter turns the raw frames of one connection into messages. It is pure: live WebSocket and tape use the same one.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, Protocol, TypeAlias
+
+import msgspec
+
+from shared.messages import Message
+
+CONNECTION: Final = ""
+"""Counts what cannot be attributed to an asset."""
+MAX_PRICE_MOVE: Final = 0.2
+"""A price further than this fraction from the last mid is not believed."""
+MAX_STRIKES: Final = 20
+"""After so many refused touches in a row it is the old mid that is not believed."""
+MAX_TIME_JUMP_NS: Final = 60_000_000_000
+STALE_PRINT_NS: Final = 5_000_000_000
+NS_PER_MS: Final = 1_000_000
+BAD_REASONS: Final = (
+    "malformed_line",
+    "undecodable",
+    "malformed_message",
+    "unknown_message",
+    "unknown_asset",
+    "non_positive",
+    "unsorted_book",
+    "crossed_book",
+    "price_off",
+    "time_went_back",
+    "time_jumped",
+    "stale_print",
+    "tape_truncated",
+)
+
+Millis: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=4_102_444_800_000)]
+"""Unix time in ms, before the year 2100."""
+Id: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class Adapter(Protocol):
+    """Frames of one connection in, messages out. Nothing may raise, whatever the bytes."""
+
+    bad: dict[str, Counter[str]]
+    """Per asset (`CONNECTION` if unknown) and reason: what was refused."""
+    ignored: dict[str, Counter[str]]
+    """Per asset and reason: what is in order but not wanted, such as acknowledgements and repeated prints."""
+
+    def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
+        """The messages of a frame, each with its asset as the venue spells it."""
+        ...
+
+    def reconnected(self) -> None:
+        """Forget what only holds within one connection."""
+        ...
+
+
+class Guard:
+    """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns."""
+
+    __slots__ = ("bad", "clock", "ignored", "mid", "recv_ns", "strikes")
+
+    def __init__(self, bad: Counter[str], ignored: Counter[str]) -> None:
+        self.bad = bad
+        self.ignored = ignored
+        self.clock = 0
+        self.recv_ns = 0
+        self.mid = 0.0
+        self.strikes = 0
+
+    def accepts_time(self, ts: int, channel_ts: int, recv_ns: int) -> bool:
+        """Whether `ts` may follow `channel_ts`, the last one of its channel; moves the clock if so.
+
+        The clock may not run ahead of the receive clock by more than a minute from one frame to the next.
+        """
+        if ts < channel_ts:
+            return self.refuse("time_went_back")
+        waited = max(recv_ns - self.recv_ns, 0)
+        if self.clock and ts > self.clock + waited + MAX_TIME_JUMP_NS:
+            return self.refuse("time_jumped")
+        self.clock = max(self.clock, ts)
+        self.recv_ns = recv_ns
+        return True
+
+    def accepts_touch(self, bid: float | None, ask: float | None) -> bool:
+        """Whether best prices are uncrossed and near the last mid; the new mid is kept if so."""
+        if bid is None or ask is None:
+            return True
+        if bid >= ask:
+            return self.refuse("crossed_book")
+        mid = 0.5 * (bid + ask)
+        if not self.is_near(mid):
+            self.strikes += 1
+            if self.strikes >= MAX_STRIKES:
+                self.mid = 0.0
+            return self.refuse("price_off")
+        self.mid = mid
+        self.strikes = 0
+        return True
+
+    def is_near(self, price: float) -> bool:
+        """Whether a price is within 20 % of the last mid; anything is while there is none."""
+        return self.mid == 0.0 or abs(price - self.mid) <= MAX_PRICE_MOVE * self.mid
+
+    def accepts_print(self, price: float, size: float, ts: int) -> bool:
+        """Whether a print is sound: positive, near the mid and at most 5 s behind the clock."""
+        if not are_positive((price, size)):
+            return self.refuse("non_positive")
+        if not self.is_near(price):
+            return self.refuse("price_off")
+        if ts < self.clock - STALE_PRINT_NS:
+            return self.refuse("stale_print")
+        return True
+
+    def refuse(self, reason: str) -> bool:
+        """Count bad data; always False."""
+        self.bad[reason] += 1
+        return False
+
+
+def are_positive(values: Iterable[float]) -> bool:
+    """Whether every number is finite and above zero."""
+    return all(0.0 < value < math.inf for value in values)
+
+
+def known(value: float | None) -> float | None:
+    """The number if it is finite, else None."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def with_touch(
+    prices: Sequence[float], sizes: Sequence[float], touch: float | None, size: float | None, direction: int
+) -> tuple[list[float], list[float]]:
+    """One side of a book, best first, brought up to a newer touch: better levels are gone, the touch is its best.
+
+    `direction` is +1 for bids, −1 for asks; a touch of None empties the side.
+    """
+    if touch is None or size is None:
+        return [], []
+    worse = sum(1 for price in prices if direction * (touch - price) > 0)
+    start = len(prices) - worse
+    return [touch, *prices[start:]], [size, *sizes[start:]]

@@ -1,0 +1,46 @@
+"""Recorded market data: one venue frame a line, `<local receive time, ns> <frame as received>`, gzip or plain.
+
+The same form as hftbacktest's collector writes.
+"""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+GZIP_MAGIC = b"\x1f\x8b"
+RECV_TIME_DIGITS = 19
+
+
+class TapeError(Exception):
+    """A tape that cannot be read, or not to its end. The text names the file and the frame."""
+
+
+def read_tape(path: Path, bad: Counter[str]) -> Iterator[tuple[int, bytes]]:
+    """The frames of a tape in file order, as (receive time in ns, frame).
+
+    A line of another form is skipped and counted in `bad["malformed_line"]`. A truncated or corrupt file yields
+    every whole line that can be read and then raises TapeError; so does a missing or empty one.
+    """
+    frames = 0
+    try:
+        with _opened(path) as lines:
+            for line in lines:
+                head, _, frame = line.partition(b" ")
+                if not head.isdigit() or len(head) > RECV_TIME_DIGITS or not frame.strip():
+                    bad["malformed_line"] += 1
+                    continue
+                frames += 1
+                yield int(head), frame
+    except (EOFError, zlib.error, OSError) as error:
+        raise TapeError(f"{path}: cannot be read beyond frame {frames}: {error}") from error
+    if not frames:
+        raise TapeError(f"{path}: holds no frame: a line is '<receive time, ns> <frame>'")
+
+
+def _opened(path: Path) -> gzip.GzipFile | BinaryIO:
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return gzip.open(path, "rb") if compressed else path.open("rb")
