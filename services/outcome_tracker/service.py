@@ -1,0 +1,85 @@
+"""The outcome tracker: fills and unfilled quotes in, markouts out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from services.outcome_tracker.config import OutcomeTrackerConfig
+from services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_events, on_ack, on_fill, settle
+from shared.fold import Output, Round, State
+from shared.market_data import MarketData
+from shared.messages import Ack, Fill, Markout
+from shared.records import Records, message_of, record_dtype, records_of
+from shared.seconds import new_seconds
+from shared.subjects import Market
+
+ROWS_AT_ONCE = 1024
+
+
+class OutcomeTracker:
+    """Waits in event time for the mid at each horizon after each fill, and says what it was worth."""
+
+    def __init__(self, market: Market, accounts: Mapping[str, OutcomeTrackerConfig]) -> None:
+        self.market = market
+        self.accounts = tuple(accounts)
+        self.trackers = np.zeros(len(accounts), dtype=TRACKER)
+        self._settings = np.array(
+            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
+        )
+        self._market_data = MarketData()
+        self._seconds = new_seconds()
+        self._market_state = np.zeros(1, dtype=MARKET)
+        self._out = np.zeros(ROWS_AT_ONCE, dtype=record_dtype(Markout))
+
+    def fold(self, round_: Round) -> list[Output]:
+        """The markouts whose horizon the clock has passed."""
+        outputs: list[Output] = []
+        for index, account in enumerate(self.accounts):
+            outputs += self._hear(index, account, round_)
+        events = self._market_data.events(round_)
+        fold_events(
+            self._market_data.book[0],
+            self._seconds[0],
+            self._market_state[0],
+            self.trackers,
+            self._settings,
+            events,
+            round_.ts,
+        )
+        for index, account in enumerate(self.accounts):
+            outputs += self._settle(index, account, round_.ts)
+        return outputs
+
+    def state(self) -> State:
+        """The arrays that are the state."""
+        return {
+            "book": self._market_data.book,
+            "seconds": self._seconds,
+            "market": self._market_state,
+            "trackers": self.trackers,
+        }
+
+    def _hear(self, index: int, account: str, round_: Round) -> list[Output]:
+        outputs: list[Output] = []
+        tracker = self.trackers[index]
+        for fill in _records(Fill, round_.of("fills", account)):
+            outputs += self._said(account, on_fill(tracker, fill, self._out, 0))
+        for ack in _records(Ack, round_.of("acks", account)):
+            on_ack(self._market_state[0], tracker, self._settings[index], ack)
+        return outputs
+
+    def _settle(self, index: int, account: str, clock: int) -> list[Output]:
+        outputs: list[Output] = []
+        written = ROWS_AT_ONCE
+        while written == ROWS_AT_ONCE:
+            written = settle(self._market_state[0], self.trackers[index], self._settings[index], clock, self._out)
+            outputs += self._said(account, written)
+        return outputs
+
+    def _said(self, account: str, written: int) -> list[Output]:
+        return [Output("markouts", account, message_of(Markout, record)) for record in self._out[:written]]
+
+
+def _records(struct: Any, messages: list[Any]) -> Records:
+    return records_of(struct, messages) if messages else np.zeros(0, dtype=record_dtype(struct))
