@@ -241,7 +241,7 @@ class Asset:
         if len(kept) < len(levels):
             bad = sum(1 for price, size in levels if not (0.0 < price < math.inf and 0.0 <= size < math.inf))
             if bad:
-            self.guard.bad["non_positive"] += bad
+                self.guard.bad["non_positive"] += bad
             self.guard.ignored["far_or_overtaken_level"] += len(levels) - len(kept) - bad
         return kept
 

@@ -21,7 +21,7 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     assets: Annotated[tuple[SyntheticAsset, ...], Meta(min_length=1, description="the assets of the market")] = (
         SyntheticAsset(name="SYN1", price=60_000.0, tick_size=1.0, lot_size=1e-5),
-        SyntheticAsset(name="SYN2", price=2.5, tick_size=1e-4, lot_size=0.1),
+        SyntheticAsset(name="SYN2", price=2.5, tick_size=1e-5, lot_size=0.1),
     )
     duration_s: Annotated[float, Meta(gt=0, le=30 * 86_400, description="length of the session, s")] = 1_800.0
     start_ts: Annotated[int, Meta(ge=0, le=4 * 10**18, description="event time at the start, ns UTC")] = (
