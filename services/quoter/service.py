@@ -1,0 +1,153 @@
+"""The quoter: hears the market and the account's learning, says place and cancel."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from services.quoter.config import QuoterConfig, settings_of
+from services.quoter.glft import VIEW
+from services.quoter.kernel import (
+    ASK,
+    QUOTER,
+    STRATEGY_ERROR,
+    decide,
+    new_market,
+    new_quoter,
+    new_targets,
+    on_account,
+    on_calibration,
+    on_control,
+    on_estimate,
+    on_events,
+    prepare,
+)
+from services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
+from services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
+from shared.commands import command_of
+from shared.fold import Output, Round, State, instrument_of
+from shared.market_data import MarketData
+from shared.messages import Account, Ack, Calibration, Control, ControlAction, Estimate, Fill, Instrument, Message
+from shared.records import Record, code, record_of
+from shared.subjects import Kind, Market
+
+HEARD: Final[tuple[Kind, ...]] = ("estimate", "calibration", "fills", "acks", "account", "control")
+"""In the order in which an account takes it: the newest word on the position is the account's, then the operator's."""
+
+
+class Quoter:
+    """One market's quoter for all its paper accounts."""
+
+    def __init__(self, market: Market, accounts: Mapping[str, QuoterConfig]) -> None:
+        self.market = market
+        self.accounts = tuple(accounts)
+        self.errors: dict[str, str] = {}
+        """What went wrong in an account's strategy when it was last asked; empty while it answers."""
+        self._configs = dict(accounts)
+        self._settings = {account: settings_of(config) for account, config in accounts.items()}
+        self._strategies = {account: load(config.strategy, config.settings) for account, config in accounts.items()}
+        self._market_data = MarketData()
+        self._market = new_market()
+        self._quoters = np.zeros(len(accounts), dtype=QUOTER)
+        for index, account in enumerate(accounts):
+            self._quoters[index] = new_quoter(self._settings[account][0])[0]
+        self._view = np.zeros(1, dtype=VIEW)
+        self._targets = new_targets()
+        self._commands = new_commands()
+
+    def fold(self, round_: Round) -> list[Output]:
+        """Fold a round: hear, see the market, decide for every account."""
+        self._see(round_)
+        heard = self._by_account(round_)
+        outputs: list[Output] = []
+        for index, account in enumerate(self.accounts):
+            state, settings = self._quoters[index], self._settings[account][0]
+            for kind in HEARD:
+                for message in heard.get((account, kind), ()):
+                    self._hear(state, settings, message)
+            count = self._decide(account, state, settings, round_)
+            outputs.extend(Output("orders", account, command_of(command)) for command in self._commands[:count])
+        return outputs
+
+    def state(self) -> State:
+        """The book, the market, every account's state and what the strategies remember."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "book": self._market_data.book,
+            "market": self._market,
+            "quoters": self._quoters,
+        }
+        for account, strategy in self._strategies.items():
+            arrays |= {f"strategy.{account}.{name}": array for name, array in state_of(strategy).items()}
+        return arrays
+
+    @property
+    def book(self) -> Record:
+        """The book as of the last round."""
+        return self._market_data.book[0]
+
+    def quoter(self, account: str) -> Record:
+        """The state of one account."""
+        return self._quoters[self.accounts.index(account)]
+
+    def _see(self, round_: Round) -> None:
+        instrument = instrument_of(round_)
+        old_tick_size = float(self.book["tick_size"])
+        events = self._market_data.events(round_)
+        if instrument is not None:
+            self._on_instrument(instrument, old_tick_size)
+        on_events(self.book, self._market[0], events)
+
+    def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
+        self._market["lot_size"] = instrument.lot_size
+        self._market["min_notional"] = instrument.min_notional
+        self._market["significant_figures"] = instrument.significant_figures
+        if old_tick_size not in (0.0, instrument.tick_size):
+            ticks = self._quoters["orders"]["tick"]
+            ticks[:] = np.rint(ticks * (old_tick_size / instrument.tick_size))
+
+    @staticmethod
+    def _by_account(round_: Round) -> dict[tuple[str, Kind], list[Message]]:
+        heard: dict[tuple[str, Kind], list[Message]] = {}
+        for item in round_.said:
+            heard.setdefault((item.account, item.kind), []).append(item.message)
+        return heard
+
+    def _hear(self, state: Record, settings: Record, message: Message) -> None:
+        if isinstance(message, Ack):
+            on_ack(state, record_of(message), self._tick(message.price))
+        elif isinstance(message, Fill):
+            on_fill(state, record_of(message))
+        elif isinstance(message, Account):
+            on_account(state, settings, record_of(message))
+        elif isinstance(message, Estimate):
+            on_estimate(state, record_of(message))
+        elif isinstance(message, Calibration):
+            on_calibration(state, record_of(message))
+        elif isinstance(message, Control):
+            on_control(state, code(ControlAction, message.action))
+
+    def _tick(self, price: float) -> int:
+        tick_size = float(self.book["tick_size"])
+        return round(price / tick_size) if tick_size > 0 else 0
+
+    def _decide(self, account: str, state: Record, settings: Record, round_: Round) -> int:
+        strategy = self._strategies[account]
+        arguments = (state, settings, self.book, self._market[0], round_.previous_ts, round_.ts, self._view[0])
+        if type(strategy) is Glft:
+            return int(decide(*arguments, self._targets, self._commands))
+        prepared = int(prepare(*arguments, self._commands))
+        return self._ask(account, strategy, state, settings) if prepared == ASK else prepared
+
+    def _ask(self, account: str, strategy: Strategy, state: Record, settings: Record) -> int:
+        """Ask a class of the user's; whatever it raises takes this account's quotes off and nothing else."""
+        view, config = self._view[0], self._configs[account]
+        try:
+            wanted = strategy.targets(view_of(view, config))
+            count = write_targets(wanted, view, config.levels, self._targets)
+        except Exception as error:
+            self.errors[account] = f"{config.strategy}: {error!r}"
+            state["no_quote_rounds"][STRATEGY_ERROR] += 1
+            return int(cancel_all(state, view["ts"], self._commands))
+        self.errors.pop(account, None)
+        return int(reconcile(state, view, settings, self._targets, count, self._commands))

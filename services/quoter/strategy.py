@@ -1,0 +1,218 @@
+"""Strategies: what one is, the built-in one, and how one's own class is found.
+
+A strategy turns a `View` into the quotes it wants. The quoter does the rest for it: prices go outward to the grid and
+never reach the opposite best, sizes go to the lot and under the position cap, and orders are only moved when it pays.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from services.quoter.config import QuoterConfig, settings_of
+from services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
+from services.quoter.kernel import new_targets
+from shared.book import price_of
+from shared.messages import REGIMES
+from shared.records import Record, Records
+
+StrategySettings = Mapping[str, float | int | str | bool]
+BUILT_IN: Final = "glft"
+
+
+class StrategyError(ValueError):
+    """A strategy that cannot be loaded, or targets that cannot be quoted; the text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that a decision may depend on. Prices in quote currency, sizes in base units, `ts` in ns of event time.
+
+    `position` is positive when long. κ in 1/(fraction of price), `intensity` is A in fills per second, σ in bp per √s.
+    `toxicity_bid` is the probability that a fill of our bid is adverse. `equity` and `margin_available` are NaN before
+    the account is known. `can_increase` is false while the margin allows only to reduce the position.
+    """
+
+    ts: int
+    bid: float
+    ask: float
+    mid: float
+    bid_tick: int
+    ask_tick: int
+    tick_size: float
+    ticks_per_unit: float
+    significant_figures: int
+    lot_size: float
+    min_notional: float
+    position: float
+    max_position: float
+    kappa: float
+    intensity: float
+    sigma_bps: float
+    toxicity_bid: float
+    toxicity_ask: float
+    adverse_base_rate: float
+    cal_gamma: float
+    maker_fee_bps: float
+    equity: float
+    margin_available: float
+    can_increase: bool
+    regime: Literal["quiet", "normal", "volatile", "extreme"]
+    params_version: int
+    config: QuoterConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A quote that is wanted: `price` in quote currency, `size` in base units.
+
+    The forecasts go with the order and are judged later: a fill within 10 s, and an adverse move within 5 s of a fill.
+    What is left out is filled in from the view.
+    """
+
+    side: Literal["buy", "sell"]
+    price: float
+    size: float
+    p_fill: float | None = None
+    p_adverse: float | None = None
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A strategy, made once per market and account with the settings table: `Class(settings)`.
+
+    It must be deterministic: no clock but `view.ts`, no I/O, no unseeded randomness. One that remembers anything also
+    has `state() -> dict[str, numpy array]`: the arrays themselves, which a restart writes into.
+    """
+
+    def targets(self, view: View) -> Sequence[Target]:
+        """The quotes wanted now, each side from the inside out, at most `view.config.levels` a side.
+
+        A side's n-th quote is its level n: the order at that level moves when its target does.
+        """
+        ...
+
+
+class Glft:
+    """The built-in strategy, as a class to build one's own upon."""
+
+    def __init__(self, settings: StrategySettings | None = None) -> None:
+        self._targets = new_targets()
+        self._terms = np.zeros(1, dtype=TERMS)
+
+    def targets(self, view: View) -> list[Target]:
+        """The ladder of both sides, as the compiled quoter prices it."""
+        record = record_of_view(view)
+        count = quote(record, settings_of(view.config)[0], self._terms[0], self._targets)
+        return [_target_of(record, target) for target in self._targets[:count]]
+
+
+def _target_of(view: Record, target: Record) -> Target:
+    return Target(
+        side="buy" if target["side"] > 0 else "sell",
+        price=float(price_of(view, target["tick"])),
+        size=float(target["size"]),
+        p_fill=float(target["p_fill"]),
+        p_adverse=float(target["p_adverse"]),
+    )
+
+
+def view_of(record: Record, config: QuoterConfig) -> View:
+    """The view that a kernel's record stands for."""
+    values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
+    values["regime"] = REGIMES[values["regime"]]
+    values["can_increase"] = bool(values["can_increase"])
+    return View(**values, config=config)
+
+
+def record_of_view(view: View) -> Record:
+    """The kernel's record of a view: the inverse of `view_of`."""
+    record = np.zeros(1, dtype=VIEW)[0]
+    for name in VIEW.names or ():
+        value = getattr(view, name)
+        record[name] = REGIMES.index(value) if name == "regime" else value
+    return record
+
+
+def write_targets(wanted: Sequence[Target], view: Record, levels: int, targets: Records) -> int:
+    """Write a strategy's targets into kernel records, prices rounded outward; returns how many.
+
+    Raises StrategyError for a target that makes no sense, naming it.
+    """
+    counts = {"buy": 0, "sell": 0}
+    for index, target in enumerate(wanted):
+        _check(index, target)
+        level = counts[target.side]
+        if level == levels:
+            raise StrategyError(f"target {index}: more than {levels} on the {target.side} side; raise `levels`")
+        counts[target.side] += 1
+        targets[index] = _record_of(target, level, view)
+    return len(wanted)
+
+
+def _check(index: int, target: Target) -> None:
+    if not isinstance(target, Target):
+        raise StrategyError(f"target {index} was {target!r}, not a Target")
+    if target.side not in ("buy", "sell"):
+        raise StrategyError(f"target {index}: side was {target.side!r}, not 'buy' or 'sell'")
+    for name in ("price", "size"):
+        value = getattr(target, name)
+        if not 0 < value < 1e15:
+            raise StrategyError(f"target {index}: {name} was {value!r}, not a positive number")
+    for name in ("p_fill", "p_adverse"):
+        value = getattr(target, name)
+        if value is not None and not 0 <= value <= 1:
+            raise StrategyError(f"target {index}: {name} was {value!r}, not a probability")
+
+
+def _record_of(target: Target, level: int, view: Record) -> Record:
+    side = 1 if target.side == "buy" else -1
+    tick = outward_tick(view, side, target.price)
+    if tick < 1:
+        raise StrategyError(f"a {target.side} target at {target.price!r} lies below the first tick")
+    toxicity = view["toxicity_bid"] if side > 0 else view["toxicity_ask"]
+    record = np.zeros(1, dtype=TARGET)[0]
+    record["side"], record["level"], record["tick"], record["size"] = side, level, tick, target.size
+    record["p_fill"] = fill_probability(view, price_of(view, tick)) if target.p_fill is None else target.p_fill
+    record["p_adverse"] = toxicity if target.p_adverse is None else target.p_adverse
+    return record
+
+
+def load(name: str, settings: StrategySettings) -> Strategy:
+    """The strategy `glft`, or an instance of `package.module:Class` made with the settings.
+
+    Raises StrategyError saying which part of the name is wrong, or what the class lacks.
+    """
+    if name == BUILT_IN:
+        return Glft()
+    cls = _class_named(name)
+    try:
+        strategy = cls(settings)
+    except Exception as error:
+        raise StrategyError(f"strategy {name!r}: {cls.__name__}(settings) failed: {error!r}") from error
+    if not isinstance(strategy, Strategy):
+        raise StrategyError(f"strategy {name!r}: {cls.__name__} has no method targets(view)")
+    return strategy
+
+
+def _class_named(name: str) -> type[Any]:
+    module_name, colon, class_name = name.partition(":")
+    if not colon or not module_name or not class_name:
+        raise StrategyError(f"strategy {name!r}: was neither {BUILT_IN!r} nor of the form package.module:Class")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise StrategyError(f"strategy {name!r}: the module {module_name!r} cannot be imported: {error!r}") from error
+    cls = getattr(module, class_name, None)
+    if not isinstance(cls, type):
+        raise StrategyError(f"strategy {name!r}: the module {module_name!r} has no class {class_name!r}")
+    return cls
+
+
+def state_of(strategy: Strategy) -> dict[str, npt.NDArray[np.generic]]:
+    """The arrays that a strategy remembers, empty for one without memory."""
+    state = getattr(strategy, "state", None)
+    return dict(state()) if callable(state) else {}

@@ -1,0 +1,215 @@
+"""Own orders: placing, answers, the cap, requoting and churn rules, worked by hand."""
+
+import math
+
+import pytest
+
+from services.quoter.config import QuoterConfig
+from shared.messages import Cancel, Place
+from tests.quoter_session import Session, account, ack, calibration, estimate, fill, instrument, touch
+
+ONE_LEVEL = QuoterConfig(levels=1, adverse_weight_bps=0.0)
+
+
+def prices(commands: list[Place]) -> list[float]:
+    return [command.price for command in commands]
+
+
+def test_first_quotes_are_worked_by_hand() -> None:
+    orders = Session(ONE_LEVEL).round(
+        instrument(), touch(999.9, 1000.1), said=[estimate(toxicity_ask=0.2), calibration(1.0)]
+    )
+    # 1.5 + 4.2944 bp of 1000 are 57.9 ticks, outward 58
+    assert prices(orders) == [999.42, 1000.58]
+    assert [order.side for order in orders] == ["buy", "sell"]
+    assert [order.size for order in orders] == [0.5, 0.5]
+    assert [order.order_id for order in orders] == [1, 2]
+    assert {order.time_in_force for order in orders} == {"post_only"}
+    assert {order.mid for order in orders} == {1000.0}
+    assert {order.params_version for order in orders} == {1}
+    assert [order.p_adverse for order in orders] == [0.3, 0.2]
+    assert orders[0].p_fill == pytest.approx(1 - math.exp(-math.exp(-1.45)))  # 10 s · 0.1/s, κδ = 2500 · 5.8 bp
+
+
+def test_first_quotes_before_any_estimate_use_the_priors_and_a_cal_gamma_of_0_3() -> None:
+    orders = Session(ONE_LEVEL).round(instrument(), touch(999.9, 1000.1))
+    # 1.5 + 0.3 * 4.2944 = 2.788 bp: 28 ticks
+    assert prices(orders) == [999.72, 1000.28]
+    assert orders[0].params_version == 0
+
+
+def test_orders_are_stamped_with_the_round_and_numbered_on() -> None:
+    session = Session(QuoterConfig(levels=2))
+    orders = session.round(instrument(), touch(999.9, 1000.1))
+    assert {order.ts for order in orders} == {session.ts}
+    assert [order.order_id for order in orders] == [1, 2, 3, 4]
+
+
+def test_orders_without_an_answer_are_not_sent_again() -> None:
+    session = Session()
+    session.round(instrument(), touch(999.9, 1000.1))
+    assert session.round(touch(1009.9, 1010.1, session.ts), after_ms=400) == []
+
+
+def test_quotes_within_the_threshold_stay() -> None:
+    session = Session(ONE_LEVEL)
+    session.quoted()
+    # 5 bp of 1000.2 are 50 ticks; the targets move by 40
+    assert session.round(touch(1000.3, 1000.5, session.ts), after_ms=300) == []
+
+
+def test_quotes_beyond_the_threshold_are_replaced() -> None:
+    session = Session(ONE_LEVEL)
+    orders = session.quoted()
+    commands = session.round(touch(1000.5, 1000.7, session.ts), after_ms=300)
+    cancels, places = commands[:2], commands[2:]
+    assert cancels == [Cancel(ts=session.ts, order_id=order.order_id) for order in orders]
+    assert [place.order_id for place in places] == [3, 4]
+    assert prices(places) == [1000.32, 1000.88]
+
+
+def test_quotes_within_one_and_a_half_ticks_stay_on_a_coarse_grid() -> None:
+    session = Session(ONE_LEVEL)
+    orders = session.round(instrument(tick_size=2.0), touch(998.0, 1002.0))
+    assert prices(orders) == [998.0, 1002.0]
+    session.round(said=[ack(order, "accepted") for order in orders])
+    assert session.round(touch(1000.0, 1004.0, session.ts), after_ms=300) == []
+    assert len(session.round(touch(1002.0, 1006.0, session.ts), after_ms=300)) == 4
+
+
+def test_requotes_wait_for_the_interval() -> None:
+    session = Session(ONE_LEVEL)
+    session.quoted()  # took 50 ms
+    assert session.round(touch(1004.9, 1005.1, session.ts), after_ms=150) == []
+    assert len(session.round(after_ms=50)) == 4
+
+
+def test_order_being_cancelled_gets_no_second_cancel() -> None:
+    session = Session(ONE_LEVEL)
+    session.quoted()
+    session.round(touch(1000.9, 1001.1, session.ts), after_ms=300)
+    assert session.round(touch(1004.9, 1005.1, session.ts), after_ms=300) == []
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired", "filled", "rejected", "refused"])
+def test_order_that_ended_is_replaced(status: str) -> None:
+    session = Session(ONE_LEVEL)
+    orders = session.quoted()
+    commands = session.round(said=[ack(orders[0], status)], after_ms=300)
+    assert [(command.order_id, command.side) for command in commands] == [(3, "buy")]
+
+
+def test_partly_filled_order_keeps_its_place() -> None:
+    session = Session(QuoterConfig(levels=1, inventory_skew_bps=0.0))
+    orders = session.quoted()
+    assert session.round(said=[fill(orders[0], 0.2, 0.2), account(position=0.2)], after_ms=300) == []
+    assert session.state["position"] == 0.2
+    assert session.state["orders"][0]["size"] == pytest.approx(0.3)
+
+
+def test_cap_counts_the_position() -> None:
+    session = Session(QuoterConfig(levels=1, inventory_skew_bps=0.0))
+    orders = session.round(instrument(), touch(999.9, 1000.1), said=[account(position=2.3)])
+    assert [(order.side, order.size) for order in orders] == [("buy", 0.2), ("sell", 0.5)]
+
+
+def test_cap_that_is_reached_leaves_the_reducing_side_only() -> None:
+    session = Session(QuoterConfig(levels=2))
+    orders = session.round(instrument(), touch(999.9, 1000.1), said=[account(position=-2.5)])
+    assert [order.side for order in orders] == ["buy", "buy"]
+
+
+def test_cap_counts_orders_that_are_being_cancelled() -> None:
+    session = Session(QuoterConfig(levels=1, max_position_notional=700.0))
+    session.quoted()
+    commands = session.round(touch(1000.9, 1001.1, session.ts), after_ms=300)
+    # 700 / 1001 = 0.699, and 0.5 of it may still fill
+    assert [command.size for command in commands if isinstance(command, Place)] == [0.199, 0.199]
+
+
+def test_cap_leaving_less_than_the_venue_accepts_places_nothing() -> None:
+    session = Session(QuoterConfig(levels=1))
+    orders = session.round(instrument(), touch(999.9, 1000.1), said=[account(position=2.495)])
+    assert [order.side for order in orders] == ["sell"]
+
+
+def test_cap_cuts_the_outer_level_first() -> None:
+    session = Session(QuoterConfig(levels=2, max_position_notional=800.0))
+    orders = session.round(instrument(), touch(999.9, 1000.1))
+    assert [order.size for order in orders] == [0.5, 0.3, 0.5, 0.3]
+
+
+def test_order_that_the_cap_no_longer_allows_is_cancelled() -> None:
+    session = Session(QuoterConfig(levels=2, inventory_skew_bps=0.0))
+    orders = session.quoted()
+    commands = session.round(said=[account(position=2.0)], after_ms=300)
+    assert commands == [Cancel(ts=session.ts, order_id=orders[1].order_id)]
+
+
+def test_pending_order_without_an_answer_is_given_up_after_five_seconds() -> None:
+    session = Session(QuoterConfig(levels=1, stale_after_ms=60_000))
+    session.round(instrument(), touch(999.9, 1000.1))
+    assert session.round(after_ms=5_000) == []
+    assert session.round(after_ms=50) == []  # what was said 5.0 s after it has been heard
+    assert [order.order_id for order in session.round(after_ms=50)] == [3, 4]
+    assert session.state["unanswered"] == 2
+
+
+def test_pending_order_in_a_hole_of_the_data_is_not_given_up() -> None:
+    session = Session(QuoterConfig(levels=1, stale_after_ms=60_000))
+    orders = session.round(instrument(), touch(999.9, 1000.1))
+    assert session.round(after_ms=18_000) == []
+    assert session.round(said=[ack(order, "accepted") for order in orders]) == []
+    assert session.state["unanswered"] == 0
+
+
+def test_cancel_without_an_answer_is_sent_again() -> None:
+    session = Session(QuoterConfig(levels=1, stale_after_ms=60_000))
+    orders = session.quoted()
+    first = session.round(touch(1004.9, 1005.1, session.ts), after_ms=300)
+    session.round(said=[ack(place, "accepted") for place in first[2:]])
+    session.round(after_ms=5_000)
+    again = session.round(after_ms=300)
+    assert [command.order_id for command in again] == [order.order_id for order in orders]
+    assert all(isinstance(command, Cancel) for command in again)
+
+
+def test_order_accepted_after_it_was_given_up_is_cancelled() -> None:
+    session = Session(QuoterConfig(levels=1, stale_after_ms=60_000))
+    orders = session.round(instrument(), touch(999.9, 1000.1))
+    session.round(after_ms=5_100)
+    session.round(after_ms=50)
+    commands = session.round(said=[ack(orders[0], "accepted")], after_ms=300)
+    assert commands == [Cancel(ts=session.ts, order_id=1)]
+
+
+def test_order_of_somebody_else_is_left_alone() -> None:
+    session = Session(ONE_LEVEL)
+    orders = session.quoted()
+    foreign = Place(ts=session.ts, order_id=10**9, side="buy", price=990.0, size=1.0)
+    assert session.round(said=[ack(foreign, "accepted")], after_ms=300) == []
+    assert len(orders) == 2
+
+
+def test_rejection_for_margin_stops_what_adds_to_the_position_for_a_second() -> None:
+    session = Session(QuoterConfig(levels=1, inventory_skew_bps=0.0))
+    orders = session.round(instrument(), touch(999.9, 1000.1), said=[account(position=1.0)])
+    answers = [
+        ack(orders[0], "rejected", reason="insufficient_margin", ts=session.ts),
+        ack(orders[1], "accepted"),
+    ]
+    assert session.round(said=answers, after_ms=300) == []
+    assert session.round(touch(999.9, 1000.1, session.ts), after_ms=690) == []
+    commands = session.round(touch(999.9, 1000.1, session.ts), after_ms=20)
+    assert [command.side for command in commands] == ["buy"]
+    assert session.state["rejected"] == 1
+
+
+def test_order_that_would_meet_an_own_order_is_not_placed() -> None:
+    session = Session(QuoterConfig(levels=1, min_edge_bps=0.0, maker_fee_bps=0.0, prior_kappa=1e6))
+    orders = session.round(instrument(), touch(990.0, 1010.0), said=[calibration(0.0)])
+    assert prices(orders) == [999.99, 1000.01]
+    session.round(said=[ack(order, "accepted") for order in orders])
+    # the mid falls by 4 bp, so the bid stays; the ask was filled and would come back at the bid's price
+    commands = session.round(touch(989.6, 1009.6, session.ts), said=[ack(orders[1], "filled")], after_ms=300)
+    assert commands == []

@@ -1,0 +1,194 @@
+"""Strategies of one's own: loading, targets, and what is refused."""
+
+import math
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.quoter.config import QuoterConfig
+from services.quoter.kernel import NoQuote
+from services.quoter.strategy import Glft, Strategy, StrategyError, Target, View, load, record_of_view, view_of
+from shared.messages import Place
+from shared.records import code
+from tests.quoter_session import Session, account, calibration, control, estimate, instrument, touch
+
+FIXED = "docs.examples.fixed_spread:FixedSpread"
+
+
+class Scripted:
+    """Wants what the test says."""
+
+    wanted: Sequence[Any] = ()
+    seen: View | None = None
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    def targets(self, view: View) -> Sequence[Target]:
+        """What the test wrote down."""
+        Scripted.seen = view
+        if isinstance(Scripted.wanted, Exception):
+            raise Scripted.wanted
+        return Scripted.wanted
+
+
+class Wider(Glft):
+    """Something built upon the built-in strategy."""
+
+
+class Failing:
+    """Cannot be made."""
+
+    def __init__(self, settings: Any) -> None:
+        raise KeyError("width")
+
+
+class Mute:
+    """No strategy."""
+
+    def __init__(self, settings: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module with the classes above."""
+    made = ModuleType("user_strategies")
+    for cls in (Scripted, Wider, Failing, Mute):
+        setattr(made, cls.__name__, cls)
+    made.number = 3  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "user_strategies", made)
+    monkeypatch.setattr(Scripted, "seen", None)
+    return "user_strategies"
+
+
+def scripted(wanted: Any, module: str, **config: Any) -> Session:
+    Scripted.wanted = wanted
+    return Session(QuoterConfig(strategy=f"{module}:Scripted", **config))
+
+
+def start(session: Session) -> list[Any]:
+    return session.round(instrument(), touch(999.9, 1000.1))
+
+
+def test_load_glft_is_the_built_in_one() -> None:
+    assert type(load("glft", {})) is Glft
+
+
+def test_load_hands_the_settings_to_the_class(module: str) -> None:
+    strategy = load(f"{module}:Scripted", {"width": 3})
+    assert isinstance(strategy, Scripted)
+    assert strategy.settings == {"width": 3}
+    assert isinstance(strategy, Strategy)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("glfd", "neither 'glft' nor of the form package.module:Class"),
+        (":Class", "neither 'glft' nor of the form"),
+        ("no_such_module:Class", "the module 'no_such_module' cannot be imported"),
+        ("user_strategies:Nobody", "the module 'user_strategies' has no class 'Nobody'"),
+        ("user_strategies:number", "has no class 'number'"),
+        ("user_strategies:Failing", r"Failing\(settings\) failed: KeyError\('width'\)"),
+        ("user_strategies:Mute", r"Mute has no method targets\(view\)"),
+    ],
+)
+def test_load_of_a_wrong_name_says_what_is_wrong(module: str, name: str, complaint: str) -> None:
+    with pytest.raises(StrategyError, match=complaint):
+        load(name, {})
+
+
+def test_view_shows_the_market_the_account_and_what_was_learned(module: str) -> None:
+    session = scripted([], module, settings={"width": 3})
+    said = [estimate(version=4, toxicity_bid=0.6, regime="volatile"), calibration(0.7), account(position=0.5)]
+    session.round(instrument(significant_figures=5), touch(999.9, 1000.1), said=said)
+    view = Scripted.seen
+    assert view is not None
+    assert (view.bid, view.ask, view.mid, view.tick_size, view.lot_size) == (999.9, 1000.1, 1000.0, 0.01, 0.001)
+    assert (view.position, view.max_position, view.equity) == (0.5, 2.5, 10_000.0)
+    assert (view.kappa, view.toxicity_bid, view.cal_gamma, view.params_version) == (2500.0, 0.6, 0.7, 4)
+    assert (view.regime, view.significant_figures, view.can_increase) == ("volatile", 5, True)
+    assert (view.ts, view.config.settings) == (session.ts, {"width": 3})
+
+
+def test_view_record_and_back_is_the_same(module: str) -> None:
+    session = scripted([], module)
+    start(session)
+    view = Scripted.seen
+    assert view is not None
+    again = view_of(record_of_view(view), view.config)
+    assert math.isnan(again.equity)
+    assert repr(again) == repr(view)
+
+
+def test_targets_are_put_on_the_grid_under_the_cap_and_forecast(module: str) -> None:
+    wanted = [Target("buy", 1000.5, 0.4001), Target("buy", 999.123, 9.0), Target("sell", 1000.123, 0.5, 0.9, 0.1)]
+    orders = start(scripted(wanted, module))
+    assert [(order.side, order.price, order.size) for order in orders] == [
+        ("buy", 1000.09, 0.4),
+        ("buy", 999.12, 2.1),
+        ("sell", 1000.13, 0.5),
+    ]
+    assert orders[0].p_adverse == 0.5
+    assert orders[0].p_fill == pytest.approx(1 - math.exp(-math.exp(-2500 * 0.9e-4)))
+    assert (orders[2].p_fill, orders[2].p_adverse) == (0.9, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        ([("buy", 1.0, 1.0)], "target 0 was ('buy', 1.0, 1.0), not a Target"),
+        ([Target("bid", 1.0, 1.0)], "side was 'bid'"),  # type: ignore[arg-type]
+        ([Target("buy", float("nan"), 1.0)], "price was nan"),
+        ([Target("buy", 1000.0, -1.0)], "size was -1.0"),
+        ([Target("buy", 1000.0, 1.0, p_fill=1.5)], "p_fill was 1.5"),
+        ([Target("buy", 0.001, 1.0)], "below the first tick"),
+        ([Target("buy", 999.0, 0.1)] * 3, "more than 2 on the buy side"),
+        (RuntimeError("no idea"), "no idea"),
+        (None, "NoneType"),
+    ],
+)
+def test_targets_that_make_no_sense_take_the_quotes_off(module: str, wanted: Any, complaint: str) -> None:
+    session = scripted(wanted, module)
+    assert start(session) == []
+    assert complaint in session.quoter.errors["main"]
+    assert session.state["no_quote_rounds"][code(NoQuote, "strategy_error")] == 1
+    Scripted.wanted = [Target("sell", 1001.0, 0.1)]
+    assert len(session.round(after_ms=300)) == 1
+    assert session.quoter.errors == {}
+
+
+def test_paused_account_does_not_ask_its_strategy(module: str) -> None:
+    session = scripted([Target("sell", 1001.0, 0.1)], module)
+    session.round(instrument(), touch(999.9, 1000.1), said=[control("pause")])
+    assert Scripted.seen is None
+
+
+def test_class_built_upon_glft_quotes_exactly_as_glft(module: str) -> None:
+    said = [estimate(toxicity_bid=0.55, sigma_bps=2.0), calibration(0.8), account(position=-0.6)]
+    market = (instrument(significant_figures=5), touch(999.9, 1000.1))
+    own: list[Place] = Session(QuoterConfig(strategy=f"{module}:Wider", levels=3)).round(*market, said=said)
+    assert own == Session(QuoterConfig(levels=3)).round(*market, said=said)
+    assert len(own) == 6
+
+
+def test_fixed_spread_example_quotes_around_the_mid_and_leans() -> None:
+    config = QuoterConfig(strategy=FIXED, settings={"half_spread_bps": 6.0, "lean_bps": 4.0})
+    orders = Session(config).round(instrument(), touch(999.9, 1000.1), said=[account(position=1.25)])
+    # long half of the largest position: both 2 bp lower
+    assert [(order.side, order.price) for order in orders] == [("buy", 999.2), ("sell", 1000.4)]
+
+
+def test_fixed_spread_example_keeps_its_memory_in_the_fold_state() -> None:
+    session = Session(QuoterConfig(strategy=FIXED))
+    start(session)
+    decisions = session.quoter.state()["strategy.main.decisions"]
+    assert decisions.tolist() == [1]
+    session.round(after_ms=300)
+    assert decisions.tolist() == [2]
+    assert np.shares_memory(decisions, session.quoter.state()["strategy.main.decisions"])
