@@ -1,0 +1,70 @@
+"""Settings of the monitor: what counts as silence, as slow, as stuck."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits that the validation checklist of one account is judged by."""
+
+    silence_s: Annotated[
+        float,
+        Meta(ge=1, le=3600, description="an answer that is missing for so long is a broken wire, s of event time"),
+    ] = 10.0
+    heartbeat_limit_s: Annotated[
+        float, Meta(ge=1, le=600, description="a service without a heartbeat for so long is down, s of wall time")
+    ] = 5.0
+    checkpoint_limit_s: Annotated[
+        float, Meta(ge=1, le=86400, description="greatest age of a living service's newest checkpoint, s")
+    ] = 330.0
+    first_fill_s: Annotated[
+        float, Meta(ge=1, le=86400, description="quoting time within which the first fill must come, s of event time")
+    ] = 120.0
+    fill_rate_after_s: Annotated[
+        float, Meta(ge=1, le=86400, description="quoting time after which the fill rate is judged, s of event time")
+    ] = 360.0
+    min_fills_per_hour: Annotated[
+        float, Meta(ge=0, le=1e6, description="least fill rate, fills per hour of quoting while the market trades")
+    ] = 10.0
+    quiet_prints_per_minute: Annotated[
+        float, Meta(ge=0, le=1e6, description="a market with fewer public prints is quiet and not judged, per minute")
+    ] = 1.0
+    label_tolerance_s: Annotated[
+        float, Meta(ge=0, le=600, description="how late after its 5 s an outcome may be, s of event time")
+    ] = 1.0
+    calibration_grace_s: Annotated[
+        float, Meta(ge=1, le=86400, description="after a fill and an outcome, progress must leave 0 within, s")
+    ] = 60.0
+    residual_limit: Annotated[
+        float, Meta(ge=0, le=1, description="largest residual of the PnL identity, as a fraction of turnover")
+    ] = 1e-9
+    toxicity_outcomes: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="outcomes after which toxicity must be a forecast, count")
+    ] = 30
+    stuck_after_s: Annotated[
+        float, Meta(ge=60, le=86400, description="time after which a regime that never changed may be stuck, s")
+    ] = 1800.0
+    stuck_sigma_ratio: Annotated[
+        float, Meta(ge=1, le=100, description="ratio of σ's 90 % to 10 % quantile that must have changed the regime")
+    ] = 2.0
+    max_loss: Annotated[
+        float,
+        Meta(gt=0, le=1, description="the quoter's loss limit, fraction of the first equity: tells pause from death"),
+    ] = 0.05
+    max_drawdown: Annotated[
+        float, Meta(gt=0, le=1, description="the quoter's drawdown limit, fraction of the peak equity")
+    ] = 0.05
+    leverage: Annotated[
+        float, Meta(ge=0, le=1000, description="leverage of the margin rule; 0 takes the first one seen")
+    ] = 0.0
+    adverse_rate_limit: Annotated[
+        float, Meta(ge=0, le=1, description="adverse rate above which classifier or spread need work, fraction")
+    ] = 0.4
+    judge_every_s: Annotated[
+        float, Meta(ge=0.1, le=60, description="how often the checklist is judged, s of event time")
+    ] = 1.0
+    say_every_s: Annotated[
+        float, Meta(ge=0.1, le=600, description="how often an unchanged checklist is published, s of event time")
+    ] = 5.0

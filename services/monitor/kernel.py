@@ -1,0 +1,126 @@
+"""The checklist as a pure function of the facts: nine checks, five counts that must agree, and what they mean."""
+
+from typing import Final
+
+from services.monitor.account_checks import check_checkpoints, check_margin, check_pnl
+from services.monitor.case import Case
+from services.monitor.config import MonitorConfig
+from services.monitor.facts import SECOND, AccountFacts, MarketFacts, fills_per_hour
+from services.monitor.fill_checks import check_fills
+from services.monitor.history import History, fills_until
+from services.monitor.learning_checks import (
+    check_calibration,
+    check_kappa,
+    check_outcomes,
+    check_regime,
+    check_toxicity,
+)
+from services.monitor.liveness import Liveness, ServiceHealth, broken
+from shared.messages import LABEL_HORIZON_S, Check, Checklist
+
+__all__ = ["CHECKS", "ServiceHealth", "counts_equal", "interpretation", "judge", "verdict"]
+
+CHECKS: Final = {
+    "fills": check_fills,
+    "kappa": check_kappa,
+    "calibration": check_calibration,
+    "pnl": check_pnl,
+    "outcomes": check_outcomes,
+    "regime": check_regime,
+    "checkpoints": check_checkpoints,
+    "margin": check_margin,
+    "toxicity": check_toxicity,
+}
+TRUSTED_PROGRESS: Final = 0.5
+ENOUGH_OUTCOMES: Final = 20
+
+
+def judge(
+    account: str,
+    market: MarketFacts,
+    facts: AccountFacts,
+    history: History,
+    liveness: Liveness,
+    config: MonitorConfig,
+) -> Checklist:
+    """Judge one account. Without `liveness` (an empty mapping) the result follows from the log alone."""
+    case = Case(
+        account=account,
+        market=market,
+        facts=facts,
+        config=config,
+        liveness=liveness,
+        broken=broken(liveness, config),
+        settled=fills_until(history, facts, "heard_ts", market.answered_ts - int(config.silence_s * SECOND)),
+        matured=fills_until(
+            history, facts, "ts", market.answered_ts - int((LABEL_HORIZON_S + config.label_tolerance_s) * SECOND)
+        ),
+    )
+    return Checklist(
+        ts=market.ts,
+        checks={name: check(case) for name, check in CHECKS.items()},
+        counts=counts(case),
+        counts_equal=counts_equal(case),
+    )
+
+
+def counts(case: Case) -> dict[str, int]:
+    """The five counts of one thing: every fill must have been seen by everybody, exactly once.
+
+    `outcomes_queued` = labels heard + fills that are still too young for one.
+    """
+    facts = case.facts
+    labels = facts.resolved.now + facts.unresolved
+    young = min(max(facts.fills.now - labels, 0), facts.fills.now - case.matured)
+    return {
+        "fills": facts.fills.now,
+        "kappa_observations": facts.kappa_fills.value,
+        "outcomes_queued": labels + young,
+        "controller_fills": facts.controller_fills.value,
+        "pnl_fills": facts.account_fills.value,
+    }
+
+
+def counts_equal(case: Case) -> bool:
+    """Whether fills = κ observations = outcomes queued = controller fills = fills in PnL.
+
+    A count that comes by message is compared as of the round in which it was said, with one round of tolerance
+    (`facts.Counted`), and must include every fill that was heard `silence_s` ago or earlier. Outcomes queued are
+    counted by the monitor itself and so must equal the fills now.
+    """
+    facts = case.facts
+    reported = (facts.kappa_fills, facts.controller_fills, facts.account_fills)
+    return counts(case)["outcomes_queued"] == facts.fills.now and all(
+        counted.agrees and counted.value >= case.settled for counted in reported
+    )
+
+
+def interpretation(facts: AccountFacts, config: MonitorConfig) -> list[str]:
+    """What the numbers mean, in sentences."""
+    sentences = []
+    if facts.resolved.now >= ENOUGH_OUTCOMES:
+        rate = facts.adverse / facts.resolved.now
+        meaning = "classifier or spread need work" if rate > config.adverse_rate_limit else "bearable"
+        sentences.append(f"{rate:.0%} of {facts.resolved.now} outcomes were adverse: {meaning}.")
+    else:
+        sentences.append(f"{facts.resolved.now} outcomes so far: too few to speak of an adverse rate.")
+    if facts.quoted_s >= config.fill_rate_after_s:
+        rate = fills_per_hour(facts)
+        meaning = "the spread is too wide or κ too low" if rate < config.min_fills_per_hour else "enough to learn from"
+        sentences.append(f"{rate:.0f} fills per hour of quoting: {meaning}.")
+    if facts.calibration is not None:
+        progress = facts.calibration.cal_progress
+        meaning = "estimates can be trusted" if progress > TRUSTED_PROGRESS else "estimates are still mostly prior"
+        sentences.append(f"cal_progress is {progress:.0%}: {meaning}.")
+    return sentences
+
+
+def verdict(checks: dict[str, Check]) -> str:
+    """The checklist in one sentence."""
+    failing = [name for name, check in checks.items() if check.state == "fail"]
+    waiting = [name for name, check in checks.items() if check.state == "waiting"]
+    if failing:
+        return f"{len(failing)} of {len(checks)} checks fail: {', '.join(failing)}."
+    if waiting:
+        return f"No check fails; {len(waiting)} of {len(checks)} still wait: {', '.join(waiting)}."
+    return f"All {len(checks)} checks pass."

@@ -1,0 +1,138 @@
+"""The monitor's fold: hears everything that is said in a market and says whether the loops run."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from services.monitor import hearing
+from services.monitor.config import MonitorConfig
+from services.monitor.facts import SECOND, AccountFacts, MarketFacts
+from services.monitor.history import History, keep_fill, keep_markout, keep_sample, new_history
+from services.monitor.kernel import judge
+from services.monitor.liveness import Liveness
+from services.monitor.market import follow_quotes, hear_market, levels
+from shared.fold import Output, Received, Round, State
+from shared.market_data import MarketData
+from shared.messages import Checklist, Fill, Markout
+from shared.subjects import Market
+
+BLOB_BYTES: Final = 65_536
+
+
+class Facts(msgspec.Struct):
+    """All facts of a market: what is encoded in a checkpoint beside the arrays."""
+
+    market: MarketFacts
+    accounts: dict[str, AccountFacts]
+
+
+class Monitor:
+    """Judges the checklist of every account of one market.
+
+    `liveness` is what the process knows of the services from outside the log. It is no part of the state and never
+    enters what is said on the log, so that the log can be folded again; `checklist` judges with it.
+    """
+
+    def __init__(self, market: Market, accounts: Mapping[str, MonitorConfig]) -> None:
+        self.market = market
+        self.accounts = dict(accounts)
+        self.liveness: Liveness = {}
+        self._facts = Facts(MarketFacts(), {name: AccountFacts() for name in accounts})
+        self._histories = {name: new_history() for name in accounts}
+        self._market_data = MarketData()
+        self._blob = np.zeros(BLOB_BYTES * (1 + len(self.accounts)), dtype=np.uint8)
+        self._blob_size = np.zeros(1, dtype=np.int64)
+        self._arrays_rule = False
+
+    @property
+    def facts(self) -> Facts:
+        """What is known. After `state()` was handed out the arrays may have been restored, so they are read first."""
+        if self._arrays_rule:
+            self._facts = msgspec.msgpack.decode(self._blob[: self._blob_size[0]].tobytes(), type=Facts)
+            self._arrays_rule = False
+        return self._facts
+
+    def history(self, account: str) -> History:
+        """The bounded history of an account."""
+        return self._histories[account]
+
+    def book_levels(self, count: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """The best bids and asks as (price, size), best first."""
+        book = self._market_data.book
+        return levels(book, 1, count), levels(book, -1, count)
+
+    def checklist(self, account: str, liveness: Liveness | None = None) -> Checklist:
+        """The checklist now, judged by the log and by what the process knows of the services."""
+        facts = self.facts
+        known = self.liveness if liveness is None else liveness
+        return judge(
+            account,
+            facts.market,
+            facts.accounts[account],
+            self._histories[account],
+            known,
+            self.accounts[account],
+        )
+
+    def fold(self, round_: Round) -> list[Output]:
+        """Hear a round; say the checklist when a state changed, and otherwise every `say_every_s`."""
+        facts = self.facts
+        for account in facts.accounts.values():
+            hearing.next_round(account)
+        hear_market(facts.market, self._market_data, round_)
+        self._follow_quotes(round_)
+        for received in round_.said:
+            self._hear(received)
+        for name, account in facts.accounts.items():
+            hearing.end_round(account, facts.market.ts)
+            keep_sample(self._histories[name], facts.market, account)
+        return [output for name in facts.accounts if (output := self._say(name)) is not None]
+
+    def _follow_quotes(self, round_: Round) -> None:
+        for name, account in self._facts.accounts.items():
+            quiet = self.accounts[name].quiet_prints_per_minute
+            follow_quotes(self._facts.market, account, round_.market_data, quiet)
+
+    def _hear(self, received: Received) -> None:
+        account = self._facts.accounts.get(received.account)
+        hear = hearing.HEARING.get(received.kind)
+        if account is None or hear is None:
+            return
+        ts = self._facts.market.ts
+        hear(account, received.message, ts)
+        if isinstance(received.message, Fill):
+            keep_fill(self._histories[received.account], account, received.message, ts)
+        elif isinstance(received.message, Markout):
+            keep_markout(self._histories[received.account], account, received.message)
+
+    def _say(self, name: str) -> Output | None:
+        account, config, ts = self._facts.accounts[name], self.accounts[name], self._facts.market.ts
+        if ts - account.judged_ts < config.judge_every_s * SECOND:
+            return None
+        account.judged_ts = ts
+        checklist = self.checklist(name, liveness={})
+        states: dict[str, str] = {check: judged.state for check, judged in checklist.checks.items()}
+        if states == account.states and ts - account.said_ts < config.say_every_s * SECOND:
+            return None
+        account.states, account.said_ts = states, ts
+        return Output("checks", name, checklist)
+
+    def state(self) -> State:
+        """The arrays that are the state: book and histories, and the facts encoded into one array of bytes."""
+        encoded = msgspec.msgpack.encode(self.facts)
+        if len(encoded) > len(self._blob):
+            raise OverflowError(f"the facts of {self.market} take {len(encoded)} bytes, more than {len(self._blob)}")
+        self._blob[: len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
+        self._blob_size[0] = len(encoded)
+        self._arrays_rule = True
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "book": self._market_data.book,
+            "facts": self._blob,
+            "facts_size": self._blob_size,
+        }
+        for name, history in self._histories.items():
+            arrays |= {f"{name}.{part}": array for part, array in history.arrays().items()}
+        return arrays
