@@ -171,8 +171,7 @@ class _Sizes:
     def __init__(self, mean: float, lot: float, random: np.random.Generator) -> None:
         self._base = mean * random.lognormal(-0.125, 0.5, SIZES)
         self._consumed_s = np.full(SIZES, -math.inf)
-        self._lot = lot
-        self._decimals = max(-math.floor(math.log10(lot) + 1e-9), 0)
+        self._lots_per_unit = round(1 / lot) if lot < 1 else 1 / lot
         self._random = random
 
     def at(self, ticks: npt.NDArray[np.int64], now_s: float, lean: float) -> list[float]:
@@ -188,8 +187,7 @@ class _Sizes:
 
     def in_lots(self, sizes: npt.NDArray[np.float64]) -> list[float]:
         """Sizes rounded to lots, at least one."""
-        lots = np.maximum(np.rint(sizes / self._lot), 1.0)
-        return [round(size, self._decimals) for size in (lots * self._lot).tolist()]
+        return (np.maximum(np.rint(sizes * self._lots_per_unit), 1.0) / self._lots_per_unit).tolist()
 
 
 class _Session:
@@ -218,11 +216,11 @@ class _Session:
         self._flow.advance(now_s)
         self._move_mid(ts, number)
         full = number % STEPS_PER_BOOK == 0
-        self._show(now_s)
+        arrivals = np.sort(self._random.random(self._random.poisson(self._config.trade_rate * STEP_S)))
+        self._show(now_s, LEVELS if full or len(arrivals) else 1)
         yield self._book(ts) if full else self._bbo(ts)
         if number % STEPS_PER_CONTEXT == 0:
             yield self._context(ts)
-        arrivals = np.sort(self._random.random(self._random.poisson(self._config.trade_rate * STEP_S)))
         for arrival in arrivals.tolist():
             yield self._trade(ts + 1 + int(arrival * (STEP_NS - 2)), now_s + arrival * STEP_S)
 
@@ -236,10 +234,10 @@ class _Session:
         bid = max(round(mid_ticks - spread / 2), 1)
         self._touch = {1: bid, -1: bid + spread}
 
-    def _show(self, now_s: float) -> None:
+    def _show(self, now_s: float, levels: int) -> None:
         for side, touch in self._touch.items():
             first = (touch - 1) // self._spacing if side > 0 else touch // self._spacing + 1
-            ranks = first - side * np.arange(LEVELS - 1, dtype=np.int64)
+            ranks = first - side * np.arange(levels - 1, dtype=np.int64)
             ticks = np.concatenate(([touch], ranks[ranks > 0] * self._spacing))
             self._shown[side] = (ticks, self._sizes[side].at(ticks, now_s, side * self._flow.direction * LEAN))
 

@@ -92,7 +92,7 @@ def assert_sound(message: Message) -> None:
 
 
 @pytest.mark.parametrize("adapter_type", ADAPTERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(frames=st.lists(st.binary(max_size=60), max_size=5))
 def test_arbitrary_bytes_never_raise(adapter_type: Callable[[], Adapter], frames: list[bytes]) -> None:
     adapter = adapter_type()
@@ -103,7 +103,7 @@ def test_arbitrary_bytes_never_raise(adapter_type: Callable[[], Adapter], frames
 
 
 @pytest.mark.parametrize("adapter_type", ADAPTERS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(frames=st.lists(mutated(), min_size=1, max_size=12))
 def test_mutated_frames_never_raise_and_what_passes_is_sound(
     adapter_type: Callable[[], Adapter], frames: list[bytes]
@@ -126,7 +126,7 @@ def test_any_file_is_a_tape_or_a_tape_error(tmp_path: Path, content: bytes) -> N
     assert frames
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 400), st.lists(st.integers(-1_500, 400), max_size=3)), min_size=1, max_size=40

@@ -49,12 +49,12 @@ def draw(config: SyntheticConfig, asset: int = 0, seed: int = 1) -> Drawn:
 
 @pytest.fixture(scope="module")
 def uninformed() -> Drawn:
-    return draw(SyntheticConfig(informed_share=0.0, duration_s=3_600.0))
+    return draw(SyntheticConfig(informed_share=0.0, duration_s=2_400.0))
 
 
 @pytest.fixture(scope="module")
 def informed() -> Drawn:
-    config = SyntheticConfig(informed_share=0.3, sigma_bps=(0.2, 0.3, 0.4, 0.5), duration_s=3_600.0)
+    config = SyntheticConfig(informed_share=0.3, sigma_bps=(0.2, 0.3, 0.4, 0.5), duration_s=2_400.0)
     return draw(config)
 
 
@@ -70,9 +70,9 @@ def test_same_seed_same_messages_another_seed_others() -> None:
 
 
 def test_arrivals_are_poisson_at_the_rate(uninformed: Drawn) -> None:
-    expected = uninformed.truth.trade_rate * 3_600
+    expected = uninformed.truth.trade_rate * 2_400
     assert abs(len(uninformed.trades) - expected) < 4 * math.sqrt(expected)
-    counts = np.histogram([trade.ts for trade in uninformed.trades], bins=3_600)[0]
+    counts = np.histogram([trade.ts for trade in uninformed.trades], bins=2_400)[0]
     assert counts.var() / counts.mean() == pytest.approx(1.0, abs=0.1)
 
 
@@ -144,7 +144,7 @@ def test_informed_share_is_kept(informed: Drawn) -> None:
 
 def test_mid_follows_a_burst_of_informed_orders_by_the_move(informed: Drawn) -> None:
     moves = moves_bps(informed, 3.0, informed=True, first_only=True)
-    assert len(moves) > 300
+    assert len(moves) > 200
     assert moves.mean() == pytest.approx(3.0, abs=4 * standard_error(moves))
     half_way = moves_bps(informed, 1.5, informed=True, first_only=True)
     assert half_way.mean() == pytest.approx(1.5, abs=4 * standard_error(half_way))
@@ -207,4 +207,4 @@ def test_books_are_full_uncrossed_and_on_the_grid(asset: int) -> None:
 
 
 def test_message_rate_is_ten_to_twenty_per_second(informed: Drawn) -> None:
-    assert 10 <= informed.messages / 3_600 <= 20
+    assert 10 <= informed.messages / 2_400 <= 20
