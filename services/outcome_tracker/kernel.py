@@ -113,10 +113,25 @@ def sigma_bps(tracker: Record) -> float:
 
 
 @njit(cache=True)
+def fold_round(
+    book: Records, seconds: Records, market: Records, trackers: Records, settings: Records, events: Records, clock: int
+) -> int:
+    """Fold a round's market data up to `clock`; what all accounts share has shape (1,).
+
+    Returns how many accounts have horizons to be answered by `settle`.
+    """
+    fold_events(book[0], seconds[0], market[0], trackers, settings, events, clock)
+    due = 0
+    for account in range(trackers.shape[0]):
+        due += is_due(trackers[account], clock)
+    return due
+
+
+@njit(cache=True)
 def fold_events(
     book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, events: Records, clock: int
 ) -> None:
-    """Fold a round's market data; `clock` is the event time at its end."""
+    """Fold market data; `clock` is the event time at its end."""
     for index in range(events.shape[0]):
         event = events[index]
         if event.kind == GAP:
@@ -212,12 +227,18 @@ def on_ack(market: Record, tracker: Record, settings: Record, ack: Record) -> No
 
 
 @njit(cache=True)
+def is_due(tracker: Record, clock: int) -> bool:
+    """Whether the clock has passed a horizon."""
+    return tracker.waiting > 0 and clock > tracker.due_ts
+
+
+@njit(cache=True)
 def settle(market: Record, tracker: Record, settings: Record, clock: int, out: Records) -> int:
     """Answer every horizon that the clock has passed, oldest row first; returns the number of markouts written.
 
     If `out` is full the rest is answered by the next call.
     """
-    if tracker.waiting == 0 or clock <= tracker.due_ts:
+    if not is_due(tracker, clock):
         return 0
     written, kept, due_ts = 0, 0, np.iinfo(np.int64).max
     for index in range(tracker.waiting):

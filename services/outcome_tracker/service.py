@@ -1,16 +1,15 @@
 """The outcome tracker: fills and unfilled quotes in, markouts out."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_events, on_ack, on_fill, settle
+from services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_round, on_ack, on_fill, settle
 from shared.fold import Output, Round, State
 from shared.market_data import MarketData
 from shared.messages import Ack, Fill, Markout
-from shared.records import Records, message_of, record_dtype, records_of
+from shared.records import message_of, record_dtype, records_of
 from shared.seconds import new_seconds
 from shared.subjects import Market
 
@@ -37,17 +36,16 @@ class OutcomeTracker:
         outputs: list[Output] = []
         for index, account in enumerate(self.accounts):
             outputs += self._hear(index, account, round_)
-        events = self._market_data.events(round_)
-        fold_events(
-            self._market_data.book[0],
-            self._seconds[0],
-            self._market_state[0],
+        due = fold_round(
+            self._market_data.book,
+            self._seconds,
+            self._market_state,
             self.trackers,
             self._settings,
-            events,
+            self._market_data.events(round_),
             round_.ts,
         )
-        for index, account in enumerate(self.accounts):
+        for index, account in enumerate(self.accounts if due else ()):
             outputs += self._settle(index, account, round_.ts)
         return outputs
 
@@ -63,10 +61,13 @@ class OutcomeTracker:
     def _hear(self, index: int, account: str, round_: Round) -> list[Output]:
         outputs: list[Output] = []
         tracker = self.trackers[index]
-        for fill in _records(Fill, round_.of("fills", account)):
-            outputs += self._said(account, on_fill(tracker, fill, self._out, 0))
-        for ack in _records(Ack, round_.of("acks", account)):
-            on_ack(self._market_state[0], tracker, self._settings[index], ack)
+        fills, acks = round_.of("fills", account), round_.of("acks", account)
+        if fills:
+            for fill in records_of(Fill, fills):
+                outputs += self._said(account, on_fill(tracker, fill, self._out, 0))
+        if acks:
+            for ack in records_of(Ack, acks):
+                on_ack(self._market_state[0], tracker, self._settings[index], ack)
         return outputs
 
     def _settle(self, index: int, account: str, clock: int) -> list[Output]:
@@ -79,7 +80,3 @@ class OutcomeTracker:
 
     def _said(self, account: str, written: int) -> list[Output]:
         return [Output("markouts", account, message_of(Markout, record)) for record in self._out[:written]]
-
-
-def _records(struct: Any, messages: list[Any]) -> Records:
-    return records_of(struct, messages) if messages else np.zeros(0, dtype=record_dtype(struct))
