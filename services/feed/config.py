@@ -59,7 +59,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     round_ms: Annotated[int, Meta(ge=1, le=10_000, description="event time of a round, ms")] = 50
     gap_after_ms: Annotated[
         int, Meta(ge=100, le=3_600_000, description="silence after which a gap is published, ms of receive time")
-    ] = 5_000
+    ] = 8_000
     seed: Annotated[int, Meta(ge=0, lt=2**63, description="seed of the synthetic market")] = 1
     duration_s: Annotated[float, Meta(ge=0, description="event time after which the session ends, s; 0: all")] = 0.0
     barrier: Annotated[

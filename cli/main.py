@@ -1,0 +1,182 @@
+"""The `papertrader` command: thin, every answer also as JSON."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from cli import show
+from cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
+from shared.config import Settings, SettingsError, load
+
+app = typer.Typer(
+    name="papertrader",
+    help="Paper trading for market makers: simulated fills on real market data, and proof that the system learns.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+errors = Console(stderr=True)
+
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file, TOML or JSON")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+MonitorUrl = Annotated[str, typer.Option("--url", help="address of the monitor")]
+
+
+def _fail(error: object, code: int = 2) -> typer.Exit:
+    errors.print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
+@app.command()
+def run(
+    settings: SettingsFile = None,
+    source: Annotated[str | None, typer.Option(help="synthetic or tape")] = None,
+    tape: Annotated[list[Path] | None, typer.Option(help="a recorded tape; may be given several times")] = None,
+    assets: Annotated[
+        str | None, typer.Option(help="assets, separated by commas; all of the source if not given")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="event seconds per second; 0: as fast as possible")] = None,
+    duration: Annotated[float | None, typer.Option(help="seconds of event time after which the run ends")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
+    fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="keep log and checkpoints here, and go on from them")] = None,
+    nats: Annotated[str | None, typer.Option(help="URL of a broker to use instead of an embedded one")] = None,
+    workers: Annotated[list[str] | None, typer.Option(help="workers of a service, e.g. fill-sim=3")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything on this machine; exit code 1 if a check of the validation checklist failed."""
+    from cli.run import run as run_system
+
+    feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
+    feed |= {"duration_s": duration, "seed": seed}
+    feed["tapes"] = [str(path.resolve()) for path in tape] if tape else None
+    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
+    try:
+        tables = _with(load(settings).tables, overrides)
+        _check(tables)
+        counts = _workers(workers or [])
+    except SettingsError as error:
+        raise _fail(error) from None
+    raise typer.Exit(run_system(tables, data_dir, nats, counts, as_json))
+
+
+def _with(tables: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    merged = {name: dict(table) for name, table in tables.items()}
+    for section, values in overrides.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            merged.setdefault(section, {}).update(given)
+    return merged
+
+
+def _check(tables: dict[str, Any]) -> None:
+    """Refuse wrong settings before any process starts; raises SettingsError."""
+    from cli.settings import check_all
+
+    check_all(Settings(tables))
+
+
+def _workers(options: list[str]) -> dict[str, int]:
+    from cli.supervisor import FOLDS
+
+    counts = {}
+    for option in options:
+        name, _, count = option.partition("=")
+        if name not in FOLDS or not count.isdigit() or int(count) < 1:
+            raise SettingsError(f"--workers {option}: write SERVICE=COUNT with one of {', '.join(FOLDS)}")
+        counts[name] = int(count)
+    return counts
+
+
+@app.command()
+def doctor(url: MonitorUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
+    try:
+        summary = fetch_json(url, "/api/summary")
+    except MonitorError as error:
+        raise _fail(error) from None
+    if as_json:
+        checks = [
+            {key: market[key] for key in ("venue", "asset", "account", "checks")} for market in summary["markets"]
+        ]
+        sys.stdout.buffer.write(orjson.dumps({"markets": checks}) + b"\n")
+    elif summary["markets"]:
+        Console().print(show.checklist(summary))
+    else:
+        Console().print("No market data yet: is the feed running? Its log says what it waits for.")
+    if show.failed(summary) or not summary["markets"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Argument(help="the HTML file to write")] = Path("report.html"),
+    url: MonitorUrl = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML report of the run so far; with --json the numbers behind it instead."""
+    try:
+        if as_json:
+            sys.stdout.buffer.write(fetch(url, "/api/summary") + b"\n")
+            return
+        output.write_bytes(fetch(url, "/report"))
+    except (MonitorError, OSError) as error:
+        raise _fail(error) from None
+    Console().print(f"wrote {output}")
+
+
+@app.command()
+def tail(
+    subject: Annotated[str, typer.Argument(help="a subject, wildcards allowed, e.g. 'fills.>'")] = ">",
+    nats: Annotated[str | None, typer.Option(help="URL of the broker (default: [bus] url)")] = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print messages as they come: subject and content; with --json one JSON object a line."""
+    from cli.tail import follow
+    from shared.bus import BusError
+    from shared.runtime import BusConfig
+
+    try:
+        url = nats or load(settings).section("bus", BusConfig).url
+        asyncio.run(follow(url, subject, as_json))
+    except (SettingsError, BusError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def control(
+    action: Annotated[str, typer.Argument(help="pause, resume, flatten or reset")],
+    market: Annotated[str, typer.Argument(help="<venue>.<asset>")],
+    account: Annotated[str, typer.Option(help="paper account")] = "main",
+    nats: Annotated[str | None, typer.Option(help="URL of the broker (default: [bus] url)")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Pause, resume, flatten or reset a paper account."""
+    from cli.control import send
+    from shared.bus import BusError
+    from shared.runtime import BusConfig
+
+    try:
+        url = nats or load(settings).section("bus", BusConfig).url
+        asyncio.run(send(url, action, market, account))
+    except (SettingsError, BusError, ValueError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def warm() -> None:
+    """Compile every kernel now, so that services start in seconds."""
+    from cli.settings import warm_all
+
+    warm_all(Console())
+
+
+if __name__ == "__main__":
+    app()

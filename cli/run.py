@@ -1,0 +1,138 @@
+"""`papertrader run`: everything on this machine until the source ends, a duration passes or Ctrl-C."""
+
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import orjson
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from cli import show
+from cli.monitor_client import MonitorError, fetch_json
+from cli.supervisor import Supervisor
+
+POLL_S: Final = 0.5
+SETTLE_S: Final = 30.0
+FAILED_CHECK: Final = 1
+FAILED_RUN: Final = 2
+
+progress = Console(stderr=True)
+
+
+class RunError(RuntimeError):
+    """The run broke; the text says where to look."""
+
+
+def run(
+    tables: Mapping[str, Any], data_dir: Path | None, nats: str | None, workers: Mapping[str, int], as_json: bool
+) -> int:
+    """Run the system and return the process's exit code: 0, 1 if a check failed, 2 if the run itself broke."""
+    directory = data_dir or Path(tempfile.mkdtemp(prefix="papertrader-"))
+    supervisor = Supervisor(directory, tables, nats, workers)
+    stopped = _stop_flag()
+    try:
+        supervisor.start()
+        _announce(supervisor)
+        _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
+        summary = _final_summary(supervisor, wait=not stopped())
+    except RunError as error:
+        progress.print(f"[red]{error}[/red]", highlight=False)
+        return FAILED_RUN
+    finally:
+        supervisor.stop()
+        if data_dir is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    return _conclude(summary, as_json)
+
+
+def _stop_flag() -> Callable[[], bool]:
+    flagged: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        flagged.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return lambda: bool(flagged)
+
+
+def _announce(supervisor: Supervisor) -> None:
+    progress.print(f"page     {supervisor.page}", highlight=False)
+    ports = ", ".join(f"{process.label} {process.metrics_port}" for process in supervisor.processes)
+    progress.print(f"metrics  http://127.0.0.1:PORT/metrics with PORT: {ports}", highlight=False)
+    progress.print(f"logs     {supervisor.directory / 'logs'}", highlight=False)
+
+
+def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> None:
+    """Until the feed has ended or somebody stops the run: restart what dies and show what happens."""
+    started = time.monotonic()
+    with Live(console=progress, auto_refresh=False, transient=True) if not quiet else _Nothing() as live:
+        while supervisor.feed.exit_code is None and not stopped():
+            for label in supervisor.revive():
+                progress.print(f"[yellow]{label} had died and was started again[/yellow]")
+            if live is not None:
+                live.update(_view(supervisor, time.monotonic() - started), refresh=True)
+            time.sleep(POLL_S)
+    if supervisor.feed.exit_code:
+        raise RunError(f"the feed ended with an error:\n{supervisor.feed.log_tail()}")
+
+
+class _Nothing:
+    """Stands for the live table where nobody watches."""
+
+    def __enter__(self) -> None:
+        """No table."""
+
+    def __exit__(self, *_: object) -> None:
+        """No table."""
+
+
+def _view(supervisor: Supervisor, elapsed_s: float) -> Group:
+    title = Text(f"{elapsed_s:6.0f} s  {supervisor.page}  (Ctrl-C ends the run)", style="dim")
+    try:
+        summary = fetch_json(supervisor.page, "/api/summary")
+    except MonitorError:
+        return Group(title, Text("starting …"))
+    if not summary["markets"]:
+        return Group(title, Text("waiting for the first market data …"))
+    return Group(title, show.overview(summary))
+
+
+def _final_summary(supervisor: Supervisor, wait: bool) -> dict[str, Any]:
+    """The monitor's summary once it has folded the last round of every market."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        try:
+            summary = fetch_json(supervisor.page, "/api/summary")
+        except MonitorError as error:
+            if time.monotonic() > deadline:
+                raise RunError(f"the monitor did not answer at the end of the run: {error}") from error
+        else:
+            done = bool(summary["markets"]) and all(market["final"] for market in summary["markets"])
+            if done or not wait or time.monotonic() > deadline:
+                return summary
+        time.sleep(POLL_S / 5)
+
+
+def _conclude(summary: dict[str, Any], as_json: bool) -> int:
+    for market in summary["markets"]:
+        market.pop("final", None)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")
+        sys.stdout.flush()
+    else:
+        out = Console()
+        out.print(show.overview(summary))
+        out.print(show.checklist(summary))
+    failures = show.failed(summary)
+    for failure in failures:
+        progress.print(f"[red]failed: {failure}[/red]")
+    return FAILED_CHECK if failures else 0

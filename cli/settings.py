@@ -1,0 +1,40 @@
+"""All sections together: check them before a run, compile their kernels."""
+
+import importlib
+from typing import Any, Final
+
+from rich.console import Console
+
+from services.feed.config import FeedConfig
+from shared.compiled import warm
+from shared.config import ACCOUNTS, Settings
+from shared.runtime import BusConfig, Service
+from shared.subjects import Market
+
+FOLDS: Final = ("fill_sim", "quoter", "estimator", "outcome_tracker", "calibration", "monitor")
+
+
+def sections() -> dict[str, Any]:
+    """Every section's settings struct."""
+    found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}
+    for name in FOLDS:
+        module = importlib.import_module(f"services.{name}.config")
+        found[name] = getattr(module, f"{name.title().replace('_', '')}Config")
+    return found
+
+
+def check_all(settings: Settings) -> None:
+    """Raise SettingsError for the first setting that is wrong in any section or account."""
+    for name, struct in sections().items():
+        settings.section(name, struct)
+        for account in settings.tables.get(ACCOUNTS, {}):
+            settings.section(name, struct, account)
+
+
+def warm_all(console: Console) -> None:
+    """Compile and cache the kernels of every fold."""
+    settings = Settings({})
+    for name in FOLDS:
+        service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
+        console.print(f"compiling {service.name} …")
+        warm(service.make_fold(settings, Market("warm", "up")))

@@ -1,0 +1,155 @@
+"""Runs the whole system on this machine: the broker, one process per service, and their restarts."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from shared.broker import Broker, free_port
+from shared.config import ENVIRONMENT_PREFIX
+
+FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
+SERVICES: Final = (*FOLDS, "feed")
+STOP_TIMEOUT_S: Final = 10.0
+RESTART_WAIT_S: Final = 0.5
+LOG_TAIL: Final = 2_000
+
+
+class ServiceProcess:
+    """One service's process; its log is a file."""
+
+    def __init__(self, name: str, worker: int, settings: Path, log: Path, metrics_port: int) -> None:
+        self.name = name
+        self.label = name if worker == 0 else f"{name}-{worker + 1}"
+        self.metrics_port = metrics_port
+        self.restarts = 0
+        self._settings = settings
+        self._log = log / f"{self.label}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._restart_at = 0.0
+
+    def start(self) -> None:
+        """Start the process; the settings file is all that it knows, whatever this environment says."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
+        environment["PAPER_BUS_METRICS_PORT"] = str(self.metrics_port)
+        module = f"services.{self.name.replace('-', '_')}"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, "--settings", str(self._settings)],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, None while the process runs."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return 0 if self._process is None else self._process.pid
+
+    def revive(self) -> bool:
+        """Start the process again if it has died, half a second later; whether it was started now."""
+        if self.exit_code is None:
+            return False
+        if not self._restart_at:
+            self._restart_at = time.monotonic() + RESTART_WAIT_S
+        if time.monotonic() < self._restart_at:
+            return False
+        self._restart_at = 0.0
+        self.restarts += 1
+        self.start()
+        return True
+
+    def signal_stop(self) -> None:
+        """Ask the process to checkpoint and leave."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self, timeout_s: float) -> None:
+        """Wait for the process to leave, and kill it when it does not."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def log_tail(self) -> str:
+        """The end of the process's log."""
+        with contextlib.suppress(OSError):
+            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+        return ""
+
+
+class Supervisor:
+    """The broker (unless one is given) and all services, in a directory of their own."""
+
+    def __init__(
+        self, directory: Path, tables: Mapping[str, Any], nats: str | None, workers: Mapping[str, int]
+    ) -> None:
+        self.directory = directory
+        self.broker = None if nats else Broker(directory / "nats")
+        url = nats or (self.broker.url if self.broker else "")
+        page_port = _port(int(tables.get("monitor", {}).get("port", 8080)))
+        self.page = f"http://127.0.0.1:{page_port}"
+        self.settings = directory / "settings.json"
+        self._tables = {
+            **tables,
+            "bus": {**tables.get("bus", {}), "url": url, "data_dir": str(directory)},
+            "monitor": {**tables.get("monitor", {}), "port": page_port},
+        }
+        logs = directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        names = [(name, worker) for name in SERVICES for worker in range(workers.get(name, 1))]
+        self.processes = [
+            ServiceProcess(name, worker, self.settings, logs, _port(9101 + index))
+            for index, (name, worker) in enumerate(names)
+        ]
+        self.feed = self.processes[-1]
+
+    def start(self) -> None:
+        """Start the broker and every service."""
+        self.settings.write_bytes(orjson.dumps(self._tables, option=orjson.OPT_INDENT_2, default=str))
+        if self.broker:
+            self.broker.start()
+        for process in self.processes:
+            process.start()
+
+    def revive(self) -> list[str]:
+        """Restart the folds that died; the labels of those restarted now. The feed's end is the run's end."""
+        return [process.label for process in self.processes if process is not self.feed and process.revive()]
+
+    def stop(self) -> None:
+        """Stop the feed, then the folds, then the broker."""
+        folds = [process for process in self.processes if process is not self.feed]
+        for group in ([self.feed], folds):
+            for process in group:
+                process.signal_stop()
+            for process in group:
+                process.wait_stopped(STOP_TIMEOUT_S)
+        if self.broker:
+            self.broker.stop()
+
+
+def _port(wanted: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return free_port()
+    return wanted

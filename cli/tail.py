@@ -1,0 +1,27 @@
+"""`papertrader tail`: messages as they come."""
+
+import asyncio
+import sys
+
+from nats.aio.msg import Msg
+
+from shared.bus import Bus
+
+
+async def follow(url: str, subject: str, as_json: bool) -> None:
+    """Print every message of a subject until interrupted."""
+    bus = await Bus.connect(url, "tail")
+
+    async def show(message: Msg) -> None:
+        text = message.data.decode(errors="replace")
+        if as_json:
+            sys.stdout.write(f'{{"subject":"{message.subject}","message":{text or "null"}}}\n')
+        else:
+            sys.stdout.write(f"{message.subject}  {text}\n")
+        sys.stdout.flush()
+
+    await bus.subscribe(subject, show)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await bus.close()
