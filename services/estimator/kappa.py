@@ -1,0 +1,203 @@
+"""How fast fills become rarer with distance: κ and A of the fill intensity A·e^(−κδ).
+
+Fills alone only return one's own spread, so they are weighed against exposure: the seconds that orders were live at
+each distance. With N fills at distances δ and T_i seconds at distance δ_i the Poisson likelihood is
+Σ (ln A − κδ) − A Σ T_i e^(−κδ_i). A has a Gamma(a, b) prior and is integrated out exactly; what remains is one
+dimension, so the posterior of κ is computed on a grid and needs no iteration (Avellaneda & Stoikov 2008 for the
+intensity; Guéant, Lehalle & Fernandez-Tapia 2013 for its use).
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from shared.messages import AckStatus
+from shared.records import Record, code
+
+ORDERS: Final = 64
+BINS: Final = 64
+BIN_WIDTH: Final = 0.25e-4
+"""Of distance, as a fraction of the mid; the last bin is open."""
+GRID: Final = np.geomspace(100.0, 50_000.0, 128)
+CONFIDENCE_FILLS: Final = 10.0
+ACCEPTED: Final = code(AckStatus, "accepted")
+MODIFIED: Final = code(AckStatus, "modified")
+REFUSED: Final = code(AckStatus, "refused")
+
+ORDER: Final = np.dtype([("order_id", "i8"), ("since_ts", "i8"), ("distance", "f8")], align=True)
+KAPPA: Final = np.dtype(
+    [
+        ("own_fills", "i8"),  # every fill, never forgotten
+        ("own_volume", "f8"),
+        ("dropped", "i8"),  # orders and fills that could not be used: no room in the table, no mid
+        ("fills", "f8"),  # maker fills with forgetting: N
+        ("fill_distance", "f8"),  # the sum of their distances
+        ("exposure_s", "f8", (BINS,)),  # T_i with forgetting
+        ("exposure_distance", "f8", (BINS,)),  # the sum of seconds times distance: the mean distance of a bin is exact
+        ("market_prints", "i8"),
+        ("market_sweeps", "f8"),  # aggressive orders with forgetting
+        ("market_reach", "f8"),  # the sum of how far beyond the mid they reached
+        ("working", "i8"),
+        ("orders", ORDER, (ORDERS,)),
+        ("stale", "i1"),  # a fill came since the posterior was computed
+        ("computed_ts", "i8"),
+        ("mean", "f8"),
+        ("sd", "f8"),
+        ("intensity", "f8"),
+        ("log_density", "f8", (len(GRID),)),  # room for the computation
+    ],
+    align=True,
+)
+
+
+@njit(cache=True)
+def distance_of(side: int, price: float, mid: float) -> float:
+    """δ: how far beyond the mid an order stands, as a fraction of the mid; 0 for one on the wrong side of it."""
+    return max(side * (mid - price) / mid, 0.0)
+
+
+@njit(cache=True)
+def on_own_fill(kappa: Record, side: int, price: float, size: float, mid_at_placement: float, maker: bool) -> None:
+    """Count a fill, exactly once; only the fill of a resting order says something about intensity."""
+    kappa.own_fills += 1
+    kappa.own_volume += size
+    kappa.stale = 1
+    if not maker:
+        return
+    if not mid_at_placement > 0:
+        kappa.dropped += 1
+        return
+    kappa.fills += 1.0
+    kappa.fill_distance += distance_of(side, price, mid_at_placement)
+
+
+@njit(cache=True)
+def on_ack(kappa: Record, ack: Record) -> None:
+    """Keep the table of working orders: an order is exposed from going live until its terminal ack.
+
+    A modified order goes on at its new distance from the mid at placement that the ack names.
+    """
+    if ack.status == REFUSED:
+        return
+    row = _find(kappa, ack.order_id)
+    if row >= 0:
+        _expose(kappa, kappa.orders[row], ack.ts)
+        kappa.working -= 1
+        kappa.orders[row] = kappa.orders[kappa.working]
+    if ack.status == ACCEPTED:
+        _work(kappa, ack, ack.live_ts)
+    elif ack.status == MODIFIED and row >= 0:
+        _work(kappa, ack, ack.ts)
+
+
+@njit(cache=True)
+def _work(kappa: Record, ack: Record, since_ts: int) -> None:
+    if kappa.working == ORDERS or not ack.mid_at_placement > 0:
+        kappa.dropped += 1
+        return
+    order = kappa.orders[kappa.working]
+    order.order_id = ack.order_id
+    order.since_ts = since_ts
+    order.distance = distance_of(ack.side, ack.price, ack.mid_at_placement)
+    kappa.working += 1
+
+
+@njit(cache=True)
+def _find(kappa: Record, order_id: int) -> int:
+    for row in range(kappa.working):
+        if kappa.orders[row].order_id == order_id:
+            return row
+    return -1
+
+
+@njit(cache=True)
+def _expose(kappa: Record, order: Record, until_ts: int) -> None:
+    seconds = (until_ts - order.since_ts) * 1e-9
+    if seconds > 0:
+        distance_bin = min(int(order.distance / BIN_WIDTH), BINS - 1)
+        kappa.exposure_s[distance_bin] += seconds
+        kappa.exposure_distance[distance_bin] += seconds * order.distance
+        order.since_ts = until_ts
+
+
+@njit(cache=True)
+def on_round(kappa: Record, heard_ts: int) -> None:
+    """Expose every working order up to `heard_ts`: until then every ack has been heard."""
+    for row in range(kappa.working):
+        _expose(kappa, kappa.orders[row], heard_ts)
+
+
+@njit(cache=True)
+def on_second(kappa: Record, seconds: int, half_life_s: float, sweeps: int, reach: float, prints: int) -> None:
+    """Forget a little, and count the aggressive orders of the market with the sum of their reaches."""
+    keep = 0.5 ** (seconds / half_life_s)
+    kappa.fills *= keep
+    kappa.fill_distance *= keep
+    for distance_bin in range(BINS):
+        kappa.exposure_s[distance_bin] *= keep
+        kappa.exposure_distance[distance_bin] *= keep
+    kappa.market_prints += prints
+    kappa.market_sweeps = kappa.market_sweeps * keep + sweeps
+    kappa.market_reach = kappa.market_reach * keep + reach
+
+
+@njit(cache=True)
+def confidence(own_fills: int) -> float:
+    """n/(n + 10): 0 before the first own fill, strictly rising."""
+    return own_fills / (own_fills + CONFIDENCE_FILLS)
+
+
+@njit(cache=True)
+def market_kappa(kappa: Record, prior_mean: float, prior_strength: float) -> float:
+    """Posterior mean of κ for exponential reaches, (α + n)/(β + Σx): a Gamma prior is conjugate to them.
+
+    On a market whose orders mostly stop at the touch this reads the touch's distance from the mid.
+    """
+    return (prior_strength + kappa.market_sweeps) / (prior_strength / prior_mean + kappa.market_reach)
+
+
+@njit(cache=True)
+def expected_exposure(kappa: Record, slope: float) -> float:
+    """Σ T_i e^(−κ δ_i): the exposure in seconds at the mid that would have brought as many fills."""
+    total = 0.0
+    for distance_bin in range(BINS):
+        seconds = kappa.exposure_s[distance_bin]
+        if seconds > 0:
+            total += seconds * np.exp(-slope * kappa.exposure_distance[distance_bin] / seconds)
+    return total
+
+
+@njit(cache=True)
+def compute(
+    kappa: Record, prior_mean: float, prior_strength: float, intensity_mean: float, intensity_strength: float
+) -> None:
+    """Posterior mean and sd of κ, and the posterior mean of A at that κ.
+
+    log p(κ) = (α − 1) ln κ − βκ − κ Σδ − (a + N) ln(b + Σ T_i e^(−κ δ_i)), and one more ln κ because the grid's
+    points are equally far apart in ln κ.
+    """
+    shape = intensity_strength + kappa.fills
+    rate = intensity_strength / intensity_mean
+    linear = prior_strength / prior_mean + kappa.fill_distance
+    for point in range(len(GRID)):
+        slope = GRID[point]
+        kappa.log_density[point] = (
+            prior_strength * np.log(slope) - linear * slope - shape * np.log(rate + expected_exposure(kappa, slope))
+        )
+    _moments(kappa)
+    kappa.intensity = shape / (rate + expected_exposure(kappa, kappa.mean))
+    kappa.stale = 0
+
+
+@njit(cache=True)
+def _moments(kappa: Record) -> None:
+    highest = kappa.log_density.max()
+    weight, first, second = 0.0, 0.0, 0.0
+    for point in range(len(GRID)):
+        density = np.exp(kappa.log_density[point] - highest)
+        weight += density
+        first += density * GRID[point]
+        second += density * GRID[point] ** 2
+    kappa.mean = first / weight
+    kappa.sd = np.sqrt(max(second / weight - kappa.mean**2, 0.0))

@@ -1,0 +1,353 @@
+"""The estimator's fold: market events, own fills, acks and labels into what is known of the market and of own fills.
+
+Events only touch what all accounts share. Once per second of event time each account's estimators are fed; the
+estimate is written at most once per publishing interval, and after a fill or a label.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from services.estimator import classifier as prefill
+from services.estimator import kappa as intensity
+from services.estimator import regime as regimes
+from services.estimator import sigma as volatility
+from shared import book as books
+from shared import features as market_features
+from shared import seconds as grid
+from shared.events import GAP, PRINT
+from shared.messages import FEATURES
+from shared.records import Record, Records
+
+LONGEST_SILENCE_S: Final = 3600
+"""Seconds of silence that are folded one by one; more of them change nothing any more."""
+
+MARKET: Final = np.dtype(
+    [
+        ("second", grid.SECOND),
+        ("mid", "f8"),  # the newest mid, 0 before the first
+        ("sweep_ts", "i8"),
+        ("sweep_side", "i8"),
+        ("sweep_mid", "f8"),  # the mid before the sweep's first print, 0 if there is no open sweep
+        ("sweep_reach", "f8"),
+        ("sweeps", "i8"),  # finished in the open second
+        ("reach", "f8"),
+        ("features", "f8", (FEATURES,)),
+    ],
+    align=True,
+)
+ESTIMATOR: Final = np.dtype(
+    [
+        ("kappa", intensity.KAPPA),
+        ("sigma", volatility.SIGMA),
+        ("regime", regimes.REGIME),
+        ("classifier", prefill.CLASSIFIER),
+        ("version", "i8"),
+        ("said_ts", "i8"),
+        ("due", "i1"),  # says its estimate in this round
+        ("news", "i1"),  # a fill or a label came since the last estimate
+        ("toxicity_bid", "f8"),
+        ("toxicity_ask", "f8"),
+    ],
+    align=True,
+)
+SETTINGS: Final = np.dtype(
+    [
+        ("publish_interval_s", "f8"),
+        ("kappa_prior_mean", "f8"),
+        ("kappa_prior_strength", "f8"),
+        ("intensity_prior_per_s", "f8"),
+        ("intensity_prior_strength", "f8"),
+        ("kappa_half_life_s", "f8"),
+        ("kappa_update_s", "f8"),
+        ("sigma_half_life_s", "f8"),
+        ("sigma_short_half_life_s", "f8"),
+        ("sigma_history_half_life_s", "f8"),
+        ("regime_stay", "f8"),
+        ("regime_reference_half_life_s", "f8"),
+        ("classifier_ready_outcomes", "i8"),
+        ("classifier_side_outcomes", "i8"),
+        ("classifier_prior_sd", "f8"),
+        ("classifier_memory_outcomes", "f8"),
+    ],
+    align=True,
+)
+
+
+@njit(cache=True)
+def start(estimators: Records, settings: Records) -> None:
+    """Give every account's estimators their priors."""
+    for account in range(estimators.shape[0]):
+        estimator = estimators[account]
+        regimes.start(estimator.regime)
+        prefill.start(estimator.classifier.bid, settings[account].classifier_prior_sd)
+        prefill.start(estimator.classifier.ask, settings[account].classifier_prior_sd)
+        _compute_kappa(estimator, settings[account], 0)
+        estimator.toxicity_bid = estimator.toxicity_ask = prefill.base_rate(estimator.classifier)
+
+
+@njit(cache=True)
+def hear(estimators: Records, settings: Records, account: int, acks: Records, fills: Records, labels: Records) -> None:
+    """Hear what was said to one account in the last round."""
+    estimator = estimators[account]
+    for index in range(acks.shape[0]):
+        on_ack(estimator, acks[index])
+    for index in range(fills.shape[0]):
+        on_fill(estimator, fills[index])
+    for index in range(labels.shape[0]):
+        on_markout(estimator, settings[account], labels[index])
+
+
+@njit(cache=True)
+def on_fill(estimator: Record, fill: Record) -> None:
+    """Hear one own fill."""
+    intensity.on_own_fill(estimator.kappa, fill.side, fill.price, fill.size, fill.mid_at_placement, fill.maker)
+    estimator.news = 1
+
+
+@njit(cache=True)
+def on_ack(estimator: Record, ack: Record) -> None:
+    """Hear what became of an order."""
+    intensity.on_ack(estimator.kappa, ack)
+
+
+@njit(cache=True)
+def on_markout(estimator: Record, settings: Record, markout: Record) -> None:
+    """Learn from a fill's label, if it was resolved."""
+    if not (markout.label and markout.resolved and markout.filled):
+        return
+    side = estimator.classifier.bid if markout.side > 0 else estimator.classifier.ask
+    prefill.record_outcome(
+        side,
+        markout.features,
+        markout.adverse,
+        settings.classifier_prior_sd,
+        settings.classifier_memory_outcomes,
+    )
+    estimator.news = 1
+
+
+@njit(cache=True)
+def fold_round(
+    book: Records,
+    features: Records,
+    seconds: Records,
+    market: Records,
+    estimators: Records,
+    settings: Records,
+    events: Records,
+    previous_ts: int,
+    clock: int,
+    out: Records,
+) -> int:
+    """Fold a round that lasts from `previous_ts` to `clock`, after everything said in the last one was heard.
+
+    What all accounts share has shape (1,), what each has and `out` shape (accounts,). The accounts that say their
+    estimate have `due` set; returns how many.
+    """
+    for account in range(estimators.shape[0]):
+        intensity.on_round(estimators[account].kappa, previous_ts)
+    fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events, clock)
+    said = 0
+    for account in range(estimators.shape[0]):
+        estimator = estimators[account]
+        estimator.due = is_due(market[0], estimator, settings[account], clock)
+        if estimator.due:
+            say(book[0], features[0], market[0], estimator, settings[account], clock, out[account])
+            said += 1
+    return said
+
+
+@njit(cache=True)
+def fold_events(
+    book: Record,
+    features: Record,
+    seconds: Record,
+    market: Record,
+    estimators: Records,
+    settings: Records,
+    events: Records,
+    clock: int,
+) -> None:
+    """Fold a round's market data; `clock` is the event time at its end."""
+    for index in range(events.shape[0]):
+        event = events[index]
+        if event.kind == GAP:
+            grid.on_gap(seconds)
+            market_features.on_gap(features)
+            market.sweep_mid = 0.0
+        if event.ts > seconds.boundary:
+            close_seconds(seconds, market, estimators, settings, event.ts)
+        if books.apply(book, event):
+            _on_top(book, features, seconds, market)
+        elif event.kind == PRINT:
+            market_features.on_print(features, event.ts, event.size, event.side)
+            grid.on_print(seconds)
+            on_sweep(market, event.ts, event.side, books.price_of(book, event.tick), books.mid_of(book))
+    book.ts = max(book.ts, clock)
+    close_seconds(seconds, market, estimators, settings, clock)
+
+
+@njit(cache=True)
+def _on_top(book: Record, features: Record, seconds: Record, market: Record) -> None:
+    mid = books.mid_of(book)
+    if not mid > 0:
+        return
+    market_features.on_top(features, book)
+    market.mid = mid
+    spread = books.price_of(book, book.best_ask) - books.price_of(book, book.best_bid)
+    grid.on_mid(seconds, mid, spread / mid * 1e4)
+
+
+@njit(cache=True)
+def on_sweep(market: Record, ts: int, side: int, price: float, mid: float) -> None:
+    """Fold a print into the aggressive order that it belongs to: prints of one instant and one side are one order.
+
+    Its reach is how far beyond the mid before it the farthest of its prints was, as a fraction of that mid.
+    """
+    if ts != market.sweep_ts or side != market.sweep_side or not market.sweep_mid > 0:
+        finish_sweep(market)
+        market.sweep_ts = ts
+        market.sweep_side = side
+        market.sweep_mid = mid if mid > 0 else 0.0
+        market.sweep_reach = 0.0
+    if market.sweep_mid > 0:
+        market.sweep_reach = max(market.sweep_reach, side * (price - market.sweep_mid) / market.sweep_mid)
+
+
+@njit(cache=True)
+def finish_sweep(market: Record) -> None:
+    """Count the open aggressive order."""
+    if market.sweep_mid > 0:
+        market.sweeps += 1
+        market.reach += market.sweep_reach
+    market.sweep_mid = 0.0
+
+
+@njit(cache=True)
+def close_seconds(seconds: Record, market: Record, estimators: Records, settings: Records, ts: int) -> None:
+    """Feed every account's estimators with the seconds that ended before `ts`."""
+    second = market.second
+    if not grid.close(seconds, ts, second):
+        return
+    finish_sweep(market)
+    for account in range(estimators.shape[0]):
+        on_seconds(estimators[account], settings[account], second, market.sweeps, market.reach)
+    market.sweeps = 0
+    market.reach = 0.0
+
+
+@njit(cache=True)
+def on_seconds(estimator: Record, settings: Record, second: Record, sweeps: int, reach: float) -> None:
+    """One second in which something happened, and the silent ones after it."""
+    half_life_s = settings.kappa_half_life_s
+    intensity.on_second(estimator.kappa, second.seconds, half_life_s, sweeps, reach, second.prints)
+    _on_second(estimator, settings, second.log_return, second.spread_bps, second.prints)
+    silent_return = 0.0 if second.spread_bps >= 0 else np.nan
+    for _ in range(min(second.seconds - 1, LONGEST_SILENCE_S)):
+        _on_second(estimator, settings, silent_return, second.spread_bps, 0)
+
+
+@njit(cache=True)
+def _on_second(estimator: Record, settings: Record, log_return: float, spread_bps: float, prints: int) -> None:
+    sigma = estimator.sigma
+    volatility.on_return(
+        sigma,
+        log_return,
+        settings.sigma_half_life_s,
+        settings.sigma_short_half_life_s,
+        settings.sigma_history_half_life_s,
+    )
+    if sigma.returns > 0:
+        short_bps = volatility.short_bps(sigma)
+        stay, reference_half_life_s = settings.regime_stay, settings.regime_reference_half_life_s
+        regimes.on_second(estimator.regime, short_bps, spread_bps, prints, stay, reference_half_life_s)
+
+
+@njit(cache=True)
+def _compute_kappa(estimator: Record, settings: Record, clock: int) -> None:
+    intensity.compute(
+        estimator.kappa,
+        settings.kappa_prior_mean,
+        settings.kappa_prior_strength,
+        settings.intensity_prior_per_s,
+        settings.intensity_prior_strength,
+    )
+    estimator.kappa.computed_ts = clock
+
+
+@njit(cache=True)
+def is_due(market: Record, estimator: Record, settings: Record, clock: int) -> bool:
+    """Whether there is a market, and news or an interval gone by."""
+    waited_ns = clock - estimator.said_ts
+    return market.mid > 0 and (estimator.news == 1 or waited_ns >= settings.publish_interval_s * 1e9)
+
+
+@njit(cache=True)
+def say(
+    book: Record, features: Record, market: Record, estimator: Record, settings: Record, clock: int, out: Record
+) -> None:
+    """Write the estimate into `out`."""
+    kappa = estimator.kappa
+    if kappa.stale == 1 or clock - kappa.computed_ts >= settings.kappa_update_s * 1e9:
+        _compute_kappa(estimator, settings, clock)
+    estimator.toxicity_bid = _toxicity(book, features, market, estimator, settings, 1, clock)
+    estimator.toxicity_ask = _toxicity(book, features, market, estimator, settings, -1, clock)
+    estimator.news = 0
+    estimator.said_ts = clock
+    estimator.version += 1
+    out.ts = clock
+    out.version = estimator.version
+    _write_kappa(kappa, settings, out)
+    _write_sigma(estimator.sigma, out)
+    _write_regime(estimator.regime, out)
+    out.toxicity_bid, out.toxicity_ask = estimator.toxicity_bid, estimator.toxicity_ask
+    out.adverse_base_rate = prefill.base_rate(estimator.classifier)
+    out.classifier_samples = prefill.samples(estimator.classifier)
+    out.classifier_ready = out.classifier_samples >= settings.classifier_ready_outcomes
+
+
+@njit(cache=True)
+def _toxicity(
+    book: Record, features: Record, market: Record, estimator: Record, settings: Record, side: int, clock: int
+) -> float:
+    """The forecast for a fill of this side now, of an order of the age that its fills had on average."""
+    learned = estimator.classifier.bid if side > 0 else estimator.classifier.ask
+    age_s = np.expm1(learned.mean[prefill.LOG_AGE])
+    market_features.freeze(features, book, clock, age_s, market.features)
+    return prefill.toxicity(
+        estimator.classifier,
+        learned,
+        market.features,
+        settings.classifier_ready_outcomes,
+        settings.classifier_side_outcomes,
+    )
+
+
+@njit(cache=True)
+def _write_kappa(kappa: Record, settings: Record, out: Record) -> None:
+    out.kappa, out.kappa_sd, out.intensity = kappa.mean, kappa.sd, kappa.intensity
+    out.own_fills = kappa.own_fills
+    out.kappa_confidence = intensity.confidence(kappa.own_fills)
+    out.exposure_s = kappa.exposure_s.sum()
+    out.market_kappa = intensity.market_kappa(kappa, settings.kappa_prior_mean, settings.kappa_prior_strength)
+    out.market_prints = kappa.market_prints
+    out.dropped = kappa.dropped
+
+
+@njit(cache=True)
+def _write_sigma(sigma: Record, out: Record) -> None:
+    out.sigma_bps = volatility.realised_bps(sigma)
+    out.sigma_bipower_bps = volatility.bipower_bps(sigma)
+    out.jump_ratio = volatility.jump_ratio(sigma)
+    out.sigma_p10_bps = volatility.percentile_bps(sigma, 0.1)
+    out.sigma_p90_bps = volatility.percentile_bps(sigma, 0.9)
+
+
+@njit(cache=True)
+def _write_regime(regime: Record, out: Record) -> None:
+    out.regime = regime.state
+    out.regime_probabilities[:] = regime.probabilities[:]
+    out.regime_seconds[:] = regime.seconds[:]
+    out.regime_changes = regime.changes

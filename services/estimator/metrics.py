@@ -1,0 +1,119 @@
+"""Prometheus metrics of the estimator."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.estimator import classifier, kappa, sigma
+from services.estimator.service import Estimator
+from shared.messages import REGIMES
+from shared.metrics import ACCOUNT, Metric, Sample
+from shared.subjects import Market
+
+REGIME = (*ACCOUNT, "regime")
+SIDE = (*ACCOUNT, "side")
+
+KAPPA = Metric("paper_kappa", "gauge", "Posterior mean of the decay of fill intensity, 1/(fraction of price)")
+KAPPA_SD = Metric("paper_kappa_sd", "gauge", "Posterior standard deviation of kappa")
+KAPPA_CONFIDENCE = Metric("paper_kappa_confidence", "gauge", "n/(n+10) of own fills")
+OWN_FILLS = Metric("paper_own_fills", "counter", "Own fills heard, each counted once")
+OWN_VOLUME = Metric("paper_own_fill_volume", "counter", "Size of own fills heard, base units")
+INTENSITY = Metric("paper_intensity_per_second", "gauge", "Fills per second of one order at the mid: A")
+EXPOSURE = Metric("paper_exposure_seconds", "gauge", "Seconds of live orders behind kappa, with forgetting")
+WORKING = Metric("paper_working_orders", "gauge", "Orders that are live as far as the acks tell")
+MARKET_KAPPA = Metric("paper_market_kappa", "gauge", "Kappa from the reach of public prints")
+MARKET_PRINTS = Metric("paper_market_prints", "counter", "Public prints heard")
+SIGMA = Metric("paper_sigma_bps", "gauge", "Realised volatility, bp per square root second")
+SIGMA_BIPOWER = Metric("paper_sigma_bipower_bps", "gauge", "Volatility without jumps, bp per square root second")
+SIGMA_SHORT = Metric("paper_sigma_short_bps", "gauge", "Volatility that the regime is judged on, bp per root second")
+JUMP_RATIO = Metric("paper_jump_ratio", "gauge", "Realised over bipower variance")
+REGIME_PROBABILITY = Metric("paper_regime_probability", "gauge", "Probability of each regime", REGIME)
+REGIME_SECONDS = Metric("paper_regime_seconds", "counter", "Seconds in which the regime was the most probable", REGIME)
+REGIME_CHANGES = Metric("paper_regime_changes", "counter", "Changes of the most probable regime")
+TOXICITY = Metric("paper_toxicity", "gauge", "P(adverse | this side is filled now)", SIDE)
+CLASSIFIER_SAMPLES = Metric("paper_classifier_samples", "counter", "Outcomes that the classifier learned from", SIDE)
+CLASSIFIER_READY = Metric("paper_classifier_ready", "gauge", "0 while toxicity is the base rate")
+BASE_RATE = Metric("paper_adverse_base_rate", "gauge", "Share of adverse outcomes under a Beta(2, 2) prior")
+VERSION = Metric("paper_estimates", "counter", "Estimates said")
+DROPPED = Metric("paper_estimator_dropped", "counter", "Orders and fills not used: no room in the table or no mid")
+RETURNS_DROPPED = Metric("paper_returns_dropped", "counter", "One-second returns dropped because of a gap")
+
+METRICS: tuple[Metric, ...] = (
+    KAPPA,
+    KAPPA_SD,
+    KAPPA_CONFIDENCE,
+    OWN_FILLS,
+    OWN_VOLUME,
+    INTENSITY,
+    EXPOSURE,
+    WORKING,
+    MARKET_KAPPA,
+    MARKET_PRINTS,
+    SIGMA,
+    SIGMA_BIPOWER,
+    SIGMA_SHORT,
+    JUMP_RATIO,
+    REGIME_PROBABILITY,
+    REGIME_SECONDS,
+    REGIME_CHANGES,
+    TOXICITY,
+    CLASSIFIER_SAMPLES,
+    CLASSIFIER_READY,
+    BASE_RATE,
+    VERSION,
+    DROPPED,
+    RETURNS_DROPPED,
+)
+
+
+def samples(market: Market, fold: Estimator) -> Iterator[Sample]:
+    """Every metric of every account of one market."""
+    for account, estimator, settings in zip(fold.accounts, fold.estimators, fold.settings, strict=True):
+        labels = (*market, account)
+        yield from _kappa(labels, estimator["kappa"], settings)
+        yield from _sigma(labels, estimator["sigma"])
+        yield from _regime(labels, estimator["regime"])
+        yield from _classifier(labels, estimator, int(settings["classifier_ready_outcomes"]))
+        yield Sample(VERSION, labels, float(estimator["version"]))
+        yield Sample(RETURNS_DROPPED, labels, float(fold.seconds["dropped"][0]))
+
+
+def _kappa(labels: tuple[str, ...], state: Any, settings: Any) -> Iterator[Sample]:
+    fields = {
+        KAPPA: "mean",
+        KAPPA_SD: "sd",
+        INTENSITY: "intensity",
+        OWN_FILLS: "own_fills",
+        OWN_VOLUME: "own_volume",
+        WORKING: "working",
+        MARKET_PRINTS: "market_prints",
+        DROPPED: "dropped",
+    }
+    for metric, field in fields.items():
+        yield Sample(metric, labels, float(state[field]))
+    yield Sample(KAPPA_CONFIDENCE, labels, kappa.confidence(int(state["own_fills"])))
+    yield Sample(EXPOSURE, labels, float(state["exposure_s"].sum()))
+    prior = settings["kappa_prior_mean"], settings["kappa_prior_strength"]
+    yield Sample(MARKET_KAPPA, labels, float(kappa.market_kappa(state, *prior)))
+
+
+def _sigma(labels: tuple[str, ...], state: Any) -> Iterator[Sample]:
+    yield Sample(SIGMA, labels, float(sigma.realised_bps(state)))
+    yield Sample(SIGMA_BIPOWER, labels, float(sigma.bipower_bps(state)))
+    yield Sample(SIGMA_SHORT, labels, float(sigma.short_bps(state)))
+    yield Sample(JUMP_RATIO, labels, float(sigma.jump_ratio(state)))
+
+
+def _regime(labels: tuple[str, ...], state: Any) -> Iterator[Sample]:
+    for index, regime in enumerate(REGIMES):
+        yield Sample(REGIME_PROBABILITY, (*labels, regime), float(state["probabilities"][index]))
+        yield Sample(REGIME_SECONDS, (*labels, regime), float(state["seconds"][index]))
+    yield Sample(REGIME_CHANGES, labels, float(state["changes"]))
+
+
+def _classifier(labels: tuple[str, ...], estimator: Any, ready_outcomes: int) -> Iterator[Sample]:
+    state = estimator["classifier"]
+    for side in ("bid", "ask"):
+        yield Sample(TOXICITY, (*labels, side), float(estimator[f"toxicity_{side}"]))
+        yield Sample(CLASSIFIER_SAMPLES, (*labels, side), float(state[side]["outcomes"]))
+    yield Sample(CLASSIFIER_READY, labels, float(classifier.samples(state) >= ready_outcomes))
+    yield Sample(BASE_RATE, labels, float(classifier.base_rate(state)))

@@ -1,0 +1,129 @@
+"""Which of four regimes the market is in: a hidden Markov model filtered once per second (Hamilton 1989).
+
+Each second is described by the logarithms of short volatility, spread and trade rate. A regime expects them at a
+multiple of their reference, which is the median of the first minute and then follows the market slowly; so the
+regimes are quiet or volatile by the standards of this market, and ready after a minute.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from shared.messages import REGIMES
+from shared.records import Record
+
+STATES: Final = len(REGIMES)
+WARM_UP_S: Final = 60
+SIGNALS: Final = 3
+START: Final = np.array([0.1, 0.6, 0.25, 0.05])
+EXPECTED: Final = np.log(
+    np.array([[0.5, 0.9, 0.6], [1.0, 1.0, 1.0], [2.0, 1.3, 1.8], [4.0, 2.0, 3.0]])  # rows: quiet to extreme
+)
+"""Of volatility, spread and trade rate, relative to the reference, in logarithms; shape (4, 3)."""
+SPREAD: Final = np.array([0.35, 0.8, 1.2])
+"""Standard deviations of the three around what is expected: volatility decides, the others support."""
+FARTHEST: Final = 2.0
+"""A signal beyond the outermost regimes tells no more than one this far (e-folds) from the reference."""
+LOWEST_SIGMA_BPS: Final = 0.01
+LOWEST_SPREAD_BPS: Final = 0.01
+LOWEST_RATE: Final = 0.05
+RATE_HALF_LIFE_S: Final = 10.0
+
+REGIME: Final = np.dtype(
+    [
+        ("observed", "i8"),
+        ("state", "i8"),
+        ("changes", "i8"),
+        ("probabilities", "f8", (STATES,)),
+        ("seconds", "f8", (STATES,)),
+        ("rate", "f8"),
+        ("rate_weight", "f8"),
+        ("signal", "f8", (SIGNALS,)),
+        ("reference", "f8", (SIGNALS,)),
+        ("first_minute", "f8", (SIGNALS, WARM_UP_S)),
+        ("next", "f8", (STATES,)),  # room for the computation
+    ],
+    align=True,
+)
+
+
+@njit(cache=True)
+def start(regime: Record) -> None:
+    """The belief before anything is known: probably normal."""
+    regime.probabilities[:] = START
+    regime.state = 1
+
+
+@njit(cache=True)
+def on_second(
+    regime: Record, sigma_bps: float, spread_bps: float, prints: int, stay: float, reference_half_life_s: float
+) -> None:
+    """Fold one second; a second without a spread is not observed."""
+    keep = 0.5 ** (1 / RATE_HALF_LIFE_S)
+    regime.rate = regime.rate * keep + prints
+    regime.rate_weight = regime.rate_weight * keep + 1.0
+    if np.isnan(spread_bps):
+        return
+    regime.signal[0] = np.log(max(sigma_bps, LOWEST_SIGMA_BPS))
+    regime.signal[1] = np.log(max(spread_bps, LOWEST_SPREAD_BPS))
+    regime.signal[2] = np.log(max(regime.rate / regime.rate_weight, LOWEST_RATE))
+    if regime.observed < WARM_UP_S:
+        _warm_up(regime)
+    else:
+        _filter(regime, stay)
+        drift = 1.0 - 0.5 ** (1 / reference_half_life_s)
+        for signal in range(SIGNALS):
+            regime.reference[signal] += drift * (regime.signal[signal] - regime.reference[signal])
+    regime.observed += 1
+    regime.seconds[regime.state] += 1.0
+
+
+@njit(cache=True)
+def _warm_up(regime: Record) -> None:
+    for signal in range(SIGNALS):
+        regime.first_minute[signal, regime.observed] = regime.signal[signal]
+        if regime.observed == WARM_UP_S - 1:
+            regime.reference[signal] = np.median(regime.first_minute[signal])
+
+
+@njit(cache=True)
+def _filter(regime: Record, stay: float) -> None:
+    """p_j ∝ f_j(signal) Σ_i p_i a_ij, and the most probable state."""
+    total = 0.0
+    for j in range(STATES):
+        prior = 0.0
+        for i in range(STATES):
+            prior += regime.probabilities[i] * transition(i, j, stay)
+        regime.next[j] = prior * _likelihood(regime, j)
+        total += regime.next[j]
+    best = 0
+    for j in range(STATES):
+        regime.probabilities[j] = regime.next[j] / total
+        if regime.probabilities[j] > regime.probabilities[best]:
+            best = j
+    if best != regime.state:
+        regime.state = best
+        regime.changes += 1
+
+
+@njit(cache=True)
+def transition(i: int, j: int, stay: float) -> float:
+    """Probability to go from i to j within a second; each step farther is a quarter as probable."""
+    if i == j:
+        return stay
+    total = 0.0
+    for k in range(STATES):
+        if k != i:
+            total += 0.25 ** (abs(k - i) - 1)
+    return (1.0 - stay) * 0.25 ** (abs(j - i) - 1) / total
+
+
+@njit(cache=True)
+def _likelihood(regime: Record, state: int) -> float:
+    exponent = 0.0
+    for signal in range(SIGNALS):
+        relative = regime.signal[signal] - regime.reference[signal]
+        relative = min(max(relative, -FARTHEST), FARTHEST)
+        exponent += ((relative - EXPECTED[state, signal]) / SPREAD[signal]) ** 2
+    return np.exp(-0.5 * exponent)

@@ -1,0 +1,75 @@
+"""The estimator: market data, fills, acks and labels in, estimates out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from services.estimator.config import EstimatorConfig
+from services.estimator.kernel import ESTIMATOR, MARKET, SETTINGS, fold_round, hear, start
+from shared.features import new_features
+from shared.fold import Output, Round, State
+from shared.market_data import MarketData
+from shared.messages import Ack, Estimate, Fill, Markout
+from shared.records import message_of, record_dtype, records_of
+from shared.seconds import new_seconds
+from shared.subjects import Market
+
+
+class Estimator:
+    """Learns κ, volatility, regime and toxicity, one set per account."""
+
+    def __init__(self, market: Market, accounts: Mapping[str, EstimatorConfig]) -> None:
+        self.market = market
+        self.accounts = tuple(accounts)
+        self.settings = np.array(
+            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
+        )
+        self.estimators = np.zeros(len(accounts), dtype=ESTIMATOR)
+        self.seconds = new_seconds()
+        self._market_data = MarketData()
+        self._features = new_features()
+        self._market_state = np.zeros(1, dtype=MARKET)
+        self._out = np.zeros(len(accounts), dtype=record_dtype(Estimate))
+        start(self.estimators, self.settings)
+
+    def fold(self, round_: Round) -> list[Output]:
+        """The estimates that are due."""
+        for index, account in enumerate(self.accounts):
+            self._hear(index, account, round_)
+        said = fold_round(
+            self._market_data.book,
+            self._features,
+            self.seconds,
+            self._market_state,
+            self.estimators,
+            self.settings,
+            self._market_data.events(round_),
+            round_.previous_ts,
+            round_.ts,
+            self._out,
+        )
+        return self._estimates() if said else []
+
+    def state(self) -> State:
+        """The arrays that are the state."""
+        return {
+            "book": self._market_data.book,
+            "features": self._features,
+            "seconds": self.seconds,
+            "market": self._market_state,
+            "estimators": self.estimators,
+        }
+
+    def _hear(self, index: int, account: str, round_: Round) -> None:
+        acks, fills = round_.of("acks", account), round_.of("fills", account)
+        labels = [item for item in round_.of("markouts", account) if isinstance(item, Markout) and item.label]
+        if acks or fills or labels:
+            records = records_of(Ack, acks), records_of(Fill, fills), records_of(Markout, labels)
+            hear(self.estimators, self.settings, index, *records)
+
+    def _estimates(self) -> list[Output]:
+        return [
+            Output("estimate", account, message_of(Estimate, record))
+            for account, estimator, record in zip(self.accounts, self.estimators, self._out, strict=True)
+            if estimator["due"]
+        ]
