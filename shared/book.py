@@ -38,9 +38,9 @@ BOOK: Final = np.dtype(
 
 
 def new_book() -> Records:
-    """An empty book, shape (1,)."""
+    """An empty book of which no level is shown yet, shape (1,)."""
     book = np.zeros(1, dtype=BOOK)
-    book["best_ask"] = NO_ASK
+    book["best_ask"], book["bid_floor"] = NO_ASK, NO_ASK
     return book
 
 

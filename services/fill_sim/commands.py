@@ -1,0 +1,144 @@
+"""Commands on their way to the exchange.
+
+A command heard is scheduled for its decision time plus a latency, and takes effect when the event clock gets there.
+Commands for one order never overtake each other.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.chance import CANCEL_LATENCY, PLACEMENT_LATENCY, quantile, uniform
+from services.fill_sim.said import write_ack
+from services.fill_sim.state import (
+    BAD_TIME,
+    CANCEL_ALL,
+    CLOSE,
+    COMMANDS,
+    NEVER,
+    NO_MARKET,
+    REFUSED,
+    REJECTED,
+    SYSTEM_ORDER_ID,
+    TOO_MANY_ORDERS,
+    Exchange,
+    reschedule,
+)
+from services.fill_sim.venue import nearest_tick
+from shared.commands import CANCEL, PLACE
+from shared.records import Record
+
+FUTURE_LIMIT_NS: Final = 60_000_000_000
+"""How far after the clock a command may have been decided."""
+
+
+@njit(cache=True)
+def hear(exchange: Exchange, sent: Record, heard_ts: int) -> None:
+    """Schedule a command that was sent, a `shared.commands.COMMAND`, or answer at once why not.
+
+    * decided before the round it was heard in began: taken as decided then
+    * decided more than 60 s in the future: `bad_time`; before there is a market: `no_market`
+    * more than 256 commands under way: `too_many_orders`
+    """
+    account = exchange.account
+    command = account.commands[COMMANDS]
+    write_command(command, sent)
+    account.placed += 1 if command.type == PLACE else 0
+    if exchange.book.ts == 0:
+        turn_down(exchange, command, heard_ts, NO_MARKET)
+    elif command.decided_ts > heard_ts + FUTURE_LIMIT_NS:
+        turn_down(exchange, command, heard_ts, BAD_TIME)
+    elif account.commands_count == COMMANDS:
+        turn_down(exchange, command, heard_ts, TOO_MANY_ORDERS)
+    else:
+        command.decided_ts = max(command.decided_ts, heard_ts)
+        schedule(exchange, command, latency_ns(exchange.settings, command))
+
+
+@njit(cache=True)
+def write_command(command: Record, sent: Record) -> None:
+    """Write a command that was sent, as it travels."""
+    command.type, command.decided_ts, command.order_id = sent.type, sent.ts, sent.order_id
+    command.side, command.time_in_force, command.touched = sent.side, sent.time_in_force, 0
+    command.price, command.size, command.mid = sent.price, sent.size, sent.mid
+    command.p_fill, command.p_adverse = sent.p_fill, sent.p_adverse
+
+
+@njit(cache=True)
+def latency_ns(settings: Record, command: Record) -> int:
+    """How long a command travels: its quantile is a hash of the seed and the order id."""
+    if command.type == CANCEL or command.type == CANCEL_ALL:
+        u = uniform(settings.seed, CANCEL_LATENCY, command.order_id, 0)
+        return int(quantile(u, settings.cancel_u, settings.cancel_ns))
+    u = uniform(settings.seed, PLACEMENT_LATENCY, command.order_id, 0)
+    return int(quantile(u, settings.placement_u, settings.placement_ns))
+
+
+@njit(cache=True)
+def schedule(exchange: Exchange, command: Record, latency: int) -> None:
+    """Put a command under way; it takes effect no earlier than what is under way for the same order."""
+    account = exchange.account
+    command.effective_ts = max(command.decided_ts + latency, exchange.book.ts)
+    for slot in range(account.commands_count):
+        other = account.commands[slot]
+        if other.order_id == command.order_id or command.type == CANCEL_ALL or command.type == CLOSE:
+            command.effective_ts = max(command.effective_ts, other.effective_ts)
+    account.sequence += 1
+    command.sequence = account.sequence
+    command.tick = nearest_tick(exchange.book, command.price)
+    account.commands[account.commands_count] = command
+    account.commands_count += 1
+    reschedule(account, exchange.settings)
+
+
+@njit(cache=True)
+def flatten(exchange: Exchange, ts: int) -> None:
+    """Cancel everything, then close the position at market; both travel like any command decided at `ts`."""
+    account = exchange.account
+    if account.commands_count + 2 > COMMANDS:
+        account.refused[TOO_MANY_ORDERS] += 1
+        return
+    command = account.commands[COMMANDS]
+    command.order_id, command.decided_ts = SYSTEM_ORDER_ID + account.sequence, ts
+    command.type, command.side, command.price, command.touched = CANCEL_ALL, 0, 0.0, 0
+    schedule(exchange, command, latency_ns(exchange.settings, command))
+    command.type = CLOSE
+    schedule(exchange, command, latency_ns(exchange.settings, command))
+
+
+@njit(cache=True)
+def find_order(account: Record, order_id: int) -> int:
+    """The slot of a live order, −1 if there is none of that id or its cancel has taken effect."""
+    for slot in range(account.orders_count):
+        if account.orders[slot].order_id == order_id and account.orders[slot].cancel_ts == NEVER:
+            return slot
+    return -1
+
+
+@njit(cache=True)
+def candidate(exchange: Exchange, command: Record, live_ts: int) -> Record:
+    """The order that a command asks for, in the row behind the table's last order."""
+    order = exchange.account.orders[exchange.account.orders_count]
+    order.order_id, order.tick, order.decided_ts = command.order_id, command.tick, command.decided_ts
+    order.side, order.time_in_force = command.side, command.time_in_force
+    order.price, order.size, order.filled = command.price, command.size, 0.0
+    order.live_ts, order.cancel_ts, order.first_fill_ts = live_ts, NEVER, 0
+    order.ahead, order.ahead_at_join = np.nan, np.nan
+    order.mid_at_placement, order.p_fill, order.p_adverse = command.mid, command.p_fill, command.p_adverse
+    order.touched, order.touched_before_live = 0, command.touched
+    return order
+
+
+@njit(cache=True)
+def turn_down(exchange: Exchange, command: Record, ts: int, reason: int) -> None:
+    """Answer a command that has no effect: a new order is rejected, anything else refused."""
+    account = exchange.account
+    if command.type == PLACE:
+        account.rejected[reason] += 1
+        write_ack(exchange, candidate(exchange, command, 0), ts, REJECTED, reason)
+        return
+    account.refused[reason] += 1
+    slot = find_order(account, command.order_id)
+    order = account.orders[slot] if slot >= 0 else candidate(exchange, command, 0)
+    write_ack(exchange, order, ts, REFUSED, reason)

@@ -1,0 +1,177 @@
+"""The paper exchange, event by event: one market, its accounts.
+
+For every event, in this order: the clock moves on and what is due by then takes effect (funding, orders going live,
+cancels); the book changes; prints are matched; completed book messages move the queues. An order that goes live at
+the very time of a print can be filled by it, one whose cancel takes effect then cannot.
+
+How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is
+there again in the next message, and for the next taker; there is no self-trade check, no liquidation, no margin
+check at the match, no rate limit; a book that crosses a resting order without a print does not fill it.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.account import hours_passed, on_mid, pay_funding, write_account
+from services.fill_sim.commands import flatten, hear
+from services.fill_sim.matching import on_print
+from services.fill_sim.orders import reset, take_step
+from services.fill_sim.queue import on_gap, on_level
+from services.fill_sim.state import Exchange, Outbox, has_room
+from shared import features as market_features
+from shared.book import apply
+from shared.events import GAP, MARK, PRINT
+from shared.messages import ControlAction
+from shared.records import Record, Records, code
+
+SECOND_NS: Final = 1_000_000_000
+RESET_ACTION: Final = code(ControlAction, "reset")
+FLATTEN_ACTION: Final = code(ControlAction, "flatten")
+
+
+@njit(cache=True)
+def fold_events(
+    market: Record,
+    book: Record,
+    features: Record,
+    accounts: Records,
+    settings: Records,
+    events: Records,
+    start: int,
+    end_ts: int,
+    out: Outbox,
+) -> int:
+    """Fold events[start:] and what is due up to `end_ts`, the clock at the round's end.
+
+    Returns len(events) + 1 when all is folded; if less, the outbox has to be emptied before folding on from there.
+    """
+    for row in range(start, len(events)):
+        event = events[row]
+        if not advance(market, book, features, accounts, settings, event.ts, out):
+            return row
+        if apply(book, event):
+            on_book(market, book, features, accounts, settings, event)
+        elif event.kind == PRINT:
+            market_features.on_print(features, event.ts, event.size, event.side)
+            for index in range(len(accounts)):
+                account = accounts[index]
+                if event.tick <= account.high_bid or event.tick >= account.low_ask:
+                    on_print(Exchange(market, book, features, account, settings[index], out, index), event)
+        elif event.kind == MARK or event.kind == GAP:
+            on_news(market, book, features, accounts, event)
+    ended = advance(market, book, features, accounts, settings, end_ts, out)
+    return len(events) + 1 if ended else len(events)
+
+
+@njit(cache=True)
+def advance(
+    market: Record,
+    book: Record,
+    features: Record,
+    accounts: Records,
+    settings: Records,
+    ts: int,
+    out: Outbox,
+) -> bool:
+    """Move the clock to `ts` (never back) and let what is due take effect; False if the outbox has to be emptied."""
+    clock = max(book.ts, ts)
+    hours = hours_passed(market, clock)
+    if hours > 0:
+        for index in range(len(accounts)):
+            pay_funding(accounts[index], market, hours)
+    for index in range(len(accounts)):
+        account = accounts[index]
+        while account.next_ts <= clock:
+            if not has_room(out, len(accounts)):
+                return False
+            take_step(Exchange(market, book, features, account, settings[index], out, index))
+    return has_room(out, len(accounts))
+
+
+@njit(cache=True)
+def on_book(
+    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record
+) -> None:
+    """Fold a completed book message: the mid, the features, and every order's queue."""
+    on_mid(market, book)
+    market_features.on_top(features, book)
+    for index in range(len(accounts)):
+        account = accounts[index]
+        for slot in range(account.orders_count):
+            on_level(account.orders[slot], book, settings[index], event)
+
+
+@njit(cache=True)
+def on_news(market: Record, book: Record, features: Record, accounts: Records, event: Record) -> None:
+    """Fold the venue's mark and funding rate, or a gap: after one, own orders are at the back of their queues."""
+    if event.kind == MARK:
+        if event.value > 0:
+            market.mark = event.value
+        if not np.isnan(event.size):
+            market.funding_rate = event.size
+    else:
+        market_features.on_gap(features)
+    for index in range(len(accounts)):
+        account = accounts[index]
+        account.changed = 1
+        if event.kind == GAP:
+            for slot in range(account.orders_count):
+                on_gap(account.orders[slot], book, event.ts)
+
+
+@njit(cache=True)
+def hear_all(
+    market: Record,
+    book: Record,
+    features: Record,
+    accounts: Records,
+    settings: Records,
+    index: int,
+    commands: Records,
+    start: int,
+    heard_ts: int,
+    out: Outbox,
+) -> int:
+    """Hear one account's commands[start:] and return how many are heard, as `fold_events` does.
+
+    `heard_ts` is the clock when the round began. The commands' rows are written to.
+    """
+    for row in range(start, len(commands)):
+        if not has_room(out, len(accounts)):
+            return row
+        hear(Exchange(market, book, features, accounts[index], settings[index], out, index), commands[row], heard_ts)
+    return len(commands)
+
+
+@njit(cache=True)
+def control(
+    market: Record,
+    book: Record,
+    features: Record,
+    accounts: Records,
+    settings: Records,
+    index: int,
+    action: int,
+    heard_ts: int,
+    out: Outbox,
+) -> None:
+    """Obey an operator: `flatten` and `reset`; `pause` and `resume` are the quoter's. The outbox must be empty."""
+    exchange = Exchange(market, book, features, accounts[index], settings[index], out, index)
+    if action == RESET_ACTION:
+        reset(exchange, heard_ts)
+    elif action == FLATTEN_ACTION:
+        flatten(exchange, heard_ts)
+
+
+@njit(cache=True)
+def end_round(market: Record, account: Record, settings: Record, ts: int, out: Record) -> bool:
+    """Write the account's message if it is due: after a fill at once, else once a second when something changed."""
+    moved = account.mid != market.mid and account.position != 0
+    due = account.filled_in_round == 1 or ((account.changed == 1 or moved) and ts - account.published_ts >= SECOND_NS)
+    if not due or not market.mid > 0:
+        return False
+    account.filled_in_round, account.changed, account.published_ts = 0, 0, ts
+    write_account(account, market, settings, ts, out)
+    return True

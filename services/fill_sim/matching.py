@@ -1,0 +1,205 @@
+"""Which own orders a public print fills, and by how much.
+
+Common to all models. An own order may be filled by a print only if
+
+* the order had joined its level by the print's own time, and no cancel had taken effect: joined <= ts < cancel;
+* the print reaches its price: a bid is reached by a print at its price or below, an ask by one at it or above;
+* the print has volume left: own orders share a print, best price first, then first come, first served.
+
+A print strictly beyond the price counts for either aggressor. If the taker was of the side that meets us, he went
+through our price to get there; if not, somebody offered beyond our price and would have met us first.
+
+A fill is at the order's own limit price, as for every maker.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.chance import FILL_COIN, uniform
+from services.fill_sim.queue import explain, reach_front
+from services.fill_sim.said import fill_maker
+from services.fill_sim.state import FLAT, THROUGH, Exchange
+from shared.commands import PLACE
+from shared.records import Record
+
+WRONG_AGGRESSOR: Final = 0.3
+THROUGH_FACTOR: Final = 1.5
+LARGEST_PROBABILITY: Final = 0.95
+FIRST: Final = -(2**62)
+
+
+@njit(cache=True)
+def on_print(exchange: Exchange, event: Record) -> None:
+    """Match one public print against the account's orders. Sum of the fills <= size of the print."""
+    note_under_way(exchange.account, event)
+    met = -event.side
+    if exchange.settings.fill_model == FLAT:
+        left = flip_coins(exchange, event, met, event.size)
+        flip_coins(exchange, event, -met, left)
+        return
+    left = fill_through(exchange, event, met, event.size)
+    left = walk_line(exchange, event, met, left)
+    fill_through(exchange, event, -met, left)
+
+
+@njit(cache=True)
+def reaches(side: int, order_tick: int, print_tick: int) -> bool:
+    """Whether a print is at the order's price or beyond it."""
+    return side * order_tick >= side * print_tick
+
+
+@njit(cache=True)
+def note_under_way(account: Record, event: Record) -> None:
+    """Remember which orders still under way this print would have reached: they were too late for it."""
+    for slot in range(account.commands_count):
+        command = account.commands[slot]
+        if command.type == PLACE and command.side == -event.side and event.ts >= command.decided_ts:
+            command.touched |= reaches(command.side, command.tick, event.tick)
+
+
+@njit(cache=True)
+def eligible(order: Record, event: Record) -> bool:
+    """Whether the order was in the market at the print's own time; one that was not yet remembers the touch."""
+    if event.ts < order.joined_ts:
+        if event.ts >= order.decided_ts and event.side == -order.side:
+            order.touched_before_live = 1
+        return False
+    return event.ts < order.cancel_ts
+
+
+@njit(cache=True)
+def next_in_line(account: Record, side: int, worst: int, rank: int, sequence: int) -> int:
+    """The slot of the order that comes after (rank, sequence) in priority, −1 if none.
+
+    An order's rank is −side·tick: the smaller the better. Orders ranked beyond `worst` are not reached.
+    """
+    best = -1
+    for slot in range(account.orders_count):
+        order = account.orders[slot]
+        own = -order.side * order.tick
+        if order.side != side or own > worst or own < rank or (own == rank and order.sequence <= sequence):
+            continue
+        if best >= 0:
+            leader = account.orders[best]
+            leading = -leader.side * leader.tick
+            if own > leading or (own == leading and order.sequence > leader.sequence):
+                continue
+        best = slot
+    return best
+
+
+@njit(cache=True)
+def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> float:
+    """Fill the orders of a side that a print went strictly through; returns what is left of its volume.
+
+    * strictly beyond: a print below a bid, above an ask; either aggressor
+    * nobody is ahead any more, so the fill is what the print has left for it
+    """
+    account = exchange.account
+    worst, rank, sequence = -side * event.tick - 1, FIRST, FIRST
+    slot = next_in_line(account, side, worst, rank, sequence)
+    while slot >= 0:
+        order = account.orders[slot]
+        rank, sequence = -side * order.tick, order.sequence
+        if eligible(order, event):
+            order.touched = 1
+            reach_front(order)
+            size = min(order.size - order.filled, left)
+            if size > 0:
+                left -= size
+                fill_maker(exchange, slot, event, size, True)
+        slot = next_in_line(account, side, worst, rank, sequence)
+    return left
+
+
+@njit(cache=True)
+def walk_line(exchange: Exchange, event: Record, side: int, left: float) -> float:
+    """Walk a print down the line at its own price; returns what is left of its volume behind the last own order.
+
+    * the taker is of the side that meets us
+    * first come, first served: external size ahead is consumed before an own order, own orders in their order
+    * an order whose queue is unknown (its level was never shown) is passed over
+    * `through` model, and orders that an `adverse_fill_ratio` marks: the line moves, but they are not filled here
+    """
+    account = exchange.account
+    rank, sequence, consumed = -side * event.tick, FIRST, 0.0
+    slot = next_in_line(account, side, rank, rank, sequence)
+    while slot >= 0:
+        order = account.orders[slot]
+        sequence = order.sequence
+        if eligible(order, event):
+            order.touched = 1
+            if not np.isnan(order.ahead):
+                explain(order, event.ts, event.size)
+                external = min(max(order.ahead - consumed, 0.0), left)
+                consumed += external
+                left -= external
+                order.ahead = max(order.ahead - consumed, 0.0)
+                left = fill_at_line(exchange, event, slot, left)
+        slot = next_in_line(account, side, rank, rank, sequence)
+    return left
+
+
+@njit(cache=True)
+def fill_at_line(exchange: Exchange, event: Record, slot: int, left: float) -> float:
+    """Fill an order that the print reached in the line by what is left of it; returns what is left after."""
+    order = exchange.account.orders[slot]
+    if order.ahead > 0 or left <= 0:
+        return left
+    reach_front(order)
+    if exchange.settings.fill_model == THROUGH or order.only_through == 1:
+        return left
+    size = min(order.size - order.filled, left)
+    fill_maker(exchange, slot, event, size, False)
+    return left - size
+
+
+@njit(cache=True)
+def fill_probability(
+    settings: Record, right_aggressor: bool, through: bool, print_size: float, order_size: float, age_s: float
+) -> float:
+    """The flat model's probability that a print which reaches an order fills it; the book's depth is ignored.
+
+    * wrong aggressor: 0.3·b
+    * right aggressor: clamp(b·price·size·queue, 0, 0.95)
+    * price = 1.5 if the print is strictly through, else 1; size = clamp(print/order, 0.5, 2)
+    * queue = queue_position_factor × 0.7 up to an age of 1 s, 1 up to 10 s, 1.3 after
+    """
+    if not right_aggressor:
+        return WRONG_AGGRESSOR * settings.fill_prob_base
+    price = THROUGH_FACTOR if through else 1.0
+    size = min(max(print_size / order_size, 0.5), 2.0)
+    age = 0.7 if age_s <= 1 else (1.0 if age_s <= 10 else 1.3)
+    probability = settings.fill_prob_base * price * size * settings.queue_position_factor * age
+    return min(probability, LARGEST_PROBABILITY)
+
+
+@njit(cache=True)
+def flip_coins(exchange: Exchange, event: Record, side: int, left: float) -> float:
+    """The flat model: a coin for every order of a side that the print reaches; returns what is left of its volume.
+
+    * the coin is a hash of (seed, order id, trade id): it depends on nothing else
+    * fill size = min(order, queue_position_factor·print, what own orders before it left of the print)
+    * orders that an `adverse_fill_ratio` marks need a print strictly through them as well
+    """
+    account, settings = exchange.account, exchange.settings
+    worst, rank, sequence = -side * event.tick, FIRST, FIRST
+    slot = next_in_line(account, side, worst, rank, sequence)
+    while slot >= 0:
+        order = account.orders[slot]
+        rank, sequence = -side * order.tick, order.sequence
+        if eligible(order, event):
+            order.touched = 1
+            through = order.tick != event.tick
+            wanted = order.size - order.filled
+            age_s = (event.ts - order.joined_ts) * 1e-9
+            probability = fill_probability(settings, side == -event.side, through, event.size, wanted, age_s)
+            coin = uniform(settings.seed, FILL_COIN, order.order_id, event.id)
+            size = min(wanted, settings.queue_position_factor * event.size, left)
+            if coin < probability and size > 0 and (through or order.only_through == 0):
+                left -= size
+                fill_maker(exchange, slot, event, size, through)
+        slot = next_in_line(account, side, worst, rank, sequence)
+    return left

@@ -1,0 +1,252 @@
+"""The life of an order at the exchange: going live, changing, ending."""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.account import reset_money, settle
+from services.fill_sim.chance import ADVERSE_SHARE, uniform
+from services.fill_sim.commands import candidate, find_order, turn_down
+from services.fill_sim.queue import join, shows
+from services.fill_sim.said import end_order, end_order_because, fill_taker, write_ack
+from services.fill_sim.state import (
+    ACCEPTED,
+    CANCEL_ALL,
+    CANCELLED,
+    COMMANDS,
+    EXPIRED,
+    FILLED,
+    GTC,
+    IOC,
+    MODIFIED,
+    NEVER,
+    NONE,
+    ORDERS,
+    RESET,
+    UNKNOWN_ORDER,
+    Exchange,
+    reschedule,
+)
+from services.fill_sim.venue import bad_value, nearest_tick, no_place, refusal
+from shared.book import next_ask, next_bid, price_of, size_at
+from shared.commands import CANCEL, MODIFY, PLACE
+from shared.records import Record
+
+LEVELS_TAKEN: Final = ORDERS
+"""Levels that one order may take; what is left after them expires."""
+
+
+@njit(cache=True)
+def next_command(account: Record) -> int:
+    """The slot of the command that takes effect first, −1 if none is under way."""
+    first = -1
+    for slot in range(account.commands_count):
+        command = account.commands[slot]
+        if first >= 0:
+            leader = account.commands[first]
+            if (command.effective_ts, command.sequence) > (leader.effective_ts, leader.sequence):
+                continue
+        first = slot
+    return first
+
+
+@njit(cache=True)
+def next_cancelled(account: Record) -> int:
+    """The slot of the order whose cancel took effect first, −1 if none waits for late prints."""
+    first = -1
+    for slot in range(account.orders_count):
+        if account.orders[slot].cancel_ts < NEVER and (
+            first < 0 or account.orders[slot].cancel_ts < account.orders[first].cancel_ts
+        ):
+            first = slot
+    return first
+
+
+@njit(cache=True)
+def take_step(exchange: Exchange) -> None:
+    """Do the next thing that is due: let a command take effect, or end a cancelled order."""
+    account = exchange.account
+    slot = next_command(account)
+    if slot >= 0 and account.commands[slot].effective_ts <= account.next_ts:
+        take_effect(exchange, slot)
+    else:
+        ending = next_cancelled(account)
+        end_order(exchange, ending, account.orders[ending].cancel_ts, CANCELLED)
+    reschedule(account, exchange.settings)
+
+
+@njit(cache=True)
+def take_effect(exchange: Exchange, slot: int) -> None:
+    """Take a command off the table and let it take effect."""
+    account = exchange.account
+    account.commands[COMMANDS] = account.commands[slot]
+    account.commands_count -= 1
+    account.commands[slot] = account.commands[account.commands_count]
+    command = account.commands[COMMANDS]
+    if command.type == PLACE:
+        place(exchange, command)
+    elif command.type == CANCEL:
+        cancel(exchange, command)
+    elif command.type == MODIFY:
+        modify(exchange, command)
+    elif command.type == CANCEL_ALL:
+        for order_slot in range(account.orders_count):
+            mark_cancelled(account.orders[order_slot], command.effective_ts)
+    else:
+        close_position(exchange, command)
+
+
+@njit(cache=True)
+def place(exchange: Exchange, command: Record) -> None:
+    """Let a new order go live, or reject it.
+
+    * acked `accepted` when it is live, before anything fills
+    * what crosses takes displayed size; of an IOC the rest expires, of a GTC it rests
+    """
+    account, settings = exchange.account, exchange.settings
+    ts = command.effective_ts
+    order = candidate(exchange, command, ts)
+    reason = no_place(account, order)
+    if reason == NONE:
+        reason = refusal(exchange, order)
+    if reason != NONE:
+        turn_down(exchange, command, ts, reason)
+        return
+    account.sequence += 1
+    order.sequence = account.sequence
+    order.price = price_of(exchange.book, order.tick)
+    if not 0 < order.mid_at_placement < np.inf:
+        order.mid_at_placement = exchange.market.mid
+    share = uniform(settings.seed, ADVERSE_SHARE, order.order_id, 0)
+    order.only_through = 1 if share < settings.adverse_fill_ratio else 0
+    if order.time_in_force != IOC:
+        join(order, exchange.book, ts)
+    account.orders_count += 1
+    account.accepted += 1
+    write_ack(exchange, order, ts, ACCEPTED, NONE)
+    take(exchange, account.orders_count - 1, ts)
+
+
+@njit(cache=True)
+def take(exchange: Exchange, slot: int, ts: int) -> None:
+    """Let an order that may cross take displayed size, level by level from the best; end it if nothing may rest.
+
+    The book is not changed by it: the displayed size is what the venue showed last, and our taking leaves no trace.
+    """
+    order, book = exchange.account.orders[slot], exchange.book
+    if order.time_in_force == IOC or order.time_in_force == GTC:
+        tick = book.best_ask if order.side > 0 else book.best_bid
+        for _ in range(LEVELS_TAKEN):
+            left = order.size - order.filled
+            if left <= 0 or not reachable(exchange, order, tick):
+                break
+            size = min(size_at(book, -order.side, tick), left)
+            fill_taker(exchange, order, ts, price_of(book, tick), size)
+            tick = next_ask(book, tick + 1) if order.side > 0 else next_bid(book, tick - 1)
+    if order.size - order.filled <= 1e-9 * order.size:
+        order.filled = order.size
+        end_order(exchange, slot, ts, FILLED)
+    elif order.time_in_force == IOC:
+        end_order(exchange, slot, ts, EXPIRED)
+
+
+@njit(cache=True)
+def reachable(exchange: Exchange, order: Record, tick: int) -> bool:
+    """Whether a taker may take a level: not beyond his limit, and displayed."""
+    book = exchange.book
+    if order.side * tick > order.side * order.tick or size_at(book, -order.side, tick) <= 0:
+        return False
+    return shows(book, -order.side, tick, False)
+
+
+@njit(cache=True)
+def mark_cancelled(order: Record, ts: int) -> None:
+    """Let a cancel take effect at `ts`: the order ends when no print from before can come any more."""
+    order.cancel_ts = min(order.cancel_ts, ts)
+
+
+@njit(cache=True)
+def cancel(exchange: Exchange, command: Record) -> None:
+    """Let a cancel take effect; that the order is gone already is normal, and refused as unknown."""
+    slot = find_order(exchange.account, command.order_id)
+    if slot < 0:
+        turn_down(exchange, command, command.effective_ts, UNKNOWN_ORDER)
+    else:
+        mark_cancelled(exchange.account.orders[slot], command.effective_ts)
+
+
+@njit(cache=True)
+def modify(exchange: Exchange, command: Record) -> None:
+    """Let a modify take effect, or refuse it and leave the order as it is.
+
+    * `size` is the order's whole size, what has filled included; if no more is wanted, the order is cancelled
+    * the same price and no larger size keeps its place in the line; anything else joins the back
+    """
+    account, ts = exchange.account, command.effective_ts
+    slot = find_order(account, command.order_id)
+    if slot < 0:
+        turn_down(exchange, command, ts, UNKNOWN_ORDER)
+        return
+    # checked in the row behind the table, so that a refused modify changes nothing
+    account.orders[account.orders_count] = account.orders[slot]
+    changed = account.orders[account.orders_count]
+    changed.price, changed.size, changed.tick = command.price, command.size, command.tick
+    if 0 < changed.size <= changed.filled:
+        mark_cancelled(account.orders[slot], ts)
+        return
+    keeps_place = changed.tick == account.orders[slot].tick and changed.size <= account.orders[slot].size
+    reason = bad_value(exchange, changed) if keeps_place else refusal(exchange, changed)
+    if reason != NONE:
+        turn_down(exchange, command, ts, reason)
+        return
+    account.orders[slot] = changed
+    write_modified(exchange, slot, ts, keeps_place)
+
+
+@njit(cache=True)
+def write_modified(exchange: Exchange, slot: int, ts: int, keeps_place: bool) -> None:
+    """Move a modified order to the back of its new level unless it keeps its place, and say so."""
+    account = exchange.account
+    order = account.orders[slot]
+    order.price = price_of(exchange.book, order.tick)
+    if not keeps_place:
+        account.sequence += 1
+        order.sequence = account.sequence
+        order.mid_at_placement = exchange.market.mid
+        join(order, exchange.book, ts)
+    write_ack(exchange, order, ts, MODIFIED, NONE)
+    if not keeps_place:
+        take(exchange, slot, ts)
+
+
+@njit(cache=True)
+def close_position(exchange: Exchange, command: Record) -> None:
+    """Place an IOC order against the whole position, as far from the mid as any order may be."""
+    position = exchange.account.position
+    if position == 0:
+        return
+    command.side = -1 if position > 0 else 1
+    command.size = abs(position)
+    command.price = exchange.market.mid * (1 + command.side * exchange.settings.max_distance)
+    command.tick = nearest_tick(exchange.book, command.price)
+    command.time_in_force, command.touched = IOC, 0
+    command.mid, command.p_fill, command.p_adverse = np.nan, np.nan, np.nan
+    exchange.account.placed += 1
+    place(exchange, command)
+
+
+@njit(cache=True)
+def reset(exchange: Exchange, ts: int) -> None:
+    """Drop every order and command at once and start the money afresh; fill and order counters go on."""
+    account = exchange.account
+    while account.orders_count > 0:
+        end_order_because(exchange, account.orders_count - 1, ts, CANCELLED, RESET)
+    for slot in range(account.commands_count):
+        if account.commands[slot].type == PLACE:
+            turn_down(exchange, account.commands[slot], ts, RESET)
+    account.commands_count = 0
+    settle(account, exchange.market.mid)
+    reset_money(account, exchange.settings)
+    account.filled_in_round = 1
+    reschedule(account, exchange.settings)

@@ -1,0 +1,160 @@
+"""Writing what the exchange says - acks and fills - and ending orders."""
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.account import mid_before, trade
+from services.fill_sim.state import (
+    CANCELLED,
+    COIN,
+    FILLED,
+    FLAT,
+    IOC,
+    NEVER_TOUCHED,
+    NO_LIQUIDITY,
+    NONE,
+    NOT_THROUGH,
+    QUEUE_NOT_REACHED,
+    SAID_ACK,
+    SAID_FILL,
+    THROUGH,
+    TOUCHED_BEFORE_LIVE,
+    Exchange,
+    reschedule,
+)
+from shared.features import freeze
+from shared.records import Record
+
+
+@njit(cache=True)
+def finite(value: float) -> float:
+    """The value, or 0 for one that a message cannot carry."""
+    return value if abs(value) < np.inf else 0.0
+
+
+@njit(cache=True)
+def say(exchange: Exchange, what: int) -> int:
+    """The row of the account's next ack or fill, entered into the order of what is said."""
+    out = exchange.out
+    row, entry = out.counts[what], out.counts[2]
+    out.said[entry, 0], out.said[entry, 1], out.said[entry, 2] = what, exchange.account_index, row
+    out.counts[what] += 1
+    out.counts[2] += 1
+    return row
+
+
+@njit(cache=True)
+def write_ack(exchange: Exchange, order: Record, ts: int, status: int, reason: int) -> None:
+    """Say what became of an order, describing its whole life."""
+    ack = exchange.out.acks[say(exchange, SAID_ACK)]
+    ack.ts = ts
+    ack.order_id = order.order_id
+    ack.status = status
+    ack.reason = reason
+    ack.side = order.side
+    ack.price = finite(order.price)
+    ack.size = finite(order.size)
+    ack.filled_size = order.filled
+    ack.live_ts = order.live_ts
+    ack.first_fill_ts = order.first_fill_ts
+    ack.mid_at_placement = order.mid_at_placement
+    ack.queue_ahead = order.ahead_at_join
+    ack.p_fill = order.p_fill
+    ack.p_adverse = order.p_adverse
+
+
+@njit(cache=True)
+def what_kept_it(settings: Record, order: Record) -> int:
+    """What kept an order that ended without a fill from filling.
+
+    * taker: there was no liquidity
+    * no print reached its price while it was live: never touched, or touched only before it was live
+    * prints reached it: none was strictly through where that was asked for, the coin said no, or the queue was long
+    """
+    if order.time_in_force == IOC:
+        return NO_LIQUIDITY
+    if order.touched == 0:
+        return TOUCHED_BEFORE_LIVE if order.touched_before_live == 1 else NEVER_TOUCHED
+    if settings.fill_model == THROUGH or order.only_through == 1:
+        return NOT_THROUGH
+    return COIN if settings.fill_model == FLAT else QUEUE_NOT_REACHED
+
+
+@njit(cache=True)
+def end_order(exchange: Exchange, slot: int, ts: int, status: int) -> None:
+    """Say that an order ended, with what kept it from filling if nothing filled, and take it off the table."""
+    order = exchange.account.orders[slot]
+    reason = NONE if order.filled > 0 else what_kept_it(exchange.settings, order)
+    end_order_because(exchange, slot, ts, status, reason)
+
+
+@njit(cache=True)
+def end_order_because(exchange: Exchange, slot: int, ts: int, status: int, reason: int) -> None:
+    """Say that an order ended and why, count it, and take it off the table: the last order takes its slot."""
+    account = exchange.account
+    order = account.orders[slot]
+    write_ack(exchange, order, ts, status, reason)
+    if order.filled == 0:
+        account.unfilled[reason] += 1
+    if status == CANCELLED:
+        account.cancelled += 1
+    account.orders_count -= 1
+    if slot != account.orders_count:
+        account.orders[slot] = account.orders[account.orders_count]
+    reschedule(account, exchange.settings)
+
+
+@njit(cache=True)
+def fill_maker(exchange: Exchange, slot: int, event: Record, size: float, through: bool) -> None:
+    """Fill a resting order by a print, at its own limit price, and end it when nothing is left."""
+    account = exchange.account
+    order = account.orders[slot]
+    fill = exchange.out.fills[say(exchange, SAID_FILL)]
+    fill.maker, fill.through, fill.trade_id = 1, through, event.id
+    fill.queue_ahead_at_join = order.ahead_at_join
+    fill.fee = order.price * size * exchange.settings.maker_fee
+    fill.mid_at_fill = mid_before(exchange.market, event.ts)
+    fill.ts, fill.price, fill.size = event.ts, order.price, size
+    account.fills_through += 1 if through else 0
+    book_fill(exchange, order, fill)
+    if order.size - order.filled <= 1e-9 * order.size:
+        order.filled = order.size
+        end_order(exchange, slot, event.ts, FILLED)
+
+
+@njit(cache=True)
+def fill_taker(exchange: Exchange, order: Record, ts: int, price: float, size: float) -> None:
+    """Fill an order that takes displayed size at `price`."""
+    fill = exchange.out.fills[say(exchange, SAID_FILL)]
+    fill.maker, fill.through, fill.trade_id = 0, 0, 0
+    fill.queue_ahead_at_join = np.nan
+    fill.fee = price * size * exchange.settings.taker_fee
+    fill.mid_at_fill = exchange.market.mid
+    fill.ts, fill.price, fill.size = ts, price, size
+    exchange.account.fills_taker += 1
+    book_fill(exchange, order, fill)
+
+
+@njit(cache=True)
+def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
+    """Book a fill of which price, size, fee, time and mid are written, and write the rest of it.
+
+    half_spread_bps = side·(mid at placement − price)/mid at placement·1e4: positive for a quote outside the mid.
+    """
+    account, side = exchange.account, order.side
+    row = 0 if side > 0 else 1
+    trade(account, exchange.market, side, fill.price, fill.size, fill.fee, fill.mid_at_fill)
+    account.fills += 1
+    account.fills_by_side[row] += 1
+    account.filled_in_round = 1
+    order.filled += fill.size
+    if order.first_fill_ts == 0:
+        order.first_fill_ts = fill.ts
+    fill.fill_id, fill.order_id, fill.side = account.fills, order.order_id, side
+    fill.mid_at_placement = order.mid_at_placement
+    fill.half_spread_bps = side * (order.mid_at_placement - fill.price) / order.mid_at_placement * 1e4
+    fill.live_ts = order.live_ts
+    fill.toxicity = account.toxicity[row]
+    fill.p_fill, fill.p_adverse = order.p_fill, order.p_adverse
+    fill.position_after = account.position
+    freeze(exchange.features, exchange.book, fill.ts, (fill.ts - order.live_ts) * 1e-9, fill.features)

@@ -1,0 +1,205 @@
+"""The fold of the paper exchange: orders and market data in; acks, fills and accounts out."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+
+from services.fill_sim.account import write_account
+from services.fill_sim.config import FillSimConfig
+from services.fill_sim.kernel import control, end_round, fold_events, hear_all
+from services.fill_sim.state import (
+    SAID_ACK,
+    new_accounts,
+    new_market,
+    new_outbox,
+    settings_of,
+)
+from shared.commands import COMMAND, record_of_command
+from shared.features import new_features
+from shared.fold import Output, Received, Round, State, instrument_of
+from shared.market_data import MarketData
+from shared.messages import (
+    Account,
+    Ack,
+    Cancel,
+    Command,
+    Control,
+    ControlAction,
+    Estimate,
+    Fill,
+    Instrument,
+    Modify,
+    Place,
+)
+from shared.records import Records, code, message_of, record_dtype
+from shared.subjects import Market
+
+INTEGER_LIMIT = 2**62
+"""Ids and times of foreign commands beyond this are taken as this: no order has such an id, no market such a time."""
+
+
+class FillSim:
+    """The paper exchange of one market: a fold over rounds, for accounts that share the market and nothing else."""
+
+    def __init__(self, market: Market, accounts: Mapping[str, FillSimConfig]) -> None:
+        self.market = market
+        self.accounts = tuple(sorted(accounts))
+        self.settings = settings_of([accounts[name] for name in self.accounts])
+        self._market_data = MarketData()
+        self._state = {
+            "market": new_market(),
+            "book": self._market_data.book,
+            "features": new_features(),
+            "accounts": new_accounts(self.settings),
+        }
+        self._market, self._book, self._features = (self._state[name][0] for name in ("market", "book", "features"))
+        self._out = new_outbox(len(self.accounts))
+        self._account = np.zeros(1, dtype=record_dtype(Account))[0]
+        if self.accounts:
+            self._load_kernels()
+
+    def state(self) -> State:
+        """The arrays that are the state."""
+        return self._state
+
+    @property
+    def account_states(self) -> Records:
+        """The state of every account, shape (n,), in the order of `accounts`."""
+        return self._state["accounts"]
+
+    def fold(self, round_: Round) -> list[Output]:
+        """Hear what was said, fold the market data, and say what happened: acks and fills in the order of events."""
+        instrument = instrument_of(round_)
+        if instrument is not None:
+            self._learn_rules(instrument)
+        outputs: list[Output] = []
+        for index, account in enumerate(self.accounts):
+            said = [item for item in round_.said if item.account == account]
+            if said:
+                outputs += self._hear(index, said, round_.previous_ts)
+        outputs += self._fold_market(round_)
+        outputs += self._accounts(round_.ts)
+        return outputs
+
+    @property
+    def levels_outside(self) -> int:
+        """Book levels refused because they lie outside the book's window."""
+        return int(self._market_data.book["outside"][0])
+
+    def account_message(self, index: int) -> Account:
+        """An account's money as of now, without disturbing the state."""
+        state = self.account_states[index : index + 1].copy()[0]
+        record = np.zeros(1, dtype=record_dtype(Account))[0]
+        write_account(state, self._market, self.settings[index], int(self._book["ts"]), record)
+        return message_of(Account, record)
+
+    def _load_kernels(self) -> None:
+        """Compile or load, before the first message, the kernels that market data alone would not reach."""
+        nothing = command_records([])
+        hear_all(
+            self._market,
+            self._book,
+            self._features,
+            self.account_states,
+            self.settings,
+            0,
+            nothing,
+            0,
+            0,
+            self._out,
+        )
+        self._obey(0, code(ControlAction, "pause"), 0)
+
+    def _learn_rules(self, instrument: Instrument) -> None:
+        market = self._state["market"]
+        market["lot_size"], market["min_notional"] = instrument.lot_size, instrument.min_notional
+        market["significant_figures"] = instrument.significant_figures
+
+    def _hear(self, index: int, said: list[Received], heard_ts: int) -> Iterator[Output]:
+        for item in said:
+            if isinstance(item.message, Estimate):
+                self.account_states["toxicity"][index] = (item.message.toxicity_bid, item.message.toxicity_ask)
+            elif isinstance(item.message, Control):
+                yield from self._control(index, item.message, heard_ts)
+        commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify)]
+        yield from self._hear_commands(index, command_records(commands), heard_ts)
+
+    def _control(self, index: int, control_: Control, heard_ts: int) -> Iterator[Output]:
+        self._obey(index, code(ControlAction, control_.action), heard_ts)
+        yield from self._said()
+
+    def _obey(self, index: int, action: int, heard_ts: int) -> None:
+        control(
+            self._market,
+            self._book,
+            self._features,
+            self.account_states,
+            self.settings,
+            index,
+            action,
+            heard_ts,
+            self._out,
+        )
+
+    def _hear_commands(self, index: int, commands: Records, heard_ts: int) -> Iterator[Output]:
+        start = 0
+        while start < len(commands):
+            start = hear_all(
+                self._market,
+                self._book,
+                self._features,
+                self.account_states,
+                self.settings,
+                index,
+                commands,
+                start,
+                heard_ts,
+                self._out,
+            )
+            yield from self._said()
+
+    def _fold_market(self, round_: Round) -> Iterator[Output]:
+        events = self._market_data.events(round_)
+        start = 0
+        while start <= len(events):
+            start = fold_events(
+                self._market,
+                self._book,
+                self._features,
+                self.account_states,
+                self.settings,
+                events,
+                start,
+                round_.ts,
+                self._out,
+            )
+            yield from self._said()
+
+    def _said(self) -> Iterator[Output]:
+        """What the kernel said since the last time, in its order; empties the outbox."""
+        for what, index, row in self._out.said[: self._out.counts[2]].tolist():
+            if what == SAID_ACK:
+                yield Output("acks", self.accounts[index], message_of(Ack, self._out.acks[row]))
+            else:
+                yield Output("fills", self.accounts[index], message_of(Fill, self._out.fills[row]))
+        self._out.counts[:] = 0
+
+    def _accounts(self, ts: int) -> Iterator[Output]:
+        for index, account in enumerate(self.accounts):
+            if end_round(self._market, self.account_states[index], self.settings[index], ts, self._account):
+                yield Output("account", account, message_of(Account, self._account))
+
+
+def command_records(commands: list[Command]) -> Records:
+    """The commands as the kernel takes them, shape (n,); integers that no record holds are taken as the limit."""
+    records = np.zeros(len(commands), dtype=COMMAND)
+    for row, command in enumerate(commands):
+        ts, order_id = bounded(command.ts), bounded(command.order_id)
+        records[row] = record_of_command(msgspec.structs.replace(command, ts=ts, order_id=order_id))
+    return records
+
+
+def bounded(value: int) -> int:
+    """The integer, kept within what a record holds."""
+    return max(-INTEGER_LIMIT, min(value, INTEGER_LIMIT))

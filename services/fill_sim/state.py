@@ -1,0 +1,324 @@
+"""The records of the paper exchange: orders, commands under way, accounts, the market, settings and what is said.
+
+All of an account's state is one fixed-size record, so a checkpoint is its bytes. Tables are compact: rows [0, count).
+"""
+
+from typing import Final, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from shared.commands import PLACE
+from shared.messages import Ack, AckStatus, Fill, Reason, TimeInForce
+from shared.records import Record, Records, Row, code, record_dtype
+
+ORDERS: Final = 64
+"""Orders that an account may have at the exchange."""
+COMMANDS: Final = 256
+"""Commands that an account may have under way."""
+MIDS: Final = 256
+"""Changes of the mid remembered, for prints that arrive late."""
+NEVER: Final = 2**62
+SYSTEM_ORDER_ID: Final = 2**62
+"""The first id of orders that the exchange itself places, to flatten; senders use smaller ones."""
+
+REASONS: Final = get_args(Reason)
+NONE: Final = code(Reason, "none")
+POST_ONLY_WOULD_CROSS: Final = code(Reason, "post_only_would_cross")
+INSUFFICIENT_MARGIN: Final = code(Reason, "insufficient_margin")
+OFF_TICK: Final = code(Reason, "off_tick")
+OFF_LOT: Final = code(Reason, "off_lot")
+BELOW_MIN_NOTIONAL: Final = code(Reason, "below_min_notional")
+TOO_FAR_FROM_MID: Final = code(Reason, "too_far_from_mid")
+BAD_SIZE: Final = code(Reason, "bad_size")
+BAD_PRICE: Final = code(Reason, "bad_price")
+BAD_TIME: Final = code(Reason, "bad_time")
+DUPLICATE_ORDER_ID: Final = code(Reason, "duplicate_order_id")
+TOO_MANY_ORDERS: Final = code(Reason, "too_many_orders")
+UNKNOWN_ORDER: Final = code(Reason, "unknown_order")
+NO_MARKET: Final = code(Reason, "no_market")
+NO_LIQUIDITY: Final = code(Reason, "no_liquidity")
+NEVER_TOUCHED: Final = code(Reason, "never_touched")
+QUEUE_NOT_REACHED: Final = code(Reason, "queue_not_reached")
+TOUCHED_BEFORE_LIVE: Final = code(Reason, "touched_before_live")
+COIN: Final = code(Reason, "coin")
+NOT_THROUGH: Final = code(Reason, "not_through")
+RESET: Final = code(Reason, "reset")
+
+ACCEPTED: Final = code(AckStatus, "accepted")
+REJECTED: Final = code(AckStatus, "rejected")
+MODIFIED: Final = code(AckStatus, "modified")
+CANCELLED: Final = code(AckStatus, "cancelled")
+EXPIRED: Final = code(AckStatus, "expired")
+FILLED: Final = code(AckStatus, "filled")
+REFUSED: Final = code(AckStatus, "refused")
+
+POST_ONLY: Final = code(TimeInForce, "post_only")
+GTC: Final = code(TimeInForce, "gtc")
+IOC: Final = code(TimeInForce, "ioc")
+
+FLAT: Final = code(FillModel, "flat")
+QUEUE: Final = code(FillModel, "queue")
+THROUGH: Final = code(FillModel, "through")
+CANCELS_AHEAD: Final = code(Cancels, "ahead")
+CANCELS_BEHIND: Final = code(Cancels, "behind")
+
+CANCEL_ALL: Final = 3
+"""A command of the exchange itself, beside the PLACE, CANCEL and MODIFY of senders: cancel every order."""
+CLOSE: Final = 4
+"""Close the position at market."""
+
+ORDER: Final = np.dtype(
+    [
+        ("order_id", "i8"),
+        ("tick", "i8"),
+        ("sequence", "i8"),  # place among own orders of one level: first come, first served
+        ("decided_ts", "i8"),
+        ("live_ts", "i8"),
+        ("joined_ts", "i8"),  # when it joined its present level: prints before that are not for it
+        ("cancel_ts", "i8"),  # when its cancel took effect, NEVER while live
+        ("first_fill_ts", "i8"),
+        ("seen_ts", "i8"),  # the last message that showed its level
+        ("traded_ts", "i8"),  # the last print counted in `traded`
+        ("credit_ts", "i8"),  # the message whose shrink `credit` is
+        ("price", "f8"),
+        ("size", "f8"),
+        ("filled", "f8"),
+        ("ahead", "f8"),  # external size ahead, NaN while unknown
+        ("ahead_at_join", "f8"),
+        ("displayed", "f8"),  # the level's size in the last message that showed it
+        ("traded", "f8"),  # volume traded at the level since then
+        ("credit", "f8"),  # the last shrink that was taken for cancels, as long as no late print explains it
+        ("credit_ahead", "f8"),  # what of it was taken off `ahead`
+        ("mid_at_placement", "f8"),
+        ("p_fill", "f8"),
+        ("p_adverse", "f8"),
+        ("side", "i1"),
+        ("time_in_force", "i1"),
+        ("joining", "i1"),  # no message has shown the level since it joined
+        ("only_through", "i1"),
+        ("touched", "i1"),
+        ("touched_before_live", "i1"),
+    ],
+    align=True,
+)
+
+COMMAND_UNDER_WAY: Final = np.dtype(
+    [
+        ("effective_ts", "i8"),
+        ("sequence", "i8"),
+        ("decided_ts", "i8"),
+        ("order_id", "i8"),
+        ("tick", "i8"),
+        ("price", "f8"),
+        ("size", "f8"),
+        ("mid", "f8"),
+        ("p_fill", "f8"),
+        ("p_adverse", "f8"),
+        ("type", "i1"),
+        ("side", "i1"),
+        ("time_in_force", "i1"),
+        ("touched", "i1"),
+    ],
+    align=True,
+)
+
+ACCOUNT_STATE: Final = np.dtype(
+    [
+        ("orders_count", "i8"),
+        ("commands_count", "i8"),
+        ("next_ts", "i8"),  # when the next command takes effect or the next order ends
+        ("high_bid", "i8"),  # the own prices that a print must reach to matter, under way included
+        ("low_ask", "i8"),
+        ("sequence", "i8"),
+        ("published_ts", "i8"),
+        ("changed", "i1"),
+        ("filled_in_round", "i1"),
+        ("position", "f8"),
+        ("average_entry_price", "f8"),
+        ("cash", "f8"),
+        ("realised", "f8"),
+        ("spread", "f8"),
+        ("inventory", "f8"),
+        ("fees", "f8"),
+        ("funding", "f8"),
+        ("mid", "f8"),  # the mid up to which `inventory` is settled, 0 before the first
+        ("turnover", "f8"),
+        ("toxicity", "f8", (2,)),  # of bids, of asks; NaN before the first estimate
+        ("fills", "i8"),
+        ("fills_by_side", "i8", (2,)),  # buys, sells
+        ("fills_through", "i8"),
+        ("fills_taker", "i8"),
+        ("placed", "i8"),
+        ("accepted", "i8"),
+        ("cancelled", "i8"),
+        ("rejected", "i8", (len(REASONS),)),
+        ("refused", "i8", (len(REASONS),)),
+        ("unfilled", "i8", (len(REASONS),)),
+        ("orders", ORDER, (ORDERS + 1,)),  # the last row is for a candidate that is being checked
+        ("commands", COMMAND_UNDER_WAY, (COMMANDS + 1,)),  # the last row is the one that takes effect
+    ],
+    align=True,
+)
+
+MARKET_STATE: Final = np.dtype(
+    [
+        ("mid", "f8"),  # the last mid of a two-sided book, 0 before the first
+        ("mark", "f8"),  # the venue's mark, 0 while unknown
+        ("funding_rate", "f8"),
+        ("lot_size", "f8"),
+        ("min_notional", "f8"),
+        ("significant_figures", "i8"),
+        ("next_hour_ts", "i8"),
+        ("mids_count", "i8"),
+        ("mid_ts", "i8", (MIDS,)),
+        ("mids", "f8", (MIDS,)),
+    ],
+    align=True,
+)
+
+SETTINGS: Final = np.dtype(
+    [
+        ("fill_model", "i1"),
+        ("cancels", "i1"),
+        ("cancel_exponent", "f8"),
+        ("fill_prob_base", "f8"),
+        ("queue_position_factor", "f8"),
+        ("adverse_fill_ratio", "f8"),
+        ("placement_u", "f8", (LATENCY_KNOTS,)),
+        ("placement_ns", "f8", (LATENCY_KNOTS,)),
+        ("cancel_u", "f8", (LATENCY_KNOTS,)),
+        ("cancel_ns", "f8", (LATENCY_KNOTS,)),
+        ("late_print_ns", "i8"),
+        ("maker_fee", "f8"),
+        ("taker_fee", "f8"),
+        ("leverage", "f8"),
+        ("initial_cash", "f8"),
+        ("max_distance", "f8"),
+        ("seed", "i8"),
+    ],
+    align=True,
+)
+
+SAID_ACK: Final = 0
+SAID_FILL: Final = 1
+STEP_ROOM: Final = ORDERS + 4
+"""Rows that one step of one account may write: a fill per order or level taken, and their acks."""
+
+
+class Outbox(NamedTuple):
+    """What the exchange says: `said[i]` = (SAID_ACK or SAID_FILL, account, row of that array)."""
+
+    acks: Records
+    fills: Records
+    said: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    """Shape (3,): acks, fills, said."""
+
+
+def new_outbox(accounts: int) -> Outbox:
+    """An empty outbox, with room for a step of every account and for one account's reset."""
+    rows = ORDERS + COMMANDS + accounts * STEP_ROOM
+    acks = np.zeros(rows, dtype=record_dtype(Ack))
+    fills = np.zeros(rows, dtype=record_dtype(Fill))
+    return Outbox(acks, fills, np.zeros((2 * rows, 3), dtype=np.int64), np.zeros(3, dtype=np.int64))
+
+
+class Exchange(NamedTuple):
+    """What a step of one account works with: the market, that account, and where it says what happens."""
+
+    market: Record
+    book: Record
+    features: Record
+    account: Record
+    settings: Record
+    out: Outbox
+    account_index: int
+
+
+@njit(cache=True)
+def has_room(out: Outbox, accounts: int) -> bool:
+    """Whether the outbox can take one step of so many accounts."""
+    return max(out.counts[0], out.counts[1]) + accounts * STEP_ROOM <= len(out.acks)
+
+
+def new_market() -> Records:
+    """A market of which nothing is known, shape (1,)."""
+    market = np.zeros(1, dtype=MARKET_STATE)
+    market["funding_rate"] = np.nan
+    return market
+
+
+def new_accounts(settings: Records) -> Records:
+    """Fresh accounts, one for each row of settings, shape (n,)."""
+    accounts = np.zeros(len(settings), dtype=ACCOUNT_STATE)
+    accounts["next_ts"], accounts["low_ask"] = NEVER, NEVER
+    accounts["changed"] = 1
+    accounts["cash"] = settings["initial_cash"]
+    accounts["toxicity"] = np.nan
+    return accounts
+
+
+def settings_of(configs: list[FillSimConfig]) -> Records:
+    """The settings as kernels read them: latencies in ns, fees as fractions; shape (n,)."""
+    settings = np.zeros(len(configs), dtype=SETTINGS)
+    for row, config in zip(settings, configs, strict=True):
+        for name in ("cancel_exponent", "fill_prob_base", "queue_position_factor", "adverse_fill_ratio"):
+            row[name] = getattr(config, name)
+        for name in ("leverage", "initial_cash", "max_distance", "seed"):
+            row[name] = getattr(config, name)
+        row["fill_model"] = code(FillModel, config.fill_model)
+        row["cancels"] = code(Cancels, config.cancels)
+        if config.cancels == "pro_rata":
+            row["cancel_exponent"] = 1.0
+        row["late_print_ns"] = round(config.late_print_ms * 1e6)
+        row["maker_fee"], row["taker_fee"] = config.maker_fee_bps * 1e-4, config.taker_fee_bps * 1e-4
+        write_latency(config.placement_latency_ms, row["placement_u"], row["placement_ns"])
+        write_latency(config.cancel_latency_ms, row["cancel_u"], row["cancel_ns"])
+    return settings
+
+
+def write_latency(latency: Latency, u: Row, ns: Row) -> None:
+    """Write a quantile table, its last knot repeated to the end; a constant is a table that starts at u = 0."""
+    knots = ((0.0, latency),) if isinstance(latency, int | float) else latency
+    for index in range(LATENCY_KNOTS):
+        quantile, ms = knots[min(index, len(knots) - 1)]
+        u[index], ns[index] = quantile, ms * 1e6
+
+
+@njit(cache=True)
+def reschedule(account: Record, settings: Record) -> None:
+    """Recompute when something happens next and which prints can matter; after every change of the tables."""
+    account.next_ts, account.high_bid, account.low_ask = NEVER, 0, NEVER
+    for slot in range(account.commands_count):
+        command = account.commands[slot]
+        account.next_ts = min(account.next_ts, command.effective_ts)
+        if command.type == PLACE:
+            widen(account, command.side, command.tick)
+    for slot in range(account.orders_count):
+        order = account.orders[slot]
+        if order.cancel_ts < NEVER:
+            account.next_ts = min(account.next_ts, order.cancel_ts + settings.late_print_ns)
+        widen(account, order.side, order.tick)
+    account.changed = 1
+
+
+@njit(cache=True)
+def widen(account: Record, side: int, tick: int) -> None:
+    """Let prints at `tick` matter."""
+    if side > 0:
+        account.high_bid = max(account.high_bid, tick)
+    else:
+        account.low_ask = min(account.low_ask, tick)
+
+
+@njit(cache=True)
+def orders_live(account: Record) -> int:
+    """Orders at the exchange whose cancel has not taken effect."""
+    live = 0
+    for slot in range(account.orders_count):
+        if account.orders[slot].cancel_ts == NEVER:
+            live += 1
+    return live

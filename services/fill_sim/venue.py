@@ -1,0 +1,123 @@
+"""What the venue accepts: the rules that an order must meet when it goes live."""
+
+import numpy as np
+from numba import njit
+
+from services.fill_sim.account import margin_allows
+from services.fill_sim.state import (
+    BAD_PRICE,
+    BAD_SIZE,
+    BELOW_MIN_NOTIONAL,
+    DUPLICATE_ORDER_ID,
+    INSUFFICIENT_MARGIN,
+    IOC,
+    NO_MARKET,
+    NONE,
+    OFF_LOT,
+    OFF_TICK,
+    ORDERS,
+    POST_ONLY,
+    POST_ONLY_WOULD_CROSS,
+    SYSTEM_ORDER_ID,
+    TOO_FAR_FROM_MID,
+    TOO_MANY_ORDERS,
+    Exchange,
+)
+from shared.book import has_both_sides, price_of
+from shared.records import Record
+
+GRID_TOLERANCE = 1e-6
+"""How far from a whole number of ticks or lots a float may be."""
+
+
+@njit(cache=True)
+def nearest_tick(book: Record, price: float) -> int:
+    """The tick nearest to a price, 0 for a price that is not positive and finite or has no such tick."""
+    if not 0 < price < 1e15 * book.tick_size:
+        return 0
+    scaled = price * book.ticks_per_unit if book.ticks_per_unit > 0 else price / book.tick_size
+    return int(np.rint(scaled))
+
+
+@njit(cache=True)
+def is_multiple(value: float, step: float) -> bool:
+    """Whether a value is a whole number of steps, up to float rounding; any value is if the step is 0."""
+    if step <= 0:
+        return True
+    steps = value / step
+    return abs(steps - np.rint(steps)) <= GRID_TOLERANCE * max(1.0, steps * 1e-6)
+
+
+@njit(cache=True)
+def on_price_grid(market: Record, book: Record, price: float, tick: int) -> bool:
+    """Whether a price lies on the tick and has no more significant figures than allowed; whole numbers always may."""
+    if abs(price_of(book, tick) - price) > GRID_TOLERANCE * book.tick_size + 1e-12 * price:
+        return False
+    if market.significant_figures == 0 or price == np.rint(price):
+        return True
+    step = 10.0 ** (np.floor(np.log10(price) + 1e-12) + 1 - market.significant_figures)
+    return is_multiple(price, step)
+
+
+@njit(cache=True)
+def bad_value(exchange: Exchange, order: Record) -> int:
+    """The first rule about price and size that an order breaks, NONE if it keeps them.
+
+    * size and price positive and finite; a market with two sides; |price/mid − 1| within bounds
+    * price on the tick and within the significant figures; size on the lot; notional not below the minimum
+    """
+    market, book = exchange.market, exchange.book
+    if not 0 < order.size < 1e15:
+        return BAD_SIZE
+    if not 0 < order.price < np.inf:
+        return BAD_PRICE
+    if not has_both_sides(book):
+        return NO_MARKET
+    if abs(order.price / market.mid - 1) > exchange.settings.max_distance:
+        return TOO_FAR_FROM_MID
+    if not on_price_grid(market, book, order.price, order.tick):
+        return OFF_TICK
+    if not is_multiple(order.size, market.lot_size):
+        return OFF_LOT
+    if order.price * order.size < market.min_notional * (1 - 1e-9):
+        return BELOW_MIN_NOTIONAL
+    return NONE
+
+
+@njit(cache=True)
+def crosses(book: Record, side: int, tick: int) -> bool:
+    """Whether an order at this tick would trade with the opposite best."""
+    return tick >= book.best_ask if side > 0 else tick <= book.best_bid
+
+
+@njit(cache=True)
+def refusal(exchange: Exchange, order: Record) -> int:
+    """Why a candidate order cannot go live, NONE if it can.
+
+    * its price and size keep the rules (orders of the exchange itself, which flatten, need not);
+    * post-only does not cross the opposite best of this moment;
+    * the margin allows the part that increases the position.
+    """
+    book = exchange.book
+    if order.order_id < SYSTEM_ORDER_ID:
+        reason = bad_value(exchange, order)
+        if reason != NONE:
+            return reason
+    elif not has_both_sides(book):
+        return NO_MARKET
+    if order.time_in_force == POST_ONLY and crosses(book, order.side, order.tick):
+        return POST_ONLY_WOULD_CROSS
+    if not margin_allows(exchange, order.side, order.size - order.filled, order.order_id):
+        return INSUFFICIENT_MARGIN
+    return NONE
+
+
+@njit(cache=True)
+def no_place(account: Record, order: Record) -> int:
+    """Why the account's table cannot take a new order: its id is in use, or the table is full; NONE if it can."""
+    for slot in range(account.orders_count):
+        if account.orders[slot].order_id == order.order_id:
+            return DUPLICATE_ORDER_ID
+    if account.orders_count == ORDERS and order.time_in_force != IOC:
+        return TOO_MANY_ORDERS
+    return NONE
