@@ -13,6 +13,7 @@ from services.estimator import classifier as prefill
 from services.estimator import kappa as intensity
 from services.estimator import regime as regimes
 from services.estimator import sigma as volatility
+from services.estimator import sweeps
 from shared import book as books
 from shared import features as market_features
 from shared import seconds as grid
@@ -27,12 +28,7 @@ MARKET: Final = np.dtype(
     [
         ("second", grid.SECOND),
         ("mid", "f8"),  # the newest mid, 0 before the first
-        ("sweep_ts", "i8"),
-        ("sweep_side", "i8"),
-        ("sweep_mid", "f8"),  # the mid before the sweep's first print, 0 if there is no open sweep
-        ("sweep_reach", "f8"),
-        ("sweeps", "i8"),  # finished in the open second
-        ("reach", "f8"),
+        ("sweeps", sweeps.SWEEPS),
         ("features", "f8", (FEATURES,)),
     ],
     align=True,
@@ -176,7 +172,7 @@ def fold_events(
         if event.kind == GAP:
             grid.on_gap(seconds)
             market_features.on_gap(features)
-            market.sweep_mid = 0.0
+            sweeps.on_gap(market.sweeps)
         if event.ts > seconds.boundary:
             close_seconds(seconds, market, estimators, settings, event.ts)
         if books.apply(book, event):
@@ -184,7 +180,8 @@ def fold_events(
         elif event.kind == PRINT:
             market_features.on_print(features, event.ts, event.size, event.side)
             grid.on_print(seconds)
-            on_sweep(market, event.ts, event.side, books.price_of(book, event.tick), books.mid_of(book))
+            price = books.price_of(book, event.tick)
+            sweeps.on_print(market.sweeps, event.ts, event.side, price, books.mid_of(book))
     book.ts = max(book.ts, clock)
     close_seconds(seconds, market, estimators, settings, clock)
 
@@ -201,48 +198,23 @@ def _on_top(book: Record, features: Record, seconds: Record, market: Record) -> 
 
 
 @njit(cache=True)
-def on_sweep(market: Record, ts: int, side: int, price: float, mid: float) -> None:
-    """Fold a print into the aggressive order that it belongs to: prints of one instant and one side are one order.
-
-    Its reach is how far beyond the mid before it the farthest of its prints was, as a fraction of that mid.
-    """
-    if ts != market.sweep_ts or side != market.sweep_side or not market.sweep_mid > 0:
-        finish_sweep(market)
-        market.sweep_ts = ts
-        market.sweep_side = side
-        market.sweep_mid = mid if mid > 0 else 0.0
-        market.sweep_reach = 0.0
-    if market.sweep_mid > 0:
-        market.sweep_reach = max(market.sweep_reach, side * (price - market.sweep_mid) / market.sweep_mid)
-
-
-@njit(cache=True)
-def finish_sweep(market: Record) -> None:
-    """Count the open aggressive order."""
-    if market.sweep_mid > 0:
-        market.sweeps += 1
-        market.reach += market.sweep_reach
-    market.sweep_mid = 0.0
-
-
-@njit(cache=True)
 def close_seconds(seconds: Record, market: Record, estimators: Records, settings: Records, ts: int) -> None:
     """Feed every account's estimators with the seconds that ended before `ts`."""
     second = market.second
     if not grid.close(seconds, ts, second):
         return
-    finish_sweep(market)
+    sweeps.finish(market.sweeps)
     for account in range(estimators.shape[0]):
-        on_seconds(estimators[account], settings[account], second, market.sweeps, market.reach)
-    market.sweeps = 0
-    market.reach = 0.0
+        on_seconds(estimators[account], settings[account], second, market.sweeps.count, market.sweeps.reach)
+    market.sweeps.count = 0
+    market.sweeps.reach = 0.0
 
 
 @njit(cache=True)
-def on_seconds(estimator: Record, settings: Record, second: Record, sweeps: int, reach: float) -> None:
+def on_seconds(estimator: Record, settings: Record, second: Record, orders: int, reach: float) -> None:
     """One second in which something happened, and the silent ones after it."""
     half_life_s = settings.kappa_half_life_s
-    intensity.on_second(estimator.kappa, second.seconds, half_life_s, sweeps, reach, second.prints)
+    intensity.on_second(estimator.kappa, second.seconds, half_life_s, orders, reach, second.prints)
     _on_second(estimator, settings, second.log_return, second.spread_bps, second.prints)
     silent_return = 0.0 if second.spread_bps >= 0 else np.nan
     for _ in range(min(second.seconds - 1, LONGEST_SILENCE_S)):

@@ -14,6 +14,7 @@ from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S
 
 NO_FORGETTING = 1e9
 PRIOR = (2500.0, 5.0, 0.1, 1.0)
+WEAK_PRIOR = (2500.0, 1.0, 0.1, 0.1)
 
 
 def quoted_fills(random, kappa_true, intensity_true, fills):
@@ -31,20 +32,23 @@ def quoted_fills(random, kappa_true, intensity_true, fills):
 
 
 @pytest.mark.parametrize(("kappa_true", "intensity_true"), [(1500.0, 0.3), (2500.0, 0.5), (5000.0, 1.0)])
-def test_kappa_and_intensity_within_twenty_percent_after_300_fills(kappa_true, intensity_true):
+def test_kappa_and_intensity_after_300_fills(kappa_true, intensity_true):
+    """300 fills leave a standard deviation of about 5 % at κ 5000, 9 % at 2500 and 14 % at 1500, where 1 to 10 bp span
+    little more than one e-fold; with a weak prior the posterior says so.
+    """
     random = np.random.Generator(np.random.PCG64(7))
-    """300 fills leave a standard deviation of 5 % (κ 5000) to 15 % (κ 1500): nine runs in ten come this close."""
-    inside, means, levels = 0, [], []
-    for _ in range(20):
+    means, levels, weak_means, weak_sds = np.zeros((4, 60))
+    for run in range(60):
         state = quoted_fills(random, kappa_true, intensity_true, 300)
         intensity.compute(state, *PRIOR)
-        means.append(float(state["mean"]))
-        levels.append(float(state["intensity"]))
-        inside += abs(state["mean"] - kappa_true) < 2 * state["sd"]
-    assert np.mean(np.abs(np.array(means) / kappa_true - 1) < 0.2) >= 0.85
-    assert np.mean(means) == pytest.approx(kappa_true, rel=0.08)  # the prior draws towards 2500
-    assert np.mean(levels) == pytest.approx(intensity_true, rel=0.15)
-    assert inside >= 17  # the posterior sd is honest: about 19 of 20 lie within two of them
+        means[run], levels[run] = state["mean"], state["intensity"]
+        intensity.compute(state, *WEAK_PRIOR)
+        weak_means[run], weak_sds[run] = state["mean"], state["sd"]
+    assert np.mean(np.abs(means / kappa_true - 1) < 0.2) > 0.75
+    assert means.mean() == pytest.approx(kappa_true, rel=0.08)  # the prior draws towards 2500
+    assert levels.mean() == pytest.approx(intensity_true, rel=0.15)
+    assert 0.85 < np.mean(np.abs(weak_means - kappa_true) < 2 * weak_sds) <= 1.0
+    assert weak_sds.mean() == pytest.approx(weak_means.std(), rel=0.35)
 
 
 def test_kappa_does_not_return_the_own_half_spread():
