@@ -68,3 +68,4 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     say_every_s: Annotated[
         float, Meta(ge=0.1, le=600, description="how often an unchanged checklist is published, s of event time")
     ] = 5.0
+    port: Annotated[int, Meta(ge=0, le=65535, description="port of the web page")] = 8080

@@ -9,8 +9,8 @@ from services.monitor.liveness import FEED, FILL_SIM, QUOTER
 from shared.messages import Check
 
 RESUME: Final = "resume the account when the reason is understood"
-THROUGH_LIMIT: Final = 20
-"""So many prints in a row beyond a live quote without a fill: the exchange cannot be hearing them."""
+THROUGH_LIMIT: Final = 100
+"""So many prints in a row beyond a live quote without a fill are no chance, even where fills are drawn by a coin."""
 DROUGHT_WAITS: Final = 5.0
 """Mean waiting times without a fill; a Poisson stream is silent for so long with probability e^−5, under 1 %."""
 

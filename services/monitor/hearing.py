@@ -173,10 +173,16 @@ def on_calibration(facts: AccountFacts, calibration: Calibration, ts: int) -> No
 
 
 def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
-    """Keep the account, its worst residual, and whether margin moved with the position."""
+    """Keep the account, its worst residual, and whether margin moved with the position.
+
+    Two identities must hold: total = spread + inventory − fees + funding, whose residual the account carries, and
+    total = realised + unrealised − fees + funding.
+    """
     facts.account = account
     facts.account_fills = _counted(account.fills, facts.fills, ts)
-    facts.worst_residual = max(facts.worst_residual, abs(account.residual) / max(account.turnover, 1.0))
+    parts = account.realised + account.unrealised - account.fees + account.funding
+    residual = max(abs(account.residual), abs(account.total - parts))
+    facts.worst_residual = max(facts.worst_residual, residual / max(account.turnover, 1.0))
     facts.realised_seen |= account.realised != 0
     facts.unrealised_seen |= account.unrealised != 0
     _follow_equity(facts, account.equity)

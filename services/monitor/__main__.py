@@ -1,0 +1,59 @@
+"""The monitor process: the fold, the services' heartbeats and the web page."""
+
+import asyncio
+import time
+
+import msgspec
+from aiohttp import web
+from nats.aio.msg import Msg
+
+from services.monitor.config import MonitorConfig
+from services.monitor.heartbeats import Heartbeats
+from services.monitor.metrics import METRICS, samples
+from services.monitor.service import Monitor
+from services.monitor.web import app
+from shared.health import Heartbeat
+from shared.runtime import Runtime, Service, main
+
+LIVENESS_EVERY_S = 0.5
+_beat = msgspec.json.Decoder(Heartbeat)
+
+
+async def beside(runtime: Runtime) -> None:
+    """Follow the heartbeats and serve the page until cancelled."""
+    heartbeats = Heartbeats()
+
+    async def hear(message: Msg) -> None:
+        heartbeats.hear(_beat.decode(message.data), time.monotonic())
+
+    await runtime.bus.subscribe("health.>", hear)
+    page = web.AppRunner(app(lambda: monitors(runtime)), access_log=None)
+    await page.setup()
+    config = runtime.settings.section("monitor", MonitorConfig)
+    await web.TCPSite(page, runtime.config.host, config.port).start()
+    try:
+        while True:
+            for monitor in monitors(runtime):
+                ended = monitor.facts.market.final
+                monitor.liveness = heartbeats.liveness(monitor.market, time.monotonic(), ended)
+            await asyncio.sleep(LIVENESS_EVERY_S)
+    finally:
+        await page.cleanup()
+
+
+def monitors(runtime: Runtime) -> list[Monitor]:
+    """The folds of the owned markets, in the order of their names."""
+    return [runner.fold for _, runner in sorted(runtime.runners.items()) if isinstance(runner.fold, Monitor)]
+
+
+SERVICE = Service(
+    name="monitor",
+    inputs=("md", "orders", "acks", "fills", "account", "markouts", "estimate", "calibration", "control"),
+    make_fold=lambda settings, market: Monitor(market, settings.by_account("monitor", MonitorConfig)),
+    metrics=METRICS,
+    samples=samples,
+    beside=beside,
+)
+
+if __name__ == "__main__":
+    main(SERVICE)
