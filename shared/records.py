@@ -67,7 +67,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
         return lambda number: None if math.isnan(number) else number
     if hint in (int, float):
         return lambda number: number
-    return lambda row: tuple(row)
+    return lambda row: tuple(row.tolist())
 
 
 def message_of(struct: type[M], record: Any) -> M:
