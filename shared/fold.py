@@ -38,13 +38,17 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One closed round. `ts` is the event clock at its end, `previous_ts` at its start (0 in the first round)."""
+    """One closed round. `ts` is the event clock at its end, `previous_ts` at its start (0 in the first round).
+
+    `final` says that the source has ended: no round follows.
+    """
 
     number: int
     ts: int
     previous_ts: int
     said: tuple[Received, ...]
     market_data: tuple[Message, ...]
+    final: bool = False
 
     def of(self, kind: Kind, account: str) -> list[Message]:
         """What was said to one account in one kind, in the order of the log."""

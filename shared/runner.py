@@ -144,6 +144,7 @@ class Runner:
             previous_ts=self.position.ts,
             said=canonical(self._said),
             market_data=tuple(self._market_data),
+            final=end.final,
         )
         self._said, self._market_data = [], []
         outputs = list(self.fold.fold(round_))
