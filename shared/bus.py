@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 ACK_TIMEOUT_S: Final = 2.0
 WRONG_LAST_SEQUENCE: Final = 10071
 HEARTBEAT_S: Final = 1.0
+STOP_TIMEOUT_S: Final = 5.0
 SILENCE_S: Final = 3.0
 """A reader that hears not even a heartbeat for this long asks for its messages anew."""
 
@@ -197,6 +198,7 @@ class LogReader:
         self._heard = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
         self._stopped = False
+        self._idle = asyncio.Lock()
         self.sequence = after
         self.resets = 0
         self.pending = 0
@@ -207,10 +209,12 @@ class LogReader:
         self._watch = asyncio.create_task(self._watch_silence())
 
     async def stop(self) -> None:
-        """Stop reading; no callback runs afterwards."""
+        """Let the callback that is under way end, unless it hangs for long; none runs afterwards."""
         self._stopped = True
         if self._watch is not None:
             self._watch.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.acquire(), STOP_TIMEOUT_S)
         await self._close()
 
     async def _open(self) -> None:
@@ -275,7 +279,8 @@ class LogReader:
         self._delivered = consumer_sequence
         self.pending = int(fields[8])
         if sequence > self.sequence:
-            await self._callback(sequence, message.subject, message.data)
+            async with self._idle:
+                await self._callback(sequence, message.subject, message.data)
             self.sequence = sequence
 
     async def _on_control(self, message: Msg) -> None:

@@ -63,6 +63,7 @@ class Runner:
         self._store = store
         self._accounts = getattr(fold, "accounts", None)
         self._hears_market_data = "md" in inputs
+        self._within_round = False
         self._said: list[Received] = []
         self._market_data: list[Message] = []
         self._cursors: dict[str, _Cursor] = {}
@@ -82,10 +83,10 @@ class Runner:
         if position is not None:
             await self._report()
 
-    async def stop(self) -> None:
-        """Stop between two rounds and checkpoint."""
+    async def stop(self, checkpoint: bool = True) -> None:
+        """Stop between two rounds and checkpoint; a round that could not be ended leaves the older checkpoint."""
         await self._reader.stop()
-        if self.position.sequence and not self.fenced:
+        if checkpoint and self.position.sequence and not self._within_round:
             self.checkpoint()
 
     @property
@@ -138,6 +139,7 @@ class Runner:
             self._market_data.clear()
             return
         started = time.perf_counter()
+        self._within_round = True
         round_ = Round(
             number=end.round,
             ts=end.ts,
@@ -157,6 +159,7 @@ class Runner:
             return
         self.rounds += 1
         self.position = Position(sequence=sequence, round=end.round, ts=end.ts)
+        self._within_round = False
         if end.final or end.ts - self.checkpoint_ts >= CHECKPOINT_EVERY_NS:
             self.checkpoint()
         self.final = end.final

@@ -23,6 +23,7 @@ from shared.compiled import release_compiler_memory, warm
 from shared.config import Settings, SettingsError, load
 from shared.fold import Fold
 from shared.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject
+from shared.lease import Leases
 from shared.metrics import MARKET, FoldCollector, Metric, Sample
 from shared.runner import Runner
 from shared.subjects import Kind, Market, address
@@ -74,7 +75,9 @@ BAD_REASONS: Final = ("unknown_account", "checkpoint_refused", "checkpoint_faile
 OWNED = Metric("paper_owned_markets", "gauge", "Markets that this worker folds", ())
 DROPS = Metric("paper_slow_consumer_drops", "counter", "Times that the client dropped messages unread", ())
 RECONNECTS = Metric("paper_bus_reconnects", "counter", "Reconnections to the broker", ())
-WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS)
+LEASES = Metric("paper_lease_changes", "counter", "Markets acquired, released, lost or fenced", ("reason",))
+LEASE_REASONS: Final = ("acquired", "released", "lost", "fenced")
+WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS, LEASES)
 
 
 def runner_samples(market: Market, runner: Runner) -> Iterator[Sample]:
@@ -109,6 +112,7 @@ class Runtime:
         self.ready = False
         self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
         self._loop_seen = time.monotonic()
+        self.leases = Leases(bus, service.name, self.worker, self._gain, self._lose)
         self._discovery = LogReader(bus, ["md.*.*.instrument"], 0, self._on_instrument)
         self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
 
@@ -127,6 +131,8 @@ class Runtime:
         yield Sample(OWNED, (), float(len(self.runners)))
         yield Sample(DROPS, (), float(self.bus.slow_consumer_drops))
         yield Sample(RECONNECTS, (), float(self.bus.reconnects))
+        for reason in LEASE_REASONS:
+            yield Sample(LEASES, (reason,), float(self.leases.changes[reason]))
 
     def _unhealthy(self) -> str:
         stalled = time.monotonic() - self._loop_seen
@@ -140,6 +146,7 @@ class Runtime:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish the round, checkpoint and leave."""
         self.status.start()
+        await self.leases.start()
         await self._discovery.start()
         beside = asyncio.ensure_future(self.service.beside(self)) if self.service.beside else None
         beats = asyncio.create_task(self._beat())
@@ -157,17 +164,14 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._discovery.stop()
-        for runner in self.runners.values():
-            await runner.stop()
+        await self.leases.stop()
         await self.bus.close()
         self.status.stop()
 
     async def _on_instrument(self, _sequence: int, name: str, _payload: bytes) -> None:
-        market = address(name).market
-        if market not in self.runners:
-            await self.take(market)
+        self.leases.offer(address(name).market)
 
-    async def take(self, market: Market) -> None:
+    async def _gain(self, market: Market) -> None:
         """Own a market: restore its fold and fold on."""
         fold = self.service.make_fold(self.settings, market)
         runner = Runner(self.bus, self.service.name, market, fold, self.service.inputs, self._store)
@@ -175,10 +179,19 @@ class Runtime:
         await runner.start()
         log.info("%s owns %s from sequence %d", self.service.name, market, runner.position.sequence)
 
+    async def _lose(self, market: Market, clean: bool) -> None:
+        """Stop folding a market; with a checkpoint only while nobody else can have gone further."""
+        runner = self.runners.pop(market, None)
+        if runner is not None:
+            await runner.stop(checkpoint=clean)
+            log.info("%s gave up %s at sequence %d", self.service.name, market, runner.position.sequence)
+
     async def _beat(self) -> None:
         name = heartbeat_subject(self.service.name, self.worker)
         while True:
             self._loop_seen = time.monotonic()
+            for market in [market for market, runner in self.runners.items() if runner.fenced]:
+                await self.leases.surrender(market)
             markets = {str(market): runner.health() for market, runner in self.runners.items()}
             beat = Heartbeat(service=self.service.name, worker=self.worker, markets=markets)
             await self.bus.publish(name, msgspec.json.encode(beat))

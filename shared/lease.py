@@ -1,0 +1,252 @@
+"""Which worker of a service folds which market: a lease per market, spread over the living workers.
+
+Members and leases are keys with a time to live in a memory bucket. The owner of a market is the living worker with
+the highest hash of (worker, market): rendezvous hashing (Thaler and Ravishankar 1998), so a worker that comes or goes
+moves only its own share. A lease says who should write; that nobody else can is the business of the fenced append.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import nats.errors
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import api
+from nats.js.errors import APIError
+
+from shared.bus import Bus
+from shared.subjects import Market
+
+log = logging.getLogger(__name__)
+
+BUCKET: Final = "PAPER_LEASES"
+TTL_S: Final = 3
+RENEW_S: Final = 0.75
+MARKER_TTL_S: Final = 60
+
+
+class _Entry(NamedTuple):
+    revision: int
+    holder: str  # empty once released or expired
+
+
+class _PubAck(msgspec.Struct):
+    seq: int = 0
+    error: dict[str, Any] | None = None
+
+
+_pub_ack = msgspec.json.Decoder(_PubAck)
+
+
+def rightful_owner(workers: list[str], market: Market) -> str:
+    """The worker that should own a market."""
+    return max(workers, key=lambda worker: hashlib.blake2b(f"{worker}|{market}".encode(), digest_size=8).digest())
+
+
+class Leases:
+    """One worker's share of a service's markets.
+
+    `gain` is awaited once a lease is held, `lose` before it is given back (`clean`) or after it was lost.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        service: str,
+        worker: str,
+        gain: Callable[[Market], Awaitable[None]],
+        lose: Callable[[Market, bool], Awaitable[None]],
+    ) -> None:
+        self.changes: Counter[str] = Counter()
+        self._bus = bus
+        self._service = service
+        self._worker = worker.replace(".", "_")
+        self._gain = gain
+        self._lose = lose
+        self._entries: dict[str, _Entry] = {}
+        self._markets: set[Market] = set()
+        self._held: dict[Market, int] = {}
+        self._member_revision = 0
+        self._wake = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Join the service's workers."""
+        await self._create_bucket()
+        await self._watch()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Give every market back, each folded up to a checkpoint, and leave."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for market in list(self._held):
+            await self._release(market)
+        await self._purge(self._member_key)
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+    def offer(self, market: Market) -> None:
+        """A market that some worker has to fold."""
+        if market not in self._markets:
+            self._markets.add(market)
+            self._wake.set()
+
+    async def surrender(self, market: Market) -> None:
+        """Let go of a market that another worker writes; it is taken again if it is still ours by right."""
+        self.changes["fenced"] += 1
+        self._held.pop(market, None)
+        await self._lose(market, False)
+
+    @property
+    def _member_key(self) -> str:
+        return f"m.{self._service}.{self._worker}"
+
+    def _lease_key(self, market: Market) -> str:
+        return f"a.{self._service}.{market.venue}.{market.asset}".replace("/", "-slash-").replace(":", "-colon-")
+
+    async def _create_bucket(self) -> None:
+        config = api.KeyValueConfig(
+            bucket=BUCKET, storage=api.StorageType.MEMORY, history=1, limit_marker_ttl=MARKER_TTL_S
+        )
+        while True:
+            try:
+                await self._bus.jetstream.create_key_value(config)
+                return
+            except (TimeoutError, nats.errors.Error, APIError) as error:
+                log.warning("leases: the bucket is not there yet: %s", error)
+                await asyncio.sleep(0.5)
+
+    async def _watch(self) -> None:
+        """Follow every member and lease of this service, their expiry included."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+        inbox = self._bus.client.new_inbox()
+        self._subscription = await self._bus.client.subscribe(inbox, cb=self._on_entry)
+        config = api.ConsumerConfig(
+            deliver_subject=inbox,
+            filter_subjects=[f"$KV.{BUCKET}.{kind}.{self._service}.>" for kind in ("m", "a")],
+            deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT,
+            ack_policy=api.AckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=30.0,
+        )
+        await self._bus.jetstream.add_consumer(f"KV_{BUCKET}", config)
+
+    async def _on_entry(self, message: Msg) -> None:
+        if not message.reply:
+            return
+        key = message.subject.removeprefix(f"$KV.{BUCKET}.")
+        headers = message.headers or {}
+        gone = "Nats-Marker-Reason" in headers or "KV-Operation" in headers
+        revision = int(message.reply.split(".")[5])
+        before = self._entries.get(key)
+        if before is not None and revision < before.revision:
+            return
+        self._entries[key] = _Entry(revision, "" if gone else message.data.decode())
+        if before is None or before.holder != self._entries[key].holder:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        reconnects = self._bus.reconnects
+        while True:
+            self._wake.clear()
+            try:
+                if self._bus.reconnects != reconnects:
+                    reconnects = self._bus.reconnects
+                    await self._rejoin()
+                await self._renew_membership()
+                await self._settle()
+            except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
+                log.warning("leases: %s", str(error) or type(error).__name__)
+            try:
+                await asyncio.wait_for(self._wake.wait(), RENEW_S)
+            except TimeoutError:
+                continue
+
+    async def _rejoin(self) -> None:
+        """After a broker restart the memory bucket may be gone, and everybody's entries with it."""
+        self._entries.clear()
+        self._member_revision = 0
+        await self._create_bucket()
+        await self._watch()
+
+    async def _renew_membership(self) -> None:
+        revision = await self._put(self._member_key, self._member_revision)
+        if revision is None:
+            known = self._entries.get(self._member_key)
+            self._member_revision = known.revision if known else 0
+            revision = await self._put(self._member_key, self._member_revision)
+        if revision is not None:
+            self._member_revision = revision
+
+    def _workers(self) -> list[str]:
+        prefix = f"m.{self._service}."
+        living = {
+            key.removeprefix(prefix) for key, entry in self._entries.items() if key.startswith(prefix) and entry.holder
+        }
+        return sorted(living | {self._worker})
+
+    async def _settle(self) -> None:
+        """Renew what is held, give back what is another's by right, take what is free and ours."""
+        workers = self._workers()
+        for market in sorted(self._markets):
+            ours = rightful_owner(workers, market) == self._worker
+            if market in self._held:
+                await (self._renew(market) if ours else self._release(market))
+            elif ours:
+                await self._acquire(market)
+
+    async def _renew(self, market: Market) -> None:
+        revision = await self._put(self._lease_key(market), self._held[market])
+        if revision is not None:
+            self._held[market] = revision
+            return
+        entry = self._entries.get(self._lease_key(market))
+        if entry is None or entry.holder in ("", self._worker):
+            revision = await self._put(self._lease_key(market), entry.revision if entry else 0)
+        if revision is not None:
+            self._held[market] = revision
+            return
+        log.warning("leases: %s of %s was lost", market, self._service)
+        self.changes["lost"] += 1
+        del self._held[market]
+        await self._lose(market, False)
+
+    async def _acquire(self, market: Market) -> None:
+        entry = self._entries.get(self._lease_key(market))
+        if entry is not None and entry.holder not in ("", self._worker):
+            return  # its holder gives it back, or it expires
+        revision = await self._put(self._lease_key(market), entry.revision if entry else 0)
+        if revision is not None:
+            self._held[market] = revision
+            self.changes["acquired"] += 1
+            await self._gain(market)
+
+    async def _release(self, market: Market) -> None:
+        await self._lose(market, True)
+        self._held.pop(market, None)
+        self.changes["released"] += 1
+        await self._purge(self._lease_key(market))
+
+    async def _put(self, key: str, last_revision: int) -> int | None:
+        """Write a key if `last_revision` is its newest; the new revision, None if it is not."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision), "Nats-TTL": f"{TTL_S}s"}
+        subject, value = f"$KV.{BUCKET}.{key}", self._worker.encode()
+        reply = await self._bus.client.request(subject, value, timeout=1.0, headers=headers)
+        ack = _pub_ack.decode(reply.data)
+        return None if ack.error else ack.seq
+
+    async def _purge(self, key: str) -> None:
+        headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": f"{MARKER_TTL_S}s"}
+        try:
+            await self._bus.client.request(f"$KV.{BUCKET}.{key}", b"", timeout=1.0, headers=headers)
+        except (TimeoutError, nats.errors.Error) as error:
+            log.warning("leases: %s expires by itself: %s", key, error)
