@@ -77,9 +77,15 @@ def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
         if key not in names:
             raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, names)}")
     try:
-        return msgspec.convert(values, struct, strict=False)
+        return msgspec.convert(values, struct, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {error}") from None
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"a setting cannot be of type {kind.__name__}")
 
 
 def _suggestion(word: str, known: Any) -> str:

@@ -60,7 +60,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gap_after_ms: Annotated[
         int, Meta(ge=100, le=3_600_000, description="silence after which a gap is published, ms of receive time")
     ] = 8_000
-    seed: Annotated[int, Meta(ge=0, lt=2**63, description="seed of the synthetic market")] = 1
+    seed: Annotated[int, Meta(ge=0, lt=2**62, description="seed of the synthetic market")] = 1
     duration_s: Annotated[float, Meta(ge=0, description="event time after which the session ends, s; 0: all")] = 0.0
     barrier: Annotated[
         tuple[str, ...], Meta(description="services that must have folded a round before the next one is published")
