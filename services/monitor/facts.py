@@ -72,6 +72,7 @@ class MarketFacts(msgspec.Struct):
     answered_ts: int = 0
     first_ts: int = 0
     rounds: int = 0
+    final: bool = False
     instrument: Instrument | None = None
     gaps: int = 0
     gap_ts: int = 0

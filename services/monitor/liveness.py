@@ -54,13 +54,18 @@ def ended(liveness: Liveness) -> bool:
 def broken(liveness: Liveness, config: MonitorConfig) -> dict[str, str]:
     """The services that are down or stuck, each with a sentence that says so. Nothing is broken once the source ended.
 
-    * down: no heartbeat for `heartbeat_limit_s`.
+    * down: no heartbeat for `heartbeat_limit_s`; a monitor that is younger than that may not have heard one yet.
     * stuck: alive, but its folded round stays behind the feed's for `silence_s`.
     * the feed is silent: alive, nothing else broken, and no new round for `silence_s`.
     """
     if ended(liveness):
         return {}
-    found = {name: _down(name, health) for name, health in liveness.items() if not alive(health, config)}
+    young = MONITOR in liveness and liveness[MONITOR].uptime_s < config.heartbeat_limit_s
+    found = {
+        name: _down(name, health)
+        for name, health in liveness.items()
+        if not alive(health, config) and not (young and health.heartbeat_age_s is None)
+    }
     feed = liveness.get(FEED)
     if feed is None:
         return found

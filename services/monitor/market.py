@@ -57,6 +57,7 @@ def hear_market(market: MarketFacts, market_data: MarketData, round_: Round) -> 
     market.first_ts = market.first_ts or round_.ts
     market.answered_ts = market.answered_ts or market.first_ts
     market.rounds += 1
+    market.final = round_.final
     for message in round_.market_data:
         _hear(market, message)
     apply_all(market_data.book, market_data.events(round_))

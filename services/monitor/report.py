@@ -78,8 +78,8 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
             f'<p class="verdict">{escape(verdict(checklist.checks))} {escape(sentences)}</p>',
             f"<h3>Profit and loss, quote currency</h3>{_pnl(entry, facts)}{charts.money(series)}",
             f"<h3>Fills on the mid</h3>{charts.fills(series, kept_fills(history, facts))}",
-            f"<h3>Markout, bp</h3><p>Mean markout per fill with its 95 % block-bootstrap interval; above zero is good for "
-            f"us. Grey: quotes that ended unfilled.</p>{charts.markout(curve)}{_markout_table(curve)}",
+            "<h3>Markout, bp</h3><p>Mean markout per fill with its 95 % block-bootstrap interval; above zero is good "
+            f"for us. Grey: quotes that ended unfilled.</p>{charts.markout(curve)}{_markout_table(curve)}",
             f"<h3>κ ± one standard deviation, per fraction of price</h3>{charts.kappa(series)}",
             f"<h3>cal_gamma and cal_progress</h3>{charts.calibration(series)}",
             f"<h3>Toxicity forecast, probability of an adverse move after a fill</h3>{charts.toxicity(series)}",

@@ -78,7 +78,7 @@ class Monitor:
         )
 
     def fold(self, round_: Round) -> list[Output]:
-        """Hear a round; say the checklist when a state changed, and otherwise every `say_every_s`."""
+        """Hear a round; say the checklist when a state changed, at the very end, and otherwise every `say_every_s`."""
         facts = self.facts
         for account in facts.accounts.values():
             hearing.next_round(account)
@@ -110,12 +110,14 @@ class Monitor:
 
     def _say(self, name: str) -> Output | None:
         account, config, ts = self._facts.accounts[name], self.accounts[name], self._facts.market.ts
-        if ts - account.judged_ts < config.judge_every_s * SECOND:
+        final = self._facts.market.final
+        if ts - account.judged_ts < config.judge_every_s * SECOND and not final:
             return None
         account.judged_ts = ts
         checklist = self.checklist(name, liveness={})
         states: dict[str, str] = {check: judged.state for check, judged in checklist.checks.items()}
-        if states == account.states and ts - account.said_ts < config.say_every_s * SECOND:
+        fresh = ts - account.said_ts < config.say_every_s * SECOND
+        if states == account.states and fresh and not final:
             return None
         account.states, account.said_ts = states, ts
         return Output("checks", name, checklist)

@@ -35,7 +35,7 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
             name: {"state": check.state, "cause": check.cause, "remedy": check.remedy}
             for name, check in checklist.checks.items()
         },
-        "final": ended(monitor.liveness),
+        "final": monitor.facts.market.final or ended(monitor.liveness),
     }
 
 
