@@ -1,0 +1,54 @@
+"""Calibration: fills, acks, labels and estimates in, the progress of learning and the quality of forecasts out."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from services.calibration.config import CalibrationConfig
+from services.calibration.kernel import CONTROLLER, SETTINGS, fold_round, hear, start
+from shared import messages
+from shared.fold import Output, Round, State
+from shared.messages import Ack, Estimate, Fill, Markout
+from shared.records import message_of, record_dtype, records_of
+from shared.subjects import Market
+
+
+class Calibration:
+    """Says how bold quotes may be, and judges every forecast, filled or not."""
+
+    def __init__(self, market: Market, accounts: Mapping[str, CalibrationConfig]) -> None:
+        self.market = market
+        self.accounts = tuple(accounts)
+        self.controllers = np.zeros(len(accounts), dtype=CONTROLLER)
+        self._settings = np.array(
+            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
+        )
+        self._out = np.zeros(len(accounts), dtype=record_dtype(messages.Calibration))
+        start(self.controllers, self._settings)
+
+    def fold(self, round_: Round) -> list[Output]:
+        """The calibrations that are due."""
+        if round_.said:
+            for index, account in enumerate(self.accounts):
+                self._hear(index, account, round_)
+        if not fold_round(self.controllers, self._settings, round_.previous_ts, round_.ts, self._out):
+            return []
+        return [
+            Output("calibration", account, message_of(messages.Calibration, record))
+            for account, controller, record in zip(self.accounts, self.controllers, self._out, strict=True)
+            if controller["due"]
+        ]
+
+    def state(self) -> State:
+        """The array that is the state."""
+        return {"controllers": self.controllers}
+
+    def _hear(self, index: int, account: str, round_: Round) -> None:
+        acks, fills = round_.of("acks", account), round_.of("fills", account)
+        labels = [item for item in round_.of("markouts", account) if isinstance(item, Markout) and item.label]
+        estimates = [item for item in round_.of("estimate", account) if isinstance(item, Estimate)]
+        if acks or fills or labels or estimates:
+            confidence = estimates[-1].kappa_confidence if estimates else math.nan
+            records = records_of(Ack, acks), records_of(Fill, fills), records_of(Markout, labels)
+            hear(self.controllers, index, *records, confidence)
