@@ -1,10 +1,9 @@
-"""The bus: a thin layer over nats-py that reads the log in order, without loss, and appends to it exactly once."""
+"""The bus: a thin layer over nats-py that appends to the log exactly once and looks messages up in it."""
 
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,12 +19,9 @@ from shared.subjects import STREAM, TOKENS
 
 log = logging.getLogger(__name__)
 
+CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
 WRONG_LAST_SEQUENCE: Final = 10071
-HEARTBEAT_S: Final = 1.0
-STOP_TIMEOUT_S: Final = 5.0
-SILENCE_S: Final = 3.0
-"""A reader that hears not even a heartbeat for this long asks for its messages anew."""
 
 
 class BusError(RuntimeError):
@@ -64,36 +60,45 @@ class Bus:
         self.client = client
         self.jetstream = client.jetstream()
         self.slow_consumer_drops = 0
+        self.disconnects = 0
+        """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
         self.reconnects = 0
 
     @classmethod
-    async def connect(cls, url: str, name: str, **options: Any) -> "Bus":
-        """Connect; raises BusError if the broker cannot be reached. Later breaks are mended by reconnecting."""
+    async def connect(cls, url: str, name: str, timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> "Bus":
+        """Connect; raises BusError if no broker answers in time. Later breaks are mended by reconnecting."""
         client = Client()
         bus = cls(client)
+        connecting = client.connect(
+            url,
+            name=name,
+            inbox_prefix=f"_INBOX_{name.replace('-', '_').replace('.', '_')}".encode(),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps for this, fractions included
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=bus._on_error,
+            disconnected_cb=bus._on_disconnect,
+            reconnected_cb=bus._on_reconnect,
+            allow_reconnect=True,
+            connect_timeout=2,
+            **options,
+        )
         try:
-            await client.connect(
-                url,
-                name=name,
-                inbox_prefix=f"_INBOX_{name.replace('-', '_').replace('.', '_')}".encode(),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps for this, fractions included
-                ping_interval=5,
-                max_outstanding_pings=2,
-                error_cb=bus._on_error,
-                reconnected_cb=bus._on_reconnect,
-                allow_reconnect=True,
-                connect_timeout=2,
-                **options,
-            )
+            await asyncio.wait_for(connecting, timeout_s)
         except (TimeoutError, OSError, nats.errors.Error) as error:
-            raise BusError(f"no NATS server answers at {url}: {error}; start one, or set [bus] url") from error
+            await client.close()
+            reason = str(error) or f"nothing in {timeout_s:g} s"
+            raise BusError(f"no NATS server answers at {url}: {reason}; start one, or set [bus] url") from error
         return bus
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
             self.slow_consumer_drops += 1
         log.warning("bus: %s", error)
+
+    async def _on_disconnect(self) -> None:
+        self.disconnects += 1
 
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
@@ -105,7 +110,7 @@ class Bus:
             await self.client.drain()
 
     async def create_stream(self, max_bytes: int, max_age_s: float) -> None:
-        """Create the log if it is not there, or bring its limits up to date."""
+        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
         config = api.StreamConfig(
             name=STREAM,
             subjects=[f"{token}.>" for token in TOKENS],
@@ -117,6 +122,15 @@ class Bus:
             duplicate_window=min(120.0, max_age_s),
             allow_direct=True,
         )
+        try:
+            await self._create_or_update(config)
+        except APIError as error:
+            raise BusError(
+                f"the broker refuses a log of {max_bytes / 2**20:.0f} MiB: {error.description}; "
+                "free some disk, or lower [bus] max_bytes"
+            ) from error
+
+    async def _create_or_update(self, config: api.StreamConfig) -> None:
         try:
             await self.jetstream.stream_info(STREAM)
         except NotFoundError:
@@ -134,17 +148,28 @@ class Bus:
 
     async def last(self, subject: str) -> Stored | None:
         """The last message of a subject, None if there is none."""
+        return await self._get(f"{STREAM}.{subject}", {})
+
+    async def next(self, subject: str, after: int) -> Stored | None:
+        """The first message of a subject after a sequence, None if there is none."""
+        return await self._get(STREAM, {"seq": after + 1, "next_by_subj": subject})
+
+    async def _get(self, where: str, query: dict[str, Any]) -> Stored | None:
+        payload = msgspec.json.encode(query) if query else b""
         while True:
             try:
-                reply = await self.client.request(f"$JS.API.DIRECT.GET.{STREAM}.{subject}", timeout=ACK_TIMEOUT_S)
-                break
+                reply = await self.client.request(f"$JS.API.DIRECT.GET.{where}", payload, timeout=ACK_TIMEOUT_S)
             except (TimeoutError, nats.errors.Error) as error:
-                log.warning("bus: asking for the last message of %s again: %s", subject, error)
+                log.warning("bus: looking up %s again: %s", where, str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
-        headers = reply.headers or {}
-        if headers.get("Status") == "404":
-            return None
-        return Stored(int(headers["Nats-Sequence"]), headers.get("Nats-Msg-Id", ""), reply.data)
+                continue
+            headers = reply.headers or {}
+            if headers.get("Status") == "404":
+                return None
+            if "Nats-Sequence" in headers:
+                return Stored(int(headers["Nats-Sequence"]), headers.get("Nats-Msg-Id", ""), reply.data)
+            log.warning("bus: looking up %s again: %s", where, headers.get("Description", headers))
+            await asyncio.sleep(0.25)
 
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
         """Append to the log and return the sequence; tried until the log has it exactly once.
@@ -173,120 +198,3 @@ class Bus:
             if stored is not None and stored.message_id == message_id:
                 return stored.sequence
             raise FencedError(subject, stored)
-
-
-class LogReader:
-    """Reads subjects of the log in order and without a hole, from a sequence on, for ever.
-
-    The callback is awaited per message. A broker restart, a lost message or a silence makes the reader ask for
-    everything after the last message that it handed on.
-    """
-
-    def __init__(
-        self,
-        bus: Bus,
-        subjects: Sequence[str],
-        after: int,
-        callback: Callable[[int, str, bytes], Awaitable[None]],
-    ) -> None:
-        self._bus = bus
-        self._subjects = list(subjects)
-        self._callback = callback
-        self._subscription: Subscription | None = None
-        self._consumer = ""
-        self._delivered = 0
-        self._heard = time.monotonic()
-        self._watch: asyncio.Task[None] | None = None
-        self._stopped = False
-        self._idle = asyncio.Lock()
-        self.sequence = after
-        self.resets = 0
-        self.pending = 0
-
-    async def start(self) -> None:
-        """Begin to read."""
-        await self._open()
-        self._watch = asyncio.create_task(self._watch_silence())
-
-    async def stop(self) -> None:
-        """Let the callback that is under way end, unless it hangs for long; none runs afterwards."""
-        self._stopped = True
-        if self._watch is not None:
-            self._watch.cancel()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.acquire(), STOP_TIMEOUT_S)
-        await self._close()
-
-    async def _open(self) -> None:
-        inbox = self._bus.client.new_inbox()
-        self._delivered = 0
-        self._heard = time.monotonic()
-        self._subscription = await self._bus.client.subscribe(inbox, cb=self._on_message)
-        config = api.ConsumerConfig(
-            deliver_subject=inbox,
-            filter_subjects=self._subjects,
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self.sequence + 1,
-            ack_policy=api.AckPolicy.NONE,
-            max_deliver=1,
-            mem_storage=True,
-            num_replicas=1,
-            flow_control=True,
-            idle_heartbeat=HEARTBEAT_S,
-            inactive_threshold=30.0,
-        )
-        self._consumer = (await self._bus.jetstream.add_consumer(STREAM, config)).name
-
-    async def _close(self) -> None:
-        subscription, self._subscription = self._subscription, None
-        with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, APIError):
-            if subscription is not None:
-                await subscription.unsubscribe()
-            if self._consumer:
-                await self._bus.jetstream.delete_consumer(STREAM, self._consumer)
-        self._consumer = ""
-
-    async def _watch_silence(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            if time.monotonic() - self._heard > SILENCE_S:
-                await self._reset("silence")
-
-    async def _reset(self, reason: str) -> None:
-        self.resets += 1
-        log.warning("bus: reading anew after sequence %d: %s", self.sequence, reason)
-        self._heard = time.monotonic()
-        try:
-            await self._close()
-            if not self._stopped:
-                await self._open()
-        except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
-            log.warning("bus: reading anew failed, trying again: %s", error)
-
-    async def _on_message(self, message: Msg) -> None:
-        self._heard = time.monotonic()
-        if self._stopped or self._subscription is None or message.subject == self._subscription.subject:
-            await self._on_control(message)
-            return
-        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns>.<pending>
-        fields = message.reply.split(".")
-        sequence, consumer_sequence = int(fields[5]), int(fields[6])
-        if fields[3] != self._consumer and self._consumer:
-            return
-        if consumer_sequence != self._delivered + 1:
-            await self._reset(f"message {self._delivered + 1} of the consumer is missing")
-            return
-        self._delivered = consumer_sequence
-        self.pending = int(fields[8])
-        if sequence > self.sequence:
-            async with self._idle:
-                await self._callback(sequence, message.subject, message.data)
-            self.sequence = sequence
-
-    async def _on_control(self, message: Msg) -> None:
-        headers = message.headers or {}
-        stalled = headers.get("Nats-Consumer-Stalled")
-        if message.reply and not message.data:
-            await self._bus.client.publish(message.reply, b"")  # flow control: all before this is folded
-        elif stalled:
-            await self._bus.client.publish(stalled, b"")

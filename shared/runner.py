@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from shared.bus import Bus, FencedError, LogReader, Stored
+from shared.bus import Bus, FencedError, Stored
 from shared.checkpoint import CheckpointError, CheckpointStore, Position
 from shared.fold import Fold, Output, Received, Round, canonical
 from shared.health import MarketHealth, progress_subject
 from shared.messages import Command, Message, RoundEnd
+from shared.reader import LogReader
 from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
 
 log = logging.getLogger(__name__)

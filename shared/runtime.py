@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from shared.bus import Bus, BusError, LogReader
+from shared.bus import Bus, BusError
 from shared.checkpoint import CheckpointStore
 from shared.compiled import release_compiler_memory, warm
 from shared.config import Settings, SettingsError, load
@@ -25,6 +25,7 @@ from shared.fold import Fold
 from shared.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject
 from shared.lease import Leases
 from shared.metrics import MARKET, FoldCollector, Metric, Sample
+from shared.reader import LogReader
 from shared.runner import Runner
 from shared.subjects import Kind, Market, address
 from shared.web import StatusServer
