@@ -74,7 +74,18 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         float, _from_zero("a quote stays while its target is within this distance, bp of the mid", le=1000)
     ] = 5.0
     requote_threshold_ticks: Annotated[
-        float, _from_zero("the same in ticks; the larger of the two counts", le=1000)
+        float, _from_zero("the same in ticks; the largest of the three counts", le=1000)
+    ] = 1.5
+    requote_threshold_share: Annotated[
+        float, _from_zero("the same as a share of the target's distance from the mid", le=10)
+    ] = 0.75
+    left_behind_factor: Annotated[
+        float,
+        msgspec.Meta(
+            ge=1,
+            le=100,
+            description="how much more a quote that the market left behind may be off: it only misses fills",
+        ),
     ] = 1.5
     answer_timeout_s: Annotated[
         float, _positive("an order or cancel unanswered for so long is given up and counted, s", le=3600)

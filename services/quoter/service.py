@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.quoter.config import QuoterConfig, settings_of
+from services.quoter.config import SETTINGS, QuoterConfig, settings_of
 from services.quoter.glft import VIEW
 from services.quoter.kernel import (
     ASK,
     QUOTER,
     STRATEGY_ERROR,
-    decide,
+    decide_for,
     new_market,
     new_quoter,
     new_targets,
@@ -20,8 +20,8 @@ from services.quoter.kernel import (
     on_calibration,
     on_control,
     on_estimate,
-    on_events,
     prepare,
+    see,
 )
 from services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
 from services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
@@ -45,13 +45,14 @@ class Quoter:
         self.errors: dict[str, str] = {}
         """What went wrong in an account's strategy when it was last asked; empty while it answers."""
         self._configs = dict(accounts)
-        self._settings = {account: settings_of(config) for account, config in accounts.items()}
+        self._settings = np.zeros(len(accounts), dtype=SETTINGS)
         self._strategies = {account: load(config.strategy, config.settings) for account, config in accounts.items()}
         self._market_data = MarketData()
         self._market = new_market()
         self._quoters = np.zeros(len(accounts), dtype=QUOTER)
-        for index, account in enumerate(accounts):
-            self._quoters[index] = new_quoter(self._settings[account][0])[0]
+        for index, config in enumerate(accounts.values()):
+            self._settings[index] = settings_of(config)[0]
+            self._quoters[index] = new_quoter(self._settings[index])[0]
         self._view = np.zeros(1, dtype=VIEW)
         self._targets = new_targets()
         self._commands = new_commands()
@@ -62,11 +63,10 @@ class Quoter:
         heard = self._by_account(round_)
         outputs: list[Output] = []
         for index, account in enumerate(self.accounts):
-            state, settings = self._quoters[index], self._settings[account][0]
             for kind in HEARD:
                 for message in heard.get((account, kind), ()):
-                    self._hear(state, settings, message)
-            count = self._decide(account, state, settings, round_)
+                    self._hear(index, message)
+            count = self._decide(index, account, round_)
             outputs.extend(Output("orders", account, command_of(command)) for command in self._commands[:count])
         return outputs
 
@@ -96,7 +96,7 @@ class Quoter:
         events = self._market_data.events(round_)
         if instrument is not None:
             self._on_instrument(instrument, old_tick_size)
-        on_events(self.book, self._market[0], events)
+        see(self._market_data.book, self._market, events)
 
     def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
         self._market["lot_size"] = instrument.lot_size
@@ -113,13 +113,14 @@ class Quoter:
             heard.setdefault((item.account, item.kind), []).append(item.message)
         return heard
 
-    def _hear(self, state: Record, settings: Record, message: Message) -> None:
+    def _hear(self, index: int, message: Message) -> None:
+        state = self._quoters[index]
         if isinstance(message, Ack):
             on_ack(state, record_of(message), self._tick(message.price))
         elif isinstance(message, Fill):
             on_fill(state, record_of(message))
         elif isinstance(message, Account):
-            on_account(state, settings, record_of(message))
+            on_account(state, self._settings[index], record_of(message))
         elif isinstance(message, Estimate):
             on_estimate(state, record_of(message))
         elif isinstance(message, Calibration):
@@ -131,13 +132,17 @@ class Quoter:
         tick_size = float(self.book["tick_size"])
         return round(price / tick_size) if tick_size > 0 else 0
 
-    def _decide(self, account: str, state: Record, settings: Record, round_: Round) -> int:
+    def _decide(self, index: int, account: str, round_: Round) -> int:
         strategy = self._strategies[account]
-        arguments = (state, settings, self.book, self._market[0], round_.previous_ts, round_.ts, self._view[0])
         if type(strategy) is Glft:
-            return int(decide(*arguments, self._targets, self._commands))
-        prepared = int(prepare(*arguments, self._commands))
-        return self._ask(account, strategy, state, settings) if prepared == ASK else prepared
+            arrays = (self._quoters, index, self._settings, self._market_data.book, self._market)
+            clock = (round_.previous_ts, round_.ts)
+            return int(decide_for(*arrays, *clock, self._view, self._targets, self._commands))
+        state, settings = self._quoters[index], self._settings[index]
+        prepared = prepare(
+            state, settings, self.book, self._market[0], round_.previous_ts, round_.ts, self._view[0], self._commands
+        )
+        return self._ask(account, strategy, state, settings) if prepared == ASK else int(prepared)
 
     def _ask(self, account: str, strategy: Strategy, state: Record, settings: Record) -> int:
         """Ask a class of the user's; whatever it raises takes this account's quotes off and nothing else."""

@@ -33,6 +33,7 @@ CONFIG = st.builds(
     inventory_skew_bps=st.floats(0, 30),
     maker_fee_bps=st.floats(-1, 5),
     stale_after_ms=st.just(60_000.0),
+    answer_timeout_s=st.just(3_600.0),  # an order that was given up no longer counts against the cap
     max_loss=st.just(1.0),
     max_drawdown=st.just(1.0),
 )

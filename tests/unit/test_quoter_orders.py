@@ -58,14 +58,32 @@ def test_quotes_within_the_threshold_stay() -> None:
     assert session.round(touch(1000.3, 1000.5, session.ts), after_ms=300) == []
 
 
-def test_quotes_beyond_the_threshold_are_replaced() -> None:
+def test_quote_too_near_by_more_than_the_threshold_is_replaced_and_one_left_behind_stays() -> None:
     session = Session(ONE_LEVEL)
     orders = session.quoted()
+    # up by 60 ticks: the ask is too near by more than 50, the bid left behind by less than 75
     commands = session.round(touch(1000.5, 1000.7, session.ts), after_ms=300)
+    assert commands[0] == Cancel(ts=session.ts, order_id=orders[1].order_id)
+    assert [(place.order_id, place.side, place.price) for place in commands[1:]] == [(3, "sell", 1000.88)]
+
+
+def test_quotes_far_beyond_the_threshold_are_both_replaced() -> None:
+    session = Session(ONE_LEVEL)
+    orders = session.quoted()
+    commands = session.round(touch(1000.7, 1000.9, session.ts), after_ms=300)
     cancels, places = commands[:2], commands[2:]
     assert cancels == [Cancel(ts=session.ts, order_id=order.order_id) for order in orders]
     assert [place.order_id for place in places] == [3, 4]
-    assert prices(places) == [1000.32, 1000.88]
+    assert prices(places) == [1000.52, 1001.08]  # 27.9 ticks, outward
+
+
+def test_threshold_of_a_distant_quote_is_a_share_of_its_distance() -> None:
+    # fee and 18.5 bp: 200 ticks from the mid, so 75 % of that is 150
+    session = Session(QuoterConfig(levels=1, min_edge_bps=18.5))
+    session.quoted()
+    assert session.round(touch(1001.3, 1001.5, session.ts), after_ms=300) == []
+    commands = session.round(touch(1001.6, 1001.8, session.ts), after_ms=300)
+    assert [getattr(command, "side", "cancel") for command in commands] == ["cancel", "sell"]
 
 
 def test_quotes_within_one_and_a_half_ticks_stay_on_a_coarse_grid() -> None:
@@ -74,7 +92,8 @@ def test_quotes_within_one_and_a_half_ticks_stay_on_a_coarse_grid() -> None:
     assert prices(orders) == [998.0, 1002.0]
     session.round(said=[ack(order, "accepted") for order in orders])
     assert session.round(touch(1000.0, 1004.0, session.ts), after_ms=300) == []
-    assert len(session.round(touch(1002.0, 1006.0, session.ts), after_ms=300)) == 4
+    # two ticks: beyond 1.5 for the ask that is too near, within 2.25 for the bid that is left behind
+    assert len(session.round(touch(1002.0, 1006.0, session.ts), after_ms=300)) == 2
 
 
 def test_requotes_wait_for_the_interval() -> None:
