@@ -19,6 +19,7 @@ from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, a
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_NS: Final = 300 * 1_000_000_000
+CHECKPOINT_RETRY_NS: Final = 10 * 1_000_000_000
 _decoders: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(struct) for kind, struct in {**MARKET_DATA, **ACCOUNT_KINDS, "orders": Command}.items()
 }
@@ -65,6 +66,7 @@ class Runner:
         self._accounts = getattr(fold, "accounts", None)
         self._hears_market_data = "md" in inputs
         self._within_round = False
+        self._checkpoint_due_ts = 0
         self._said: list[Received] = []
         self._market_data: list[Message] = []
         self._cursors: dict[str, _Cursor] = {}
@@ -79,6 +81,7 @@ class Runner:
         if position is not None:
             self.position = position
             self.checkpoint_ts = position.ts
+            self._checkpoint_due_ts = position.ts + CHECKPOINT_EVERY_NS
         self._reader.sequence = self.position.sequence
         await self._reader.start()
         if position is not None:
@@ -100,6 +103,11 @@ class Runner:
         """How often the reader had to ask for messages anew."""
         return self._reader.resets
 
+    @property
+    def failure(self) -> Exception | None:
+        """What broke the fold; nothing is folded after it."""
+        return self._reader.failure
+
     def health(self) -> MarketHealth:
         """What the heartbeat says of this market."""
         return MarketHealth(
@@ -114,12 +122,15 @@ class Runner:
     async def _on_message(self, sequence: int, name: str, payload: bytes) -> None:
         if self.fenced:
             return
-        where = address(name)
+        try:
+            where = address(name)
+        except ValueError as error:
+            self._refuse("unknown_subject", name, error)
+            return
         try:
             message: Message = _decoders[where.kind].decode(payload)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            self.bad[f"malformed_{where.kind}"] += 1
-            log.warning("%s: refused a message on %s: %s", self._service, name, error)
+        except ValueError as error:
+            self._refuse(f"malformed_{where.kind}", name, error)
             return
         if isinstance(message, RoundEnd):
             await self._on_round_end(sequence, message)
@@ -127,6 +138,10 @@ class Runner:
             self._hear(where, message, sequence)
         else:
             self._market_data.append(message)
+
+    def _refuse(self, reason: str, name: str, error: ValueError) -> None:
+        self.bad[reason] += 1
+        log.warning("%s: refused a message on %s: %s", self._service, name, error)
 
     def _hear(self, where: Address, message: Message, sequence: int) -> None:
         if self._accounts is not None and where.account not in self._accounts:
@@ -161,7 +176,7 @@ class Runner:
         self.rounds += 1
         self.position = Position(sequence=sequence, round=end.round, ts=end.ts)
         self._within_round = False
-        if end.final or end.ts - self.checkpoint_ts >= CHECKPOINT_EVERY_NS:
+        if end.final or end.ts >= self._checkpoint_due_ts:
             self.checkpoint()
         self.final = end.final
         await self._report()
@@ -185,42 +200,64 @@ class Runner:
             if (number, index) <= (cursor.round, cursor.place):
                 self.suppressed += 1
             else:
-                sequence = await self._append_one(name, number, index, _encode(output.message), cursor)
-                self._cursors[name] = _Cursor(number, index, sequence)
+                self._cursors[name] = await self._append_one(name, number, index, _encode(output.message), cursor)
                 self.outputs += 1
 
-    async def _append_one(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> int:
+    async def _append_one(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> _Cursor:
         message_id = f"{self._service}|{self.market}|{number}|{index}"
         while True:
             try:
-                return await self._bus.append(name, payload, message_id, cursor.sequence)
-            except FencedError as error:
-                cursor = self._cursor_of(error.stored)
-                if cursor.round >= 0:
+                sequence = await self._bus.append(name, payload, message_id, cursor.sequence)
+                return _Cursor(number, index, sequence)
+            except FencedError:
+                newest = await self._last_said(name, cursor)
+                if (newest.round, newest.place) == (number, index):
+                    return newest
+                if newest.round != cursor.round or newest.place != cursor.place:
                     raise  # a worker of this very service is ahead; a foreign program only took a turn
+                cursor = newest
 
     async def _cursor(self, name: str) -> _Cursor:
         """What this service last said on a subject."""
         if name not in self._cursors:
-            self._cursors[name] = self._cursor_of(await self._bus.last(name))
+            self._cursors[name] = await self._last_said(name, _Cursor(-1, -1, self.position.sequence))
         return self._cursors[name]
 
-    def _cursor_of(self, stored: Stored | None) -> _Cursor:
-        if stored is None:
+    async def _last_said(self, name: str, known: _Cursor) -> _Cursor:
+        """The newest of what this service said on a subject, with the sequence of what anybody said last on it."""
+        last = await self._bus.last(name)
+        if last is None:
             return _Cursor(-1, -1, 0)
-        fields = stored.message_id.split("|")
-        if len(fields) != 4 or fields[0] != self._service:
-            return _Cursor(-1, -1, stored.sequence)
-        return _Cursor(int(fields[2]), int(fields[3]), stored.sequence)
+        cursor = self._cursor_of(last)
+        if cursor is not None:
+            return cursor
+        newest, after = known, known.sequence
+        while (stored := await self._bus.next(name, after)) is not None:
+            newest, after = self._cursor_of(stored) or newest, stored.sequence
+        return newest._replace(sequence=last.sequence if after == known.sequence else after)
+
+    def _cursor_of(self, stored: Stored) -> _Cursor | None:
+        """The place of a message in what this service says, None for another program's."""
+        service, _, rest = stored.message_id.partition(f"|{self.market}|")
+        number, _, index = rest.partition("|")
+        if service != self._service or not (number.isdecimal() and index.isdecimal()):
+            return None
+        return _Cursor(int(number), int(index), stored.sequence)
 
     def checkpoint(self) -> None:
-        """Write a checkpoint as of the last folded round and read it back; a failure is counted, nothing is lost."""
+        """Write a checkpoint as of the last folded round and read it back.
+
+        A failure is counted and tried again ten seconds of event time later; the older checkpoint stays.
+        """
+        self._checkpoint_due_ts = self.position.ts + CHECKPOINT_RETRY_NS
         try:
             self._store.save(self.market, self.position, self.fold.state())
+            self.checkpoint_loads = False
             self.checkpoint_loads = self._store.newest(self.market) == self.position
         except CheckpointError as error:
             self.bad["checkpoint_failed"] += 1
             log.error("%s %s: %s", self._service, self.market, error)
             return
+        self._checkpoint_due_ts = self.position.ts + CHECKPOINT_EVERY_NS
         self.checkpoint_ts = self.position.ts
         self.checkpoints += 1

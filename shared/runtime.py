@@ -187,10 +187,18 @@ class Runtime:
             await runner.stop(checkpoint=clean)
             log.info("%s gave up %s at sequence %d", self.service.name, market, runner.position.sequence)
 
+    def _raise_failure(self) -> None:
+        """A fold that broke ends the process: it starts again from its checkpoint, and nobody overlooks it."""
+        failures = [self._discovery.failure, *(runner.failure for runner in self.runners.values())]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
     async def _beat(self) -> None:
         name = heartbeat_subject(self.service.name, self.worker)
         while True:
             self._loop_seen = time.monotonic()
+            self._raise_failure()
             for market in [market for market, runner in self.runners.items() if runner.fenced]:
                 await self.leases.surrender(market)
             markets = {str(market): runner.health() for market, runner in self.runners.items()}
