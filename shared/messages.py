@@ -28,6 +28,8 @@ LABEL_HORIZON_S = 5.0
 FORECAST_HORIZON_S = 10.0
 RELIABILITY_BINS = 10
 
+Int: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a kernel can hold: a message with a larger integer is refused."""
 FeatureVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=FEATURES, max_length=FEATURES)]
 RegimeVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
 BinVector: TypeAlias = Annotated[
@@ -38,7 +40,7 @@ BinVector: TypeAlias = Annotated[
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every message carries."""
 
-    ts: int
+    ts: Int
 
 
 # --- market data -----------------------------------------------------------------------------------------------
@@ -49,14 +51,14 @@ class Instrument(Message, frozen=True, kw_only=True):
 
     tick_size: float
     lot_size: float
-    significant_figures: int = 0
+    significant_figures: Int = 0
     min_notional: float = 0.0
 
 
 class Book(Message, frozen=True, kw_only=True):
     """Full depth as far as the venue shows it: bids descending, asks ascending."""
 
-    recv_ts: int
+    recv_ts: Int
     bid_prices: list[float]
     bid_sizes: list[float]
     ask_prices: list[float]
@@ -66,7 +68,7 @@ class Book(Message, frozen=True, kw_only=True):
 class Depth(Message, frozen=True, kw_only=True):
     """Incremental levels: absolute sizes, 0 removes a level."""
 
-    recv_ts: int
+    recv_ts: Int
     bid_prices: list[float]
     bid_sizes: list[float]
     ask_prices: list[float]
@@ -76,7 +78,7 @@ class Depth(Message, frozen=True, kw_only=True):
 class Bbo(Message, frozen=True, kw_only=True):
     """Best bid and ask; a side that is empty is `None`."""
 
-    recv_ts: int
+    recv_ts: Int
     bid_price: float | None
     bid_size: float | None
     ask_price: float | None
@@ -86,18 +88,18 @@ class Bbo(Message, frozen=True, kw_only=True):
 class Trades(Message, frozen=True, kw_only=True):
     """The prints of one venue message; the lists run in parallel."""
 
-    recv_ts: int
-    times: list[int]
+    recv_ts: Int
+    times: list[Int]
     prices: list[float]
     sizes: list[float]
     aggressors: list[Side]
-    trade_ids: list[int]
+    trade_ids: list[Int]
 
 
 class Context(Message, frozen=True, kw_only=True):
     """Slow market state. `funding_rate` is per hour, as a fraction."""
 
-    recv_ts: int
+    recv_ts: Int
     funding_rate: float | None = None
     oracle_price: float | None = None
     mark_price: float | None = None
@@ -107,9 +109,9 @@ class Context(Message, frozen=True, kw_only=True):
 class Gap(Message, frozen=True, kw_only=True):
     """Market data between `from_ts` and `to_ts` was missed."""
 
-    recv_ts: int
-    from_ts: int
-    to_ts: int
+    recv_ts: Int
+    from_ts: Int
+    to_ts: Int
     reason: str
 
 
@@ -121,11 +123,11 @@ class RoundEnd(Message, frozen=True, kw_only=True):
     published since the last marker will come again.
     """
 
-    recv_ts: int
-    round: int
-    frame: int
+    recv_ts: Int
+    round: Int
+    frame: Int
     session: str
-    messages: int = 0
+    messages: Int = 0
     final: bool = False
     discard: bool = False
 
@@ -148,7 +150,7 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
     size: float
     time_in_force: TimeInForce = "post_only"
     mid: float | None = None
-    params_version: int = 0
+    params_version: Int = 0
     p_fill: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     p_adverse: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
@@ -156,13 +158,13 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
 class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
     """Cancel an order."""
 
-    order_id: int
+    order_id: Int
 
 
 class Modify(Message, frozen=True, kw_only=True, tag_field="type", tag="modify", forbid_unknown_fields=True):
     """Change an order's price or size. A new price joins the back of the queue; a smaller size keeps its place."""
 
-    order_id: int
+    order_id: Int
     price: float
     size: float
 
@@ -216,15 +218,15 @@ class Ack(Message, frozen=True, kw_only=True):
     `queue_ahead` is the external size ahead when the order joined its level; `first_fill_ts` is 0 if never filled.
     """
 
-    order_id: int
+    order_id: Int
     status: AckStatus
     reason: Reason
     side: Side
     price: float
     size: float
     filled_size: float
-    live_ts: int
-    first_fill_ts: int
+    live_ts: Int
+    first_fill_ts: Int
     mid_at_placement: float | None
     queue_ahead: float | None
     p_fill: float | None
@@ -234,9 +236,9 @@ class Ack(Message, frozen=True, kw_only=True):
 class Fill(Message, frozen=True, kw_only=True):
     """A simulated fill with everything that later learning needs, frozen at fill time."""
 
-    fill_id: int
-    order_id: int
-    trade_id: int
+    fill_id: Int
+    order_id: Int
+    trade_id: Int
     side: Side
     price: float
     size: float
@@ -247,7 +249,7 @@ class Fill(Message, frozen=True, kw_only=True):
     half_spread_bps: float
     through: bool
     queue_ahead_at_join: float | None
-    live_ts: int
+    live_ts: Int
     toxicity: float | None
     p_fill: float | None
     p_adverse: float | None
@@ -274,8 +276,8 @@ class Account(Message, frozen=True, kw_only=True):
     total: float
     residual: float
     turnover: float
-    fills: int
-    orders_live: int
+    fills: Int
+    orders_live: Int
 
 
 class Markout(Message, frozen=True, kw_only=True):
@@ -284,11 +286,11 @@ class Markout(Message, frozen=True, kw_only=True):
     Only the label horizon (5 s) carries `adverse`; an unresolved markout carries no numbers at all.
     """
 
-    fill_id: int
-    order_id: int
+    fill_id: Int
+    order_id: Int
     filled: bool
     side: Side
-    fill_ts: int
+    fill_ts: Int
     price: float
     size: float
     mid_at_fill: float
@@ -311,15 +313,15 @@ class Estimate(Message, frozen=True, kw_only=True):
     `classifier_ready` is false while toxicity is the base rate.
     """
 
-    version: int
+    version: Int
     kappa: float
     kappa_sd: float
     intensity: float
-    own_fills: int
+    own_fills: Int
     kappa_confidence: float
     exposure_s: float
     market_kappa: float
-    market_prints: int
+    market_prints: Int
     sigma_bps: float
     sigma_bipower_bps: float
     jump_ratio: float
@@ -328,28 +330,28 @@ class Estimate(Message, frozen=True, kw_only=True):
     regime: Literal["quiet", "normal", "volatile", "extreme"]
     regime_probabilities: RegimeVector
     regime_seconds: RegimeVector
-    regime_changes: int
+    regime_changes: Int
     toxicity_bid: float
     toxicity_ask: float
     adverse_base_rate: float
     classifier_ready: bool
-    classifier_samples: int
-    dropped: int
+    classifier_samples: Int
+    dropped: Int
 
 
 class Calibration(Message, frozen=True, kw_only=True):
     """How far the system may trust what it learned, and how well its forecasts held."""
 
-    version: int
+    version: Int
     cal_progress: float
     cal_gamma: float
     as_progress: float
     kappa_progress: float
     fill_rate_progress: float
-    fills: int
-    outcomes_resolved: int
-    outcomes_adverse: int
-    fill_forecasts: int
+    fills: Int
+    outcomes_resolved: Int
+    outcomes_adverse: Int
+    fill_forecasts: Int
     fill_brier: float | None
     fill_skill: float | None
     fill_log_loss: float | None
@@ -357,7 +359,7 @@ class Calibration(Message, frozen=True, kw_only=True):
     fill_bin_count: BinVector
     fill_bin_forecast: BinVector
     fill_bin_observed: BinVector
-    toxicity_forecasts: int
+    toxicity_forecasts: Int
     toxicity_brier: float | None
     toxicity_skill: float | None
     toxicity_log_loss: float | None

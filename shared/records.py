@@ -36,7 +36,7 @@ def record_dtype(struct: type[Message]) -> np.dtype[np.void]:
 def _layout(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Literal or hint is bool:
         return ("i1",)
-    if hint is int:
+    if _is_int(hint):
         return ("i8",)
     if hint is float or (get_origin(hint) in (Union, UnionType) and float in get_args(hint)):
         return ("f8",)
@@ -44,6 +44,10 @@ def _layout(hint: Any) -> tuple[Any, ...]:
         if isinstance(constraint, msgspec.Meta) and constraint.max_length is not None:
             return ("f8", (constraint.max_length,))
     raise TypeError(f"no record layout for {hint}")
+
+
+def _is_int(hint: Any) -> bool:
+    return hint is int or getattr(hint, "__origin__", None) is int
 
 
 def code(literal: Any, value: str) -> int:
@@ -65,7 +69,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
         return bool
     if get_origin(hint) in (Union, UnionType):
         return lambda number: None if math.isnan(number) else number
-    if hint in (int, float):
+    if hint is float or _is_int(hint):
         return lambda number: number
     return lambda row: tuple(row.tolist())
 
