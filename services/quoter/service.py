@@ -29,7 +29,7 @@ from shared.commands import command_of
 from shared.fold import Output, Round, State, instrument_of
 from shared.market_data import MarketData
 from shared.messages import Account, Ack, Calibration, Control, ControlAction, Estimate, Fill, Instrument, Message
-from shared.records import Record, code, record_of
+from shared.records import Record, code, record_dtype, record_of
 from shared.subjects import Kind, Market
 
 HEARD: Final[tuple[Kind, ...]] = ("estimate", "calibration", "fills", "acks", "account", "control")
@@ -56,6 +56,7 @@ class Quoter:
         self._view = np.zeros(1, dtype=VIEW)
         self._targets = new_targets()
         self._commands = new_commands()
+        _load_kernels()
 
     def fold(self, round_: Round) -> list[Output]:
         """Fold a round: hear, see the market, decide for every account."""
@@ -156,3 +157,18 @@ class Quoter:
             return int(cancel_all(state, view["ts"], self._commands))
         self.errors.pop(account, None)
         return int(reconcile(state, view, settings, self._targets, count, self._commands))
+
+
+def _load_kernels() -> None:
+    """Compile or load, before the first message, the kernels that market data alone would not reach."""
+    settings = settings_of(QuoterConfig())[0]
+    state = new_quoter(settings)[0]
+    ack, fill, account, estimate, calibration = (
+        np.zeros(1, dtype=record_dtype(struct))[0] for struct in (Ack, Fill, Account, Estimate, Calibration)
+    )
+    on_ack(state, ack, 0)
+    on_fill(state, fill)
+    on_account(state, settings, account)
+    on_estimate(state, estimate)
+    on_calibration(state, calibration)
+    on_control(state, code(ControlAction, "pause"))
