@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -167,6 +168,47 @@ def control(
         url = nats or load(settings).section("bus", BusConfig).url
         asyncio.run(send(url, action, market, account))
     except (SettingsError, BusError, ValueError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Argument(help="the file to write, e.g. run.log.gz")],
+    data_dir: Annotated[Path | None, typer.Option(help="take the log of an ended run from its --data-dir")] = None,
+    nats: Annotated[str | None, typer.Option(help="URL of the broker (default: [bus] url)")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write the recorded log, and the settings it was made with, to a file that `verify` reads."""
+    from cli import verify as log
+
+    count = _guarded(lambda: log.export(output, data_dir, nats, settings))
+    Console(stderr=True).print(f"wrote {count} messages to {output}")
+
+
+@app.command()
+def verify(
+    log: Annotated[
+        Path | None, typer.Argument(help="a file of `export`, or the --data-dir of an ended run; else the broker's log")
+    ] = None,
+    nats: Annotated[str | None, typer.Option(help="URL of the broker (default: [bus] url)")] = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fold a recorded log again; exit code 1 if any message does not come out byte for byte the same."""
+    from cli import verify as log_commands
+
+    raise typer.Exit(_guarded(lambda: log_commands.verify(log, nats, settings, as_json)))
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
+    from replay.log_file import LogError
+    from shared.broker import BrokerError
+    from shared.bus import BusError
+
+    try:
+        return work()
+    except (SettingsError, BusError, BrokerError, LogError, OSError) as error:
         raise _fail(error) from None
 
 

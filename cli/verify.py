@@ -1,0 +1,158 @@
+"""`papertrader export` and `papertrader verify`: the log of a run, written to a file and folded again."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from replay.log_file import (
+    Entry,
+    differing_settings,
+    last_sequence,
+    read_broker,
+    read_file,
+    read_settings,
+    write_log,
+)
+from replay.verify import Verifier
+from shared.broker import Broker
+from shared.bus import Bus
+from shared.config import Settings, SettingsError, Tables, load
+from shared.runtime import BusConfig
+
+DIFFERS: Final = 1
+OUTPUTS_SHOWN: Final = 10
+
+
+class Source(NamedTuple):
+    """Where a log is: a file of `papertrader export`, or a broker; and the settings that it was made with, if known."""
+
+    path: Path | None
+    url: str
+    recorded: Tables | None
+
+
+@contextmanager
+def opened(log: Path | None, nats: str | None, settings: Path | None) -> Iterator[Source]:
+    """The log that the arguments name. The data directory of an ended run gets a broker for as long as it is read."""
+    if log is not None and log.is_dir():
+        if not (log / "nats").is_dir():
+            raise SettingsError(f"{log} holds no log: it is not the --data-dir of a run")
+        recorded = load(log / "settings.json", {}).tables if (log / "settings.json").exists() else None
+        broker = Broker(log / "nats")
+        broker.start()
+        try:
+            yield Source(None, broker.url, recorded)
+        finally:
+            broker.stop()
+    elif log is not None:
+        yield Source(log, "", read_settings(log))
+    else:
+        yield Source(None, nats or load(settings).section("bus", BusConfig).url, None)
+
+
+def chosen_settings(source: Source, settings: Path | None, say: Callable[[str], None]) -> Settings:
+    """The settings to fold with: the given ones, else those that the log was recorded with, else the environment's."""
+    if settings is None and source.recorded is not None:
+        return Settings(source.recorded)
+    given = load(settings)
+    if source.recorded is not None:
+        for line in differing_settings(source.recorded, given.tables):
+            say(f"these settings are not those of the run: {line}")
+    elif settings is None:
+        say("folding with the default settings: a broker does not know those of the run; name them with --settings")
+    return given
+
+
+def export(output: Path, log: Path | None, nats: str | None, settings: Path | None) -> int:
+    """Write a log to a file; returns the number of messages."""
+    progress = Console(stderr=True)
+    with opened(log, nats, settings) as source:
+        tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow")).tables
+
+        async def copy() -> int:
+            with write_log(output, tables) as writer:
+                count = 0
+                async for entry in _entries(source, progress):
+                    writer.write(entry)
+                    count += 1
+            return count
+
+        return asyncio.run(copy())
+
+
+def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: bool) -> int:
+    """Fold a log again and say whether everything came out the same; the exit code."""
+    progress = Console(stderr=True)
+    with opened(log, nats, settings) as source:
+        tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow", highlight=False))
+        verifier = Verifier(tables)
+
+        async def fold() -> None:
+            async for entry in _entries(source, progress):
+                verifier.take(entry)
+
+        asyncio.run(fold())
+    verifier.finish()
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(result(verifier)) + b"\n")
+    else:
+        _print(verifier)
+    return DIFFERS if verifier.differences else 0
+
+
+async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        if source.path is not None:
+            task = progress.add_task("messages", total=None)
+            for entry in read_file(source.path):
+                yield entry
+                progress.advance(task)
+            return
+        bus = await Bus.connect(source.url, "verify")
+        try:
+            until = await last_sequence(bus)
+            task = progress.add_task("messages", total=until)
+            async for entry in read_broker(bus, until):
+                yield entry
+                progress.advance(task)
+        finally:
+            await bus.close()
+
+
+def result(verifier: Verifier) -> dict[str, Any]:
+    """What was found, as one JSON object."""
+    first = verifier.first
+    return {
+        "same": not verifier.differences,
+        "rounds": verifier.rounds,
+        "verified": dict(verifier.verified),
+        "inputs": dict(verifier.inputs),
+        "refused": dict(verifier.refused),
+        "unanswered": verifier.unanswered,
+        "differences": len(verifier.differences),
+        "first_difference": list(first.lines()) if first else None,
+    }
+
+
+def _print(verifier: Verifier) -> None:
+    out = Console()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(verifier.verified.items())) or "nothing"
+    out.print(f"{verifier.rounds} rounds folded again; came out byte for byte the same: {kinds}", highlight=False)
+    if verifier.refused.total():
+        out.print(f"{verifier.refused.total()} messages were malformed, as they were for the services")
+    if verifier.unanswered:
+        out.print(f"{verifier.unanswered} messages of the last round are not there: the log ends before they were said")
+    if (first := verifier.first) is None:
+        out.print("no difference", style="green")
+        return
+    out.print(f"{len(verifier.differences)} differences; the first:", style="bold red")
+    for line in first.lines():
+        out.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,205 @@
+"""The recorded log, from a broker or from a file: every message with its sequence, subject and id, byte for byte.
+
+The file is gzip text: a header line with the settings of the run, then one JSON object a line,
+`{"sequence":…,"subject":…,"id":…,"message":…}`. A payload that is not one line of JSON is kept as `base64` instead.
+"""
+
+import base64
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import nats.errors
+from nats.js import api
+from nats.js.errors import NotFoundError
+
+from shared.bus import Bus
+from shared.config import ACCOUNTS, SECTIONS, Tables
+from shared.subjects import STREAM
+
+FORMAT: Final = "papertrader-log-1"
+BATCH: Final = 1_000
+FETCH_TIMEOUT_S: Final = 10.0
+NOT_FOLDED: Final = ("bus", "feed")
+"""Sections that no fold reads: the log holds what came of them."""
+
+
+class LogError(RuntimeError):
+    """A log that cannot be read; the text says why and what to do."""
+
+
+class Entry(NamedTuple):
+    """A message as the log holds it."""
+
+    sequence: int
+    subject: str
+    message_id: str
+    payload: bytes
+
+
+class _Header(msgspec.Struct):
+    format: str
+    settings: dict[str, Any]
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    sequence: int
+    subject: str
+    id: str = ""
+    message: msgspec.Raw = msgspec.Raw()
+    base64: str = ""
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_header: Final = msgspec.json.Decoder(_Header)
+_line: Final = msgspec.json.Decoder(_Line)
+
+
+async def last_sequence(bus: Bus) -> int:
+    """The sequence up to which the log is written now; raises LogError if there is none, or its beginning is gone."""
+    try:
+        state = (await bus.jetstream.stream_info(STREAM)).state
+    except NotFoundError:
+        raise LogError("the broker holds no log: nothing has run on it yet") from None
+    if state.messages and state.first_seq > 1:
+        raise LogError(
+            f"the log begins at sequence {state.first_seq}: its beginning was dropped, so it cannot be folded again; "
+            "raise [bus] max_bytes and max_age_s before the next run"
+        )
+    return state.last_seq
+
+
+async def read_broker(bus: Bus, until: int) -> AsyncIterator[Entry]:
+    """The messages of the log in their order, up to a sequence."""
+    config = api.ConsumerConfig(
+        deliver_policy=api.DeliverPolicy.ALL,
+        ack_policy=api.AckPolicy.NONE,
+        max_deliver=1,
+        mem_storage=True,
+        inactive_threshold=60.0,
+    )
+    consumer = (await bus.jetstream.add_consumer(STREAM, config)).name
+    subscription = await bus.jetstream.pull_subscribe_bind(consumer=consumer, stream=STREAM)
+    sequence = 0
+    while sequence < until:
+        try:
+            batch = await subscription.fetch(BATCH, timeout=FETCH_TIMEOUT_S)
+        except nats.errors.TimeoutError:
+            raise LogError(f"the broker stopped answering after sequence {sequence} of {until}") from None
+        for message in batch:
+            expected, sequence = sequence + 1, message.metadata.sequence.stream
+            if sequence != expected:
+                raise LogError(f"the log has a hole: sequence {expected} is followed by {sequence}")
+            yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
+            if sequence == until:
+                break
+    await subscription.unsubscribe()
+
+
+def write_log(path: Path, settings: Tables) -> "LogWriter":
+    """Begin a log file; use it as a context manager."""
+    return LogWriter(path, settings)
+
+
+class LogWriter:
+    """Writes a log file; it appears under its name only when it is whole."""
+
+    def __init__(self, path: Path, settings: Tables) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._file = gzip.open(self._partial, "wb", compresslevel=3)  # noqa: SIM115 - closed by __exit__
+        self._file.write(_encode(_Header(FORMAT, folded(settings))) + b"\n")
+
+    def write(self, entry: Entry) -> None:
+        """Append a message."""
+        line = _Line(entry.sequence, entry.subject, entry.message_id)
+        if _is_one_line_of_json(entry.payload):
+            line.message = msgspec.Raw(entry.payload)
+            self._file.write(_encode(line) + b"\n")
+            return
+        line.base64 = base64.b64encode(entry.payload).decode()
+        self._file.write(_encode(line) + b"\n")
+
+    def __enter__(self) -> "LogWriter":
+        """The writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the file, and give it its name if nothing went wrong."""
+        self._file.close()
+        if kind is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def _is_one_line_of_json(payload: bytes) -> bool:
+    if not payload or b"\n" in payload or payload != payload.strip():
+        return False
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def read_settings(path: Path) -> Tables:
+    """The settings of the run that a log file recorded; raises LogError if this is no log file."""
+    return _read_header(path, next(_lines(path), b"")).settings
+
+
+def read_file(path: Path) -> Iterator[Entry]:
+    """The messages of a log file; raises LogError where it breaks off or is of another form."""
+    lines = _lines(path)
+    _read_header(path, next(lines, b""))
+    for number, text in enumerate(lines, start=2):
+        try:
+            line = _line.decode(text)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise LogError(f"{path}: line {number} is not a message of a log: {error}") from None
+        payload = base64.b64decode(line.base64) if line.base64 else bytes(line.message)
+        yield Entry(line.sequence, line.subject, line.id, payload)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(path, "rb") as file:
+            yield from file
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path}: cannot be read: {error}") from None
+
+
+def _read_header(path: Path, line: bytes) -> _Header:
+    try:
+        header = _header.decode(line)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise LogError(f"{path}: is not a log of `papertrader export`: {error}") from None
+    if header.format != FORMAT:
+        raise LogError(f"{path}: has the format {header.format!r}, this program reads {FORMAT!r}")
+    return header
+
+
+def folded(settings: Tables) -> Tables:
+    """The sections that folds read."""
+    return {name: table for name, table in settings.items() if name not in NOT_FOLDED}
+
+
+def differing_settings(recorded: Tables, given: Tables) -> list[str]:
+    """The settings of the folds that differ, as `section.key: recorded → given`; empty if none does."""
+    left, right = dict(_flat(folded(recorded))), dict(_flat(folded(given)))
+    return [
+        f"{key}: {left.get(key, 'default')} → {right.get(key, 'default')}"
+        for key in sorted({*left, *right})
+        if left.get(key) != right.get(key)
+    ]
+
+
+def _flat(tables: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if not isinstance(tables, dict) or (path and path not in (*SECTIONS, ACCOUNTS) and not tables):
+        yield path, tables
+        return
+    for name, value in tables.items():
+        yield from _flat(value, f"{path}.{name}" if path else name)

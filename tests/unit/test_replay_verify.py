@@ -1,0 +1,131 @@
+"""A recorded log folds again to the same bytes, and whatever was changed in it is found."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from replay.composition import Composition
+from replay.log_file import Entry, LogError, differing_settings, read_file, read_settings, write_log
+from replay.verify import verify
+from services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
+from services.feed.publisher import until
+from services.feed.service import KIND_OF, sources
+from shared.config import Settings
+from shared.subjects import address, subject
+
+SETTINGS = Settings({})
+DURATION_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def log() -> list[Entry]:
+    """What the bus records of a short synthetic session."""
+    asset = SyntheticAsset(name="SYN", price=60_000.0, tick_size=1.0, lot_size=1e-5)
+    source = sources(FeedConfig(synthetic=SyntheticConfig(assets=(asset,), duration_s=DURATION_S)))[0]
+    composition = Composition(SETTINGS, source.market)
+    entries: list[Entry] = []
+
+    def append(kind: str, account: str, message: object, message_id: str) -> None:
+        name = subject(kind, source.market, account)
+        entries.append(Entry(len(entries) + 1, name, message_id, msgspec.json.encode(message)))
+
+    for market_data, end in until((round_.messages for round_ in source.rounds()), 0, 50_000_000):
+        for message in market_data:
+            append(KIND_OF[type(message)], "", message, "")
+        marker = msgspec.structs.replace(end, messages=len(market_data))
+        append("round", "", marker, f"{end.session}|{end.round}|0")
+        places: dict[str, int] = {}
+        for service, _, _, output in composition.fold(market_data, end):
+            place = places[service] = places.get(service, -1) + 1
+            message_id = f"{service}|{source.market}|{end.round}|{place}"
+            append(output.kind, output.account, output.message, message_id)
+    return entries
+
+
+def kind_of(entry: Entry) -> str:
+    return entry.subject.split(".")[0]
+
+
+def index_of(log: list[Entry], kind: str) -> int:
+    return next(index for index, entry in enumerate(log) if kind_of(entry) == kind)
+
+
+def test_verify_of_an_untouched_log_finds_no_difference(log: list[Entry]) -> None:
+    verifier = verify(log, SETTINGS)
+    assert verifier.differences == []
+    assert verifier.unanswered == 0
+    said = sum(1 for entry in log if kind_of(entry) != "md")
+    assert sum(verifier.verified.values()) == said
+    assert verifier.verified["fills"] > 0
+    assert verifier.verified["markouts"] > 0
+
+
+def test_verify_of_a_changed_fill_names_the_field_and_its_print(log: list[Entry]) -> None:
+    changed, index = list(log), index_of(log, "fills")
+    fill = msgspec.json.decode(log[index].payload)
+    changed[index] = log[index]._replace(payload=msgspec.json.encode(fill | {"fee": fill["fee"] + 1.0}))
+    first = verify(changed, SETTINGS).first
+    assert first is not None
+    assert first.sequence == log[index].sequence
+    text = "\n".join(first.lines())
+    assert f"fee: expected {fill['fee']!r}, found {fill['fee'] + 1.0!r}" in text
+    assert f"print {fill['trade_id']} at" in text
+    assert f'"order_id":{fill["order_id"]},' in text
+
+
+def test_verify_of_a_lost_ack_reports_it_missing(log: list[Entry]) -> None:
+    index = index_of(log, "acks")
+    first = verify([*log[:index], *log[index + 1 :]], SETTINGS).first
+    assert first is not None
+    assert first.found is None
+    assert first.expected == log[index].payload
+
+
+def test_verify_of_a_doubled_fill_reports_it_unexpected(log: list[Entry]) -> None:
+    index = index_of(log, "fills")
+    differences = verify([*log[: index + 1], *log[index:]], SETTINGS).differences
+    assert differences[0].expected is None
+    assert differences[0].found == log[index].payload
+
+
+def test_verify_of_a_log_cut_off_within_a_round_counts_what_is_not_there_yet(log: list[Entry]) -> None:
+    verifier = verify(log[: index_of(log, "fills")], SETTINGS)
+    assert verifier.differences == []
+    assert verifier.unanswered > 0
+
+
+def test_verify_with_other_settings_finds_a_difference(log: list[Entry]) -> None:
+    first = verify(log, Settings({"fill_sim": {"maker_fee_bps": 2.0}})).first
+    assert first is not None
+    assert first.place.service == "fill-sim"
+
+
+def test_verify_refuses_malformed_messages_as_the_services_do(log: list[Entry]) -> None:
+    foreign = Entry(0, subject("orders", address(log[0].subject).market, "main"), "", b'{"x":1}')
+    verifier = verify([foreign, *log], SETTINGS)
+    assert verifier.refused.total() == 1
+    assert verifier.differences == []
+
+
+def test_log_file_round_trip_keeps_every_byte(log: list[Entry], tmp_path: Path) -> None:
+    odd = [Entry(90_001, "orders.a.b.c", "", b"not json"), Entry(90_002, "orders.a.b.c", "", b'{"a":\n1}')]
+    path = tmp_path / "run.log.gz"
+    with write_log(path, {"fill_sim": {"seed": 7}, "bus": {"url": "x"}}) as writer:
+        for entry in [*log, *odd, Entry(90_003, "orders.a.b.c", "id", b"")]:
+            writer.write(entry)
+    assert list(read_file(path)) == [*log, *odd, Entry(90_003, "orders.a.b.c", "id", b"")]
+    assert read_settings(path) == {"fill_sim": {"seed": 7}}
+
+
+def test_log_file_of_another_form_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(b"1 {}\n")
+    with pytest.raises(LogError, match="cannot be read"):
+        read_settings(path)
+
+
+def test_differing_settings_names_each_key() -> None:
+    recorded = {"fill_sim": {"seed": 1}, "bus": {"url": "a"}}
+    given = {"fill_sim": {"seed": 2}, "quoter": {"levels": 3}, "bus": {"url": "b"}}
+    assert differing_settings(recorded, given) == ["fill_sim.seed: 1 → 2", "quoter.levels: default → 3"]
