@@ -5,7 +5,7 @@ An adapter turns the raw frames of one connection into messages. It is pure: liv
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Final, Protocol, TypeAlias
 
 import msgspec
@@ -17,8 +17,10 @@ CONNECTION: Final = ""
 MAX_PRICE_MOVE: Final = 0.2
 """A price further than this fraction from the last mid is not believed."""
 MAX_STRIKES: Final = 20
-"""After so many refused touches in a row it is the old mid that is not believed."""
-MAX_TIME_JUMP_NS: Final = 60_000_000_000
+"""After so many refusals in a row it is the old mid, or the old clock, that is not believed."""
+MAX_TIME_JUMP_NS: Final = 10_000_000_000
+MAX_AHEAD_NS: Final = 60_000_000_000
+"""How far the first ts may be ahead of the receive clock, which may be wrong itself."""
 STALE_PRINT_NS: Final = 5_000_000_000
 NS_PER_MS: Final = 1_000_000
 BAD_REASONS: Final = (
@@ -54,15 +56,15 @@ class Adapter(Protocol):
         """The messages of a frame, each with its asset as the venue spells it."""
         ...
 
-    def reconnected(self) -> None:
-        """Forget what only holds within one connection."""
+    def reconnected(self, assets: Collection[str] | None = None) -> None:
+        """Forget what only holds within one connection, for some assets or (None) all."""
         ...
 
 
 class Guard:
     """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns."""
 
-    __slots__ = ("bad", "clock", "ignored", "mid", "recv_ns", "strikes")
+    __slots__ = ("bad", "clock", "ignored", "mid", "recv_ns", "strikes", "time_strikes")
 
     def __init__(self, bad: Counter[str], ignored: Counter[str]) -> None:
         self.bad = bad
@@ -71,19 +73,23 @@ class Guard:
         self.recv_ns = 0
         self.mid = 0.0
         self.strikes = 0
+        self.time_strikes = 0
 
     def accepts_time(self, ts: int, channel_ts: int, recv_ns: int) -> bool:
         """Whether `ts` may follow `channel_ts`, the last one of its channel; moves the clock if so.
 
-        The clock may not run ahead of the receive clock by more than a minute from one frame to the next.
+        From one frame to the next the clock may not gain more than ten seconds on the receive clock.
         """
         if ts < channel_ts:
             return self.refuse("time_went_back")
         waited = max(recv_ns - self.recv_ns, 0)
-        if self.clock and ts > self.clock + waited + MAX_TIME_JUMP_NS:
+        latest = self.clock + waited + MAX_TIME_JUMP_NS if self.clock else recv_ns + MAX_AHEAD_NS
+        if ts > latest and self.time_strikes + 1 < MAX_STRIKES:
+            self.time_strikes += 1
             return self.refuse("time_jumped")
         self.clock = max(self.clock, ts)
         self.recv_ns = recv_ns
+        self.time_strikes = 0
         return True
 
     def accepts_touch(self, bid: float | None, ask: float | None) -> bool:

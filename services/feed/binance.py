@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from services.feed.adapter import (
     CONNECTION,
@@ -261,10 +261,11 @@ class BinanceAdapter:
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Frame, strict=False)
         self._envelope = msgspec.json.Decoder(Envelope)
 
-    def reconnected(self) -> None:
-        """Forget the mids; whether a book survived is told by its sequence."""
-        for asset in self._assets.values():
-            asset.guard.mid = 0.0
+    def reconnected(self, assets: Collection[str] | None = None) -> None:
+        """Forget the mids of some symbols or (None) all; whether a book survived is told by its sequence."""
+        for symbol, asset in self._assets.items():
+            if assets is None or symbol in assets:
+                asset.guard.mid = 0.0
 
     def unsynchronised(self) -> list[str]:
         """The symbols that wait for a depth snapshot."""
@@ -289,14 +290,14 @@ class BinanceAdapter:
         if frame.last_update_id is UNSET:
             self._classify(data)
             return []
-        symbol = self._owner(frame)
-        if symbol is None:
+        symbol = self._owner(frame) if isinstance(frame.symbol, UnsetType) else frame.symbol
+        if symbol not in self._assets:
             self.bad[CONNECTION]["unknown_asset"] += 1
             return []
         return [(symbol, message) for message in self._assets[symbol].snapshot(recv_ns, frame)]
 
     def _owner(self, frame: Frame) -> str | None:
-        """The symbol of a snapshot: the only one, or the one that waits for a book at these prices."""
+        """The symbol of a snapshot that does not say it: the only one, or the one that waits for a book there."""
         if len(self._assets) == 1:
             return next(iter(self._assets))
         price = frame.bids[0][0] if frame.bids else math.nan

@@ -70,9 +70,13 @@ class Mark(msgspec.Struct, tag_field="e", tag="markPriceUpdate", gc=False):
 
 
 class Frame(msgspec.Struct, gc=False):
-    """A combined-stream frame (`data`) or the answer to a depth request (the other fields)."""
+    """A combined-stream frame (`data`) or the answer to a depth request (the other fields).
+
+    The venue's answer names no symbol; the feed and its recorder write it in front.
+    """
 
     data: Difference | Ticker | Print | AggregatePrint | Mark | UnsetType = UNSET
+    symbol: str | UnsetType = field(name="symbol", default=UNSET)
     last_update_id: Id | UnsetType = field(name="lastUpdateId", default=UNSET)
     time: Millis | UnsetType = field(name="T", default=UNSET)
     bids: Levels = []

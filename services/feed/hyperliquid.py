@@ -35,11 +35,12 @@ class Level(msgspec.Struct, gc=False):
 
 
 class BookData(msgspec.Struct, gc=False):
-    """The whole published book: bids, asks."""
+    """The whole published book: bids, asks. The fast one holds the best five levels only."""
 
     coin: str
     time: Millis
     levels: tuple[list[Level], list[Level]]
+    fast: bool = False
 
 
 class BboData(msgspec.Struct, gc=False):
@@ -118,13 +119,15 @@ READ_CHANNELS: Final = frozenset({"l2Book", "bbo", "trades", "activeAssetCtx", "
 
 
 class Asset:
-    """One coin: merges the fast touch into the slower book, and drops prints that are repeated or old."""
+    """One coin: merges the fast touch into the slower books, and drops prints that are repeated or old."""
 
-    __slots__ = ("bbo", "book_ts", "first_book_ts", "guard", "prints")
+    __slots__ = ("bbo", "book_ts", "deep_ts", "fast", "first_book_ts", "guard", "prints")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
-        self.book_ts = 0
+        self.book_ts = 0  # of the newest book, fast or deep
+        self.deep_ts = 0
+        self.fast: Book | None = None
         self.first_book_ts = 0
         self.bbo: Bbo | None = None
         self.prints: dict[int, None] = {}
@@ -133,10 +136,11 @@ class Asset:
         """Wait for a new first book: prints older than it belong to the time before."""
         self.first_book_ts = 0
         self.bbo = None
+        self.fast = None
         self.guard.mid = 0.0
 
     def book(self, recv_ns: int, data: BookData) -> list[Message]:
-        """The book, its touch replaced by that of a newer bbo."""
+        """The book, brought up to a newer fast book and a newer touch."""
         ts = data.time * NS_PER_MS
         bids, asks = data.levels
         bid_prices, bid_sizes = [level.price for level in bids], [level.size for level in bids]
@@ -147,25 +151,58 @@ class Asset:
         if bid_prices != sorted(bid_prices, reverse=True) or ask_prices != sorted(ask_prices):
             self.guard.refuse("unsorted_book")
             return []
-        if not self.guard.accepts_time(ts, self.book_ts, recv_ns):
+        if not self.guard.accepts_time(ts, self.book_ts if data.fast else self.deep_ts, recv_ns):
             return []
         if not self.guard.accepts_touch(bid_prices[0] if bids else None, ask_prices[0] if asks else None):
             return []
-        self.book_ts = ts
+        book = Book(
+            ts=ts,
+            recv_ts=recv_ns,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
+        if data.fast:
+            self.fast = book
+        else:
+            self.deep_ts = ts
+            book = self._under_fast(book)
+        self.book_ts = max(self.book_ts, book.ts)
         self.first_book_ts = self.first_book_ts or ts
-        if self.bbo is not None and self.bbo.ts > ts:
-            bid_prices, bid_sizes = with_touch(bid_prices, bid_sizes, self.bbo.bid_price, self.bbo.bid_size, 1)
-            ask_prices, ask_sizes = with_touch(ask_prices, ask_sizes, self.bbo.ask_price, self.bbo.ask_size, -1)
-        return [
-            Book(
-                ts=ts,
-                recv_ts=recv_ns,
-                bid_prices=bid_prices,
-                bid_sizes=bid_sizes,
-                ask_prices=ask_prices,
-                ask_sizes=ask_sizes,
-            )
-        ]
+        return [self._under_touch(book)]
+
+    def _under_fast(self, deep: Book) -> Book:
+        """A deep book that is older than the fast one: of it only what lies beyond the fast levels is news."""
+        fast = self.fast
+        if fast is None or fast.ts <= deep.ts:
+            return deep
+        bid_prices, bid_sizes = _beyond(fast.bid_prices, fast.bid_sizes, deep.bid_prices, deep.bid_sizes, 1)
+        ask_prices, ask_sizes = _beyond(fast.ask_prices, fast.ask_sizes, deep.ask_prices, deep.ask_sizes, -1)
+        return Book(
+            ts=fast.ts,
+            recv_ts=deep.recv_ts,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
+
+    def _under_touch(self, book: Book) -> Book:
+        """A book under a touch that is newer."""
+        touch = self.bbo
+        if touch is None or touch.ts <= book.ts:
+            return book
+        bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, touch.bid_price, touch.bid_size, 1)
+        ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, touch.ask_price, touch.ask_size, -1)
+        return Book(
+            ts=book.ts,
+            recv_ts=book.recv_ts,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
 
     def touch(self, recv_ns: int, data: BboData) -> list[Message]:
         """The best bid and ask, unless the book is newer."""
@@ -243,6 +280,16 @@ class Asset:
         ]
 
 
+def _beyond(
+    prices: list[float], sizes: list[float], deep_prices: list[float], deep_sizes: list[float], direction: int
+) -> tuple[list[float], list[float]]:
+    """The levels of one side, best first, followed by the deeper ones; `direction` is +1 for bids, −1 for asks."""
+    if not prices:
+        return [], []
+    start = sum(1 for price in deep_prices if direction * (price - prices[-1]) >= 0)
+    return prices + deep_prices[start:], sizes + deep_sizes[start:]
+
+
 class HyperliquidAdapter:
     """The adapter of Hyperliquid. `assets` None accepts every coin."""
 
@@ -254,10 +301,11 @@ class HyperliquidAdapter:
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Frame, strict=False)
         self._envelope = msgspec.json.Decoder(Envelope)
 
-    def reconnected(self) -> None:
-        """Forget what only holds within one connection."""
-        for asset in self._assets.values():
-            asset.reconnected()
+    def reconnected(self, assets: Collection[str] | None = None) -> None:
+        """Forget what only holds within one connection, for some coins or (None) all."""
+        for coin, asset in self._assets.items():
+            if assets is None or coin in assets:
+                asset.reconnected()
 
     def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
         """The messages of a frame."""

@@ -213,7 +213,7 @@ def test_greeting_is_ignored(adapter: HyperliquidAdapter) -> None:
 def test_recorded_odd_frames_are_read_or_ignored_and_never_bad(tape_dir: Path) -> None:
     adapter = HyperliquidAdapter()
     lines = (tape_dir / "hyperliquid-frames-20260903.jsonl").read_bytes().splitlines()
-    minutes = enumerate(lines, start=RECV // MINUTE_NS)  # the frames were picked minutes apart
+    minutes = enumerate(lines, start=1_788_490_065_000 // 60_000)  # the frames were picked minutes apart
     found = [message for minute, line in minutes for _, message in adapter.frame(minute * MINUTE_NS, line)]
     assert [type(message) for message in found] == [Bbo, Bbo, Context, Context, Book]
     empty = found[1]
@@ -223,3 +223,33 @@ def test_recorded_odd_frames_are_read_or_ignored_and_never_bad(tape_dir: Path) -
     # the prints are older than any book, and the context of an asset without a clock has no time
     assert adapter.ignored["BTC"] == {"old_print": 2}
     assert adapter.ignored["xyz:AAPL"] == {"early_context": 1}
+
+
+def fast(time: int, bids: list[Any], asks: list[Any]) -> bytes:
+    data = {"coin": "BTC", "time": time, "levels": [bids, asks], "fast": True}
+    return json.dumps({"channel": "l2Book", "data": data}).encode()
+
+
+def test_deep_book_older_than_the_fast_one_adds_only_what_lies_beyond_it(adapter: HyperliquidAdapter) -> None:
+    adapter.frame(RECV, fast(T0 + 100, levels(("99.0", "1"), ("98.0", "2")), levels(("101.0", "3"))))
+    deep_bids = levels(("100.0", "9"), ("98.0", "9"), ("97.0", "4"))
+    ((_, book_),) = adapter.frame(RECV, book(T0, deep_bids, levels(("101.0", "9"), ("102.0", "5"))))
+    assert isinstance(book_, Book)
+    assert book_.ts == (T0 + 100) * MS
+    assert (book_.bid_prices, book_.bid_sizes) == ([99.0, 98.0, 97.0], [1.0, 2.0, 4.0])
+    assert (book_.ask_prices, book_.ask_sizes) == ([101.0, 102.0], [3.0, 5.0])
+    assert not adapter.bad["BTC"]
+
+
+def test_deep_book_newer_than_the_fast_one_replaces_it(adapter: HyperliquidAdapter) -> None:
+    adapter.frame(RECV, fast(T0, levels(("99.0", "1")), levels(("101.0", "3"))))
+    ((_, book_),) = adapter.frame(RECV, book(T0 + 1, levels(("98.0", "9")), levels(("100.0", "9"))))
+    assert isinstance(book_, Book)
+    assert (book_.bid_prices, book_.ask_prices) == ([98.0], [100.0])
+
+
+def test_clock_that_jumped_is_believed_after_twenty_frames(adapter: HyperliquidAdapter) -> None:
+    adapter.frame(RECV, bbo(T0, ("99.0", "1"), ("101.0", "1")))
+    found = [adapter.frame(RECV, bbo(T0 + 20_000 + step, ("99.0", "1"), ("101.0", "1"))) for step in range(20)]
+    assert [len(messages) for messages in found] == [0] * 19 + [1]
+    assert adapter.bad["BTC"] == {"time_jumped": 19}
