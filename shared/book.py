@@ -91,31 +91,6 @@ def is_shown(book: Record, side: int, tick: int) -> bool:
 
 
 @njit(cache=True)
-def slide(book: Record, tick: int) -> None:
-    """Move the window so that it is centred near `tick`, forgetting what falls out."""
-    low = max(tick - WINDOW // 2, 1)
-    if book.low == 0 or abs(low - book.low) >= WINDOW:
-        book.bid[:] = 0.0
-        book.ask[:] = 0.0
-    elif low > book.low:
-        for out in range(book.low, low):
-            book.bid[out & MASK] = 0.0
-            book.ask[out & MASK] = 0.0
-    else:
-        for out in range(low + WINDOW, book.low + WINDOW):
-            book.bid[out & MASK] = 0.0
-            book.ask[out & MASK] = 0.0
-    book.low = low
-
-
-@njit(cache=True)
-def keep_in_window(book: Record, tick: int) -> None:
-    """Slide the window when a best price comes within a quarter of its edge."""
-    if book.low == 0 or tick < book.low + WINDOW // 4 or tick >= book.low + WINDOW - WINDOW // 4:
-        slide(book, tick)
-
-
-@njit(cache=True)
 def next_bid(book: Record, tick: int) -> int:
     """The best bid at or below `tick`, NO_BID if none."""
     for candidate in range(min(tick, book.low + WINDOW - 1), book.low - 1, -1):
@@ -131,6 +106,35 @@ def next_ask(book: Record, tick: int) -> int:
         if book.ask[candidate & MASK] > 0:
             return candidate
     return NO_ASK
+
+
+@njit(cache=True)
+def slide(book: Record, tick: int) -> None:
+    """Move the window so that it is centred near `tick`, forgetting what falls out, a best price included."""
+    low = max(tick - WINDOW // 2, 1)
+    if book.low == 0 or abs(low - book.low) >= WINDOW:
+        book.bid[:] = 0.0
+        book.ask[:] = 0.0
+    elif low > book.low:
+        for out in range(book.low, low):
+            book.bid[out & MASK] = 0.0
+            book.ask[out & MASK] = 0.0
+    else:
+        for out in range(low + WINDOW, book.low + WINDOW):
+            book.bid[out & MASK] = 0.0
+            book.ask[out & MASK] = 0.0
+    book.low = low
+    if book.best_bid >= low + WINDOW or 0 < book.best_bid < low:
+        book.best_bid = next_bid(book, low + WINDOW - 1)
+    if book.best_ask < low or low + WINDOW <= book.best_ask < NO_ASK:
+        book.best_ask = next_ask(book, low)
+
+
+@njit(cache=True)
+def keep_in_window(book: Record, tick: int) -> None:
+    """Slide the window when a best price comes within a quarter of its edge."""
+    if book.low == 0 or tick < book.low + WINDOW // 4 or tick >= book.low + WINDOW - WINDOW // 4:
+        slide(book, tick)
 
 
 @njit(cache=True)

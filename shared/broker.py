@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 START_TIMEOUT_S: Final = 10.0
+READY: Final = b"Server is ready"
 
 
 class BrokerError(RuntimeError):
@@ -49,25 +50,21 @@ class Broker:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the server and wait until it accepts connections; raises BrokerError."""
+        """Start the server and wait until it says that it is ready; raises BrokerError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         log = self.directory / "nats-server.log"
+        said_before = log.stat().st_size if log.exists() else 0
         command = [executable(), "--addr", "127.0.0.1", "--port", str(self.port), "--jetstream"]
         command += ["--store_dir", str(self.directory), "--log", str(log)]
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
-            if self._accepts():
+            if _is_ready(log, said_before):
                 return
             time.sleep(0.02)
         self.stop()
         tail = log.read_text()[-500:] if log.exists() else "(no log)"
         raise BrokerError(f"nats-server did not start on port {self.port}: {tail}")
-
-    def _accepts(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         """Stop the server, first politely."""
@@ -81,3 +78,7 @@ class Broker:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+
+
+def _is_ready(log: Path, said_before: int) -> bool:
+    return log.exists() and READY in log.read_bytes()[said_before:]

@@ -15,7 +15,9 @@ import numpy as np
 from shared.fold import State
 from shared.subjects import Market
 
-MAGIC: Final = b"paper-checkpoint-1\n"
+MAGIC: Final = b"paper-checkpoint-2\n"
+CHECKSUM_BYTES: Final = 9
+"""CRC-32 of all that follows, in hexadecimal, and a line feed."""
 
 
 class CheckpointError(Exception):
@@ -42,7 +44,6 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     market: str
     position: Position
     arrays: list[_ArrayLayout]
-    crc32: int
 
 
 class CheckpointStore:
@@ -58,20 +59,19 @@ class CheckpointStore:
 
     def save(self, market: Market, position: Position, state: State) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""
-        arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
-        body = b"".join(array.tobytes() for array in arrays.values())
+        body = b"".join(_bytes(name, array) for name, array in state.items())
         header = _Header(
             service=self._service,
             market=str(market),
             position=position,
             arrays=[
                 _ArrayLayout(name=name, dtype=_layout(array), shape=array.shape, bytes=array.nbytes)
-                for name, array in arrays.items()
+                for name, array in state.items()
             ],
-            crc32=zlib.crc32(body),
         )
+        content = msgspec.json.encode(header) + b"\n" + body
         try:
-            self._replace(self.path(market), MAGIC + msgspec.json.encode(header) + b"\n" + body)
+            self._replace(self.path(market), MAGIC + _checksum(content) + content)
         except OSError as error:
             raise CheckpointError(f"the checkpoint of {market} cannot be written: {error.strerror}") from error
 
@@ -130,6 +130,16 @@ class CheckpointStore:
         return header.position
 
 
+def _bytes(name: str, array: Any) -> bytes:
+    if array.dtype.hasobject:
+        raise TypeError(f"the state {name!r} holds Python objects: its bytes mean nothing to another process")
+    return bytes(array.tobytes())
+
+
+def _checksum(content: bytes) -> bytes:
+    return b"%08x\n" % zlib.crc32(content)
+
+
 def _layout(array: Any) -> str:
     return str(array.dtype.descr) if array.dtype.names else str(array.dtype.str)
 
@@ -141,11 +151,12 @@ def _read(path: Path) -> tuple[_Header, bytes]:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror}") from error
     if not content.startswith(MAGIC):
         raise CheckpointError(f"{path.name} is not a checkpoint")
-    line, _, body = content[len(MAGIC) :].partition(b"\n")
+    checksum, content = content[len(MAGIC) :][:CHECKSUM_BYTES], content[len(MAGIC) + CHECKSUM_BYTES :]
+    if checksum != _checksum(content):
+        raise CheckpointError(f"{path.name} is corrupt: its checksum does not match")
+    line, _, body = content.partition(b"\n")
     try:
         header = msgspec.json.decode(line, type=_Header)
     except msgspec.DecodeError as error:
         raise CheckpointError(f"{path.name} is corrupt: {error}") from error
-    if zlib.crc32(body) != header.crc32 or len(body) != sum(item.bytes for item in header.arrays):
-        raise CheckpointError(f"{path.name} is corrupt: its checksum does not match")
     return header, body

@@ -43,6 +43,8 @@ class Settings:
         for name in tables:
             if name not in (*SECTIONS, ACCOUNTS):
                 raise SettingsError(f"unknown section [{name}]{_suggestion(name, (*SECTIONS, ACCOUNTS))}")
+        for account, overrides in tables.get(ACCOUNTS, {}).items():
+            _check_account(account, overrides)
         self.tables: Tables = {name: dict(table) for name, table in tables.items()}
 
     @property
@@ -56,10 +58,6 @@ class Settings:
         path = f"[{name}]"
         if account is not None:
             overrides = self.tables.get(ACCOUNTS, {}).get(account, {})
-            for section in overrides:
-                if section not in SECTIONS:
-                    where = f"[accounts.{account}.{section}]"
-                    raise SettingsError(f"unknown section {where}{_suggestion(section, SECTIONS)}")
             if overrides.get(name):
                 values |= overrides[name]
                 path = f"[{name}] or [accounts.{account}.{name}]"
@@ -68,6 +66,19 @@ class Settings:
     def by_account(self, name: str, struct: type[T]) -> dict[str, T]:
         """A section once per paper account, with that account's overrides."""
         return {account: self.section(name, struct, account) for account in self.accounts}
+
+
+def _check_account(account: str, overrides: Any) -> None:
+    where = f"[{ACCOUNTS}.{account}]"
+    if not account.isascii() or not account.replace("-", "").replace("_", "").isalnum():
+        raise SettingsError(f"{where}: an account is named with letters, digits, '-' and '_'")
+    if not isinstance(overrides, dict):
+        raise SettingsError(f"{where} must be a table of sections such as [{ACCOUNTS}.{account}.quoter]")
+    for section, values in overrides.items():
+        if section not in SECTIONS:
+            raise SettingsError(f"unknown section [{ACCOUNTS}.{account}.{section}]{_suggestion(section, SECTIONS)}")
+        if not isinstance(values, dict):
+            raise SettingsError(f"[{ACCOUNTS}.{account}] {section} must be a table of settings")
 
 
 def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
@@ -132,6 +143,7 @@ def _split(name: str) -> tuple[str, str]:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return value if isinstance(value, (str, int, float, list, dict)) else text

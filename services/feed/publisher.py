@@ -120,6 +120,8 @@ class Publisher:
         """
         stored = await self._bus.last(self._round_subject)
         if stored is None:
+            if await self._bus.next(f"md.{self._market}.>", 0) is not None:
+                await self._discard(RoundEnd(ts=0, recv_ts=0, round=-1, frame=0, session=self._session))
             return -1
         end = _round_end.decode(stored.payload)
         if end.session != self._session:
@@ -136,27 +138,36 @@ class Publisher:
     async def publish(self, market_data: Sequence[Message], end: RoundEnd) -> None:
         """Publish one round, wait for the log to have it whole and for the folds to have folded it."""
         end = msgspec.structs.replace(end, messages=len(market_data))
-        while not await self._publish_once(market_data, end):
+        while not await self._publish_whole(market_data):
             self.repeats += 1
             await self._discard(end)
+        await self._bus.append(self._round_subject, _encode(end), f"{self._session}|{end.round}")
         self.messages += len(market_data)
         self.rounds += 1
         self.last_ts, self.last_round = end.ts, end.round
         await self._barrier.wait(self._market, end.round)
 
-    async def _publish_once(self, market_data: Sequence[Message], end: RoundEnd) -> bool:
-        """Whether nothing of the round can have been lost: the connection stood from its first byte to the marker's."""
-        reconnects = self._bus.reconnects
-        for message in market_data:
-            await self._bus.publish(subject(_kinds[type(message)], self._market), _encode(message))
-        message_id = f"{self._session}|{end.round}|{self.repeats}"
-        await self._bus.append(self._round_subject, _encode(end), message_id)
-        return self._bus.reconnects == reconnects and self._bus.client.is_connected
+    async def _publish_whole(self, market_data: Sequence[Message]) -> bool:
+        """Whether the log has all of it: the connection stood from the first byte to the last one's acknowledgement.
+
+        Only then may the marker follow: a fold that hears no market data could not tell that some is missing.
+        """
+        if not market_data:
+            return True
+        disconnects = self._bus.disconnects
+        *others, last = market_data
+        for message in others:
+            await self._bus.publish(self._subject_of(message), _encode(message))
+        await self._bus.append(self._subject_of(last), _encode(last), f"{self._session}|{time.time_ns()}")
+        return self._bus.disconnects == disconnects
+
+    def _subject_of(self, message: Message) -> str:
+        return subject(_kinds[type(message)], self._market)
 
     async def _discard(self, end: RoundEnd) -> None:
-        marker = msgspec.structs.replace(end, discard=True)
-        message_id = f"{self._session}|{end.round}|{time.time_ns()}"
-        await self._bus.append(self._round_subject, _encode(marker), message_id)
+        """Say that what follows the last whole round will come again."""
+        marker = msgspec.structs.replace(end, round=self.last_round, ts=self.last_ts, discard=True)
+        await self._bus.append(self._round_subject, _encode(marker), f"{self._session}|{time.time_ns()}")
 
 
 def until(
