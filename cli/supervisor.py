@@ -38,6 +38,8 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start the process; the settings file is all that it knows, whatever this environment says."""
+        if self._process is not None:
+            self._process.wait()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
         environment["PAPER_BUS_METRICS_PORT"] = str(self.metrics_port)
         module = f"services.{self.name.replace('-', '_')}"
@@ -146,6 +148,9 @@ class Supervisor:
 
 
 def _port(wanted: int) -> int:
+    """The wanted port if nobody listens on it, else (and for 0) a free one."""
+    if wanted == 0:
+        return free_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,0 +1,100 @@
+"""Runs the product's own processes for the end-to-end tests, and reads what they left on the log."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cli.monitor_client import MonitorError, fetch_json
+from cli.supervisor import ServiceProcess, Supervisor
+from shared.broker import Broker
+from shared.bus import Bus
+from shared.reader import LogReader
+
+PAPERTRADER = Path(sys.executable).with_name("papertrader")
+
+
+def papertrader(*arguments: object, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    command = [str(PAPERTRADER), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def run_json(*arguments: object, timeout_s: float = 240) -> tuple[int, dict[str, Any]]:
+    """`papertrader run --json`: the exit code and the one JSON object on standard output."""
+    done = papertrader("run", "--json", *arguments, timeout_s=timeout_s)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def logged(directory: Path, subject: str) -> list[tuple[str, bytes]]:
+    """Every message of a subject, in the order of the log that a finished run left in its data directory."""
+    broker = Broker(directory / "nats")
+    broker.start()
+    try:
+        return asyncio.run(_read_all(broker.url, subject))
+    finally:
+        broker.stop()
+
+
+async def _read_all(url: str, subject: str) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+
+    async def keep(_sequence: int, name: str, payload: bytes) -> None:
+        found.append((name, payload))
+
+    bus = await Bus.connect(url, "test")
+    last = await bus.last(subject)
+    reader = LogReader(bus, [subject], 0, keep)
+    await reader.start()
+    while last is not None and reader.sequence < last.sequence:  # noqa: ASYNC110 - the reader has no such event
+        await asyncio.sleep(0.02)
+    await reader.stop()
+    await bus.close()
+    return found
+
+
+@contextmanager
+def system(directory: Path, tables: dict[str, Any]) -> Iterator[Supervisor]:
+    """The whole system, started; nothing is revived, so that a test decides what is down."""
+    supervisor = Supervisor(directory, tables, None, {})
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        for process in supervisor.processes:
+            if process.exit_code is None:
+                os.kill(process.pid, signal.SIGCONT)
+        supervisor.stop()
+
+
+def process_of(supervisor: Supervisor, name: str) -> ServiceProcess:
+    """The process of a service."""
+    return next(process for process in supervisor.processes if process.name == name)
+
+
+def checks(supervisor: Supervisor, account: str = "main") -> dict[str, Any]:
+    """The checklist of an account in the first market, empty while nobody answers."""
+    try:
+        markets = fetch_json(supervisor.page, "/api/summary")["markets"]
+    except MonitorError:
+        return {}
+    found: list[dict[str, Any]] = [market["checks"] for market in markets if market["account"] == account]
+    return found[0] if found else {}
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
