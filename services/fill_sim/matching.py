@@ -132,11 +132,13 @@ def walk_line(exchange: Exchange, event: Record, side: int, left: float) -> floa
         if eligible(order, event):
             order.touched = 1
             if not np.isnan(order.ahead):
+                known = order.ahead
                 explain(order, event.ts, event.size)
                 external = min(max(order.ahead - consumed, 0.0), left)
                 consumed += external
                 left -= external
-                order.ahead = max(order.ahead - consumed, 0.0)
+                # where better own orders took a share of the print, less is consumed than was given back
+                order.ahead = min(max(order.ahead - consumed, 0.0), known)
                 left = fill_at_line(exchange, event, slot, left)
         slot = next_in_line(account, side, rank, rank, sequence)
     return left
