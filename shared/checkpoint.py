@@ -8,6 +8,7 @@ import os
 import zlib
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -55,7 +56,7 @@ class CheckpointStore:
 
     def path(self, market: Market) -> Path:
         """Where a market's newest checkpoint lies."""
-        return self._directory / f"{str(market).replace('/', '%2F')}.checkpoint"
+        return self._directory / f"{quote(str(market), safe='')}.checkpoint"
 
     def save(self, market: Market, position: Position, state: State) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""

@@ -94,7 +94,9 @@ def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
+    if kind is Path:
+        if not isinstance(value, str):
+            raise ValueError(f"Expected a path in quotes, got {value!r}")
         return Path(value)
     raise NotImplementedError(f"a setting cannot be of type {kind.__name__}")
 
