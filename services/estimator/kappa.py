@@ -17,8 +17,10 @@ from shared.records import Record, code
 
 ORDERS: Final = 64
 BINS: Final = 64
-BIN_WIDTH: Final = 0.25e-4
-"""Of distance, as a fraction of the mid; the last bin is open."""
+FINE_BINS: Final = 32
+FINE_WIDTH: Final = 0.25e-4
+COARSE_WIDTH: Final = 1e-4
+"""Bins of distance, as a fraction of the mid: 0.25 bp wide up to 8 bp, then 1 bp up to 40 bp; the last is open."""
 GRID: Final = np.geomspace(100.0, 50_000.0, 128)
 CONFIDENCE_FILLS: Final = 10.0
 ACCEPTED: Final = code(AckStatus, "accepted")
@@ -55,6 +57,15 @@ KAPPA: Final = np.dtype(
 def distance_of(side: int, price: float, mid: float) -> float:
     """δ: how far beyond the mid an order stands, as a fraction of the mid; 0 for one on the wrong side of it."""
     return max(side * (mid - price) / mid, 0.0)
+
+
+@njit(cache=True)
+def bin_of(distance: float) -> int:
+    """The bin of a distance."""
+    if distance < FINE_BINS * FINE_WIDTH:
+        return int(distance / FINE_WIDTH)
+    beyond = (distance - FINE_BINS * FINE_WIDTH) / COARSE_WIDTH
+    return FINE_BINS + int(min(beyond, BINS - FINE_BINS - 1.0))
 
 
 @njit(cache=True)
@@ -115,7 +126,7 @@ def _find(kappa: Record, order_id: int) -> int:
 def _expose(kappa: Record, order: Record, until_ts: int) -> None:
     seconds = (until_ts - order.since_ts) * 1e-9
     if seconds > 0:
-        distance_bin = min(int(order.distance / BIN_WIDTH), BINS - 1)
+        distance_bin = bin_of(order.distance)
         kappa.exposure_s[distance_bin] += seconds
         kappa.exposure_distance[distance_bin] += seconds * order.distance
         order.since_ts = until_ts

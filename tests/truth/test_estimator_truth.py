@@ -23,7 +23,7 @@ def quoted_fills(random, kappa_true, intensity_true, fills):
     while state["own_fills"] < fills:
         distance = random.uniform(1e-4, 10e-4)
         wait_s = random.exponential(1.0 / (intensity_true * np.exp(-kappa_true * distance)))
-        place = min(int(distance / intensity.BIN_WIDTH), intensity.BINS - 1)
+        place = intensity.bin_of(distance)
         state["exposure_s"][place] += min(wait_s, 10.0)
         state["exposure_distance"][place] += min(wait_s, 10.0) * distance
         if wait_s < 10.0:
@@ -55,7 +55,8 @@ def test_kappa_does_not_return_the_own_half_spread():
     """As long at 8 and 9 bp as at 1 bp: the mean distance of the fills would say another κ."""
     random = np.random.Generator(np.random.PCG64(3))
     state = np.zeros(1, dtype=intensity.KAPPA)[0]
-    for place, distance in ((32, 8.1e-4), (36, 9.1e-4), (4, 1.1e-4)):
+    for distance in (8.1e-4, 9.1e-4, 1.1e-4):
+        place = intensity.bin_of(distance)
         state["exposure_s"][place], state["exposure_distance"][place] = 20_000.0, 20_000.0 * distance
     for distance in (8.1e-4, 9.1e-4, 1.1e-4):
         for _ in range(random.poisson(0.05 * np.exp(-4000 * distance) * 20_000)):

@@ -65,6 +65,14 @@ def test_modified_order_goes_on_at_its_new_distance(kappa):
     assert exposure(kappa) == {20: pytest.approx(2.0), 4: pytest.approx(3.0)}
 
 
+@pytest.mark.parametrize(
+    ("bps", "place"),
+    [(0.0, 0), (0.24, 0), (0.26, 1), (7.9, 31), (8.1, 32), (9.1, 33), (38.5, 62), (41.0, 63), (1e9, 63)],
+)
+def test_bins_are_a_quarter_basis_point_wide_near_the_mid_and_one_farther_out(bps, place):
+    assert intensity.bin_of(bps * 1e-4) == place
+
+
 def test_distance_beyond_the_last_bin_keeps_its_mean(kappa):
     hear(kappa, ack(10 * S, "accepted", price=99.0))
     intensity.on_round(kappa, 20 * S)
