@@ -44,7 +44,7 @@ def run(
         _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
         summary = _final_summary(supervisor, wait=not stopped())
     except RunError as error:
-        progress.print(f"[red]{error}[/red]", highlight=False)
+        progress.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return FAILED_RUN
     finally:
         supervisor.stop()
@@ -108,7 +108,7 @@ def _view(supervisor: Supervisor, elapsed_s: float) -> Group:
 
 def _final_summary(supervisor: Supervisor, wait: bool) -> dict[str, Any]:
     """The monitor's summary once it has folded the last round of every market."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline, settled = time.monotonic() + SETTLE_S, False
     while True:
         try:
             summary = fetch_json(supervisor.page, "/api/summary")
@@ -117,7 +117,10 @@ def _final_summary(supervisor: Supervisor, wait: bool) -> dict[str, Any]:
                 raise RunError(f"the monitor did not answer at the end of the run: {error}") from error
         else:
             done = bool(summary["markets"]) and all(market["final"] for market in summary["markets"])
-            if done or not wait or time.monotonic() > deadline:
+            if done and not settled:
+                settled = True  # the services' last heartbeats are under way
+                time.sleep(2 * POLL_S)
+            elif done or not wait or time.monotonic() > deadline:
                 return summary
         time.sleep(POLL_S / 5)
 

@@ -62,13 +62,17 @@ class Feed:
         log.info("%s has ended after %d rounds", source.market, publisher.rounds)
 
     async def beat(self) -> None:
-        """Say once a second that the feed is alive, how far it is and what it refused."""
-        worker = f"{socket.gethostname()}-{os.getpid()}"
+        """Say so once a second, until cancelled."""
         while True:
-            markets = {str(source.market): self._health(source) for source in self.sources}
-            beat = Heartbeat(service="feed", worker=worker, markets=markets)
-            await self.bus.publish(heartbeat_subject("feed", worker), msgspec.json.encode(beat))
+            await self.say_alive()
             await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    async def say_alive(self) -> None:
+        """Say that the feed is alive, how far it is and what it refused."""
+        worker = f"{socket.gethostname()}-{os.getpid()}"
+        markets = {str(source.market): self._health(source) for source in self.sources}
+        beat = Heartbeat(service="feed", worker=worker, markets=markets)
+        await self.bus.publish(heartbeat_subject("feed", worker), msgspec.json.encode(beat))
 
     def _health(self, source: MarketSource) -> MarketHealth:
         publisher = self.publishers[source.market]
@@ -96,7 +100,7 @@ class Feed:
 
 async def _serve(config: FeedConfig, bus_config: BusConfig, found: list[MarketSource]) -> None:
     stop = stop_on_signals()
-    bus = await Bus.connect(bus_config.url, "feed")
+    bus = await Bus.connect(bus_config.url, "feed", **bus_config.login())
     await bus.create_stream(bus_config.max_bytes, bus_config.max_age_s)
     feed = Feed(bus, config, found)
     status = feed.status_server(bus_config)
@@ -107,6 +111,7 @@ async def _serve(config: FeedConfig, bus_config: BusConfig, found: list[MarketSo
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
+    await feed.say_alive()
     await bus.close()
     status.stop()
     for task in done:

@@ -35,11 +35,11 @@ def run_json(*arguments: object, timeout_s: float = 240) -> tuple[int, dict[str,
 
 
 def logged(directory: Path, subject: str) -> list[tuple[str, bytes]]:
-    """Every message of a subject, in the order of the log that a finished run left in its data directory."""
+    """Every message of a finished run's log, by subject and within one in order; subjects are written independently."""
     broker = Broker(directory / "nats")
     broker.start()
     try:
-        return asyncio.run(_read_all(broker.url, subject))
+        return sorted(asyncio.run(_read_all(broker.url, subject)), key=lambda item: item[0])
     finally:
         broker.stop()
 
