@@ -21,18 +21,18 @@ class Calibration:
         self.market = market
         self.accounts = tuple(accounts)
         self.controllers = np.zeros(len(accounts), dtype=CONTROLLER)
-        self._settings = np.array(
+        self.settings = np.array(
             [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
         )
         self._out = np.zeros(len(accounts), dtype=record_dtype(messages.Calibration))
-        start(self.controllers, self._settings)
+        start(self.controllers, self.settings)
 
     def fold(self, round_: Round) -> list[Output]:
         """The calibrations that are due."""
         if round_.said:
             for index, account in enumerate(self.accounts):
                 self._hear(index, account, round_)
-        if not fold_round(self.controllers, self._settings, round_.previous_ts, round_.ts, self._out):
+        if not fold_round(self.controllers, self.settings, round_.previous_ts, round_.ts, self._out):
             return []
         return [
             Output("calibration", account, message_of(messages.Calibration, record))

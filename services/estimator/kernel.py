@@ -142,17 +142,16 @@ def fold_round(
     What all accounts share has shape (1,), what each has and `out` shape (accounts,). The accounts that say their
     estimate have `due` set; returns how many.
     """
+    begin_round(estimators, previous_ts)
+    fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events)
+    return end_round(book[0], features[0], seconds[0], market[0], estimators, settings, clock, out)
+
+
+@njit(cache=True)
+def begin_round(estimators: Records, previous_ts: int) -> None:
+    """Begin a round at `previous_ts`, after everything said in the last one was heard."""
     for account in range(estimators.shape[0]):
         intensity.on_round(estimators[account].kappa, previous_ts)
-    fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events, clock)
-    said = 0
-    for account in range(estimators.shape[0]):
-        estimator = estimators[account]
-        estimator.due = is_due(market[0], estimator, settings[account], clock)
-        if estimator.due:
-            say(book[0], features[0], market[0], estimator, settings[account], clock, out[account])
-            said += 1
-    return said
 
 
 @njit(cache=True)
@@ -164,37 +163,72 @@ def fold_events(
     estimators: Records,
     settings: Records,
     events: Records,
-    clock: int,
 ) -> None:
-    """Fold a round's market data; `clock` is the event time at its end."""
+    """Fold a round's market data."""
     for index in range(events.shape[0]):
         event = events[index]
-        if event.kind == GAP:
-            grid.on_gap(seconds)
-            market_features.on_gap(features)
-            sweeps.on_gap(market.sweeps)
-        if event.ts > seconds.boundary:
-            close_seconds(seconds, market, estimators, settings, event.ts)
+        before_event(seconds, market, estimators, settings, event)
         if books.apply(book, event):
-            _on_top(book, features, seconds, market)
+            market_features.on_top(features, book)
+            on_top(book, seconds, market)
         elif event.kind == PRINT:
             market_features.on_print(features, event.ts, event.size, event.side)
-            grid.on_print(seconds)
-            price = books.price_of(book, event.tick)
-            sweeps.on_print(market.sweeps, event.ts, event.side, price, books.mid_of(book))
-    book.ts = max(book.ts, clock)
-    close_seconds(seconds, market, estimators, settings, clock)
+            on_print(book, seconds, market, event)
+        elif event.kind == GAP:
+            market_features.on_gap(features)
 
 
 @njit(cache=True)
-def _on_top(book: Record, features: Record, seconds: Record, market: Record) -> None:
+def before_event(seconds: Record, market: Record, estimators: Records, settings: Records, event: Record) -> None:
+    """What an event changes before the book: the clock, and a gap ends what was under way."""
+    if event.kind == GAP:
+        grid.on_gap(seconds)
+        sweeps.on_gap(market.sweeps)
+    if event.ts > seconds.boundary:
+        close_seconds(seconds, market, estimators, settings, event.ts)
+
+
+@njit(cache=True)
+def on_print(book: Record, seconds: Record, market: Record, event: Record) -> None:
+    """Fold a public print."""
+    grid.on_print(seconds)
+    price = books.price_of(book, event.tick)
+    sweeps.on_print(market.sweeps, event.ts, event.side, price, books.mid_of(book))
+
+
+@njit(cache=True)
+def on_top(book: Record, seconds: Record, market: Record) -> None:
+    """Fold a completed book message."""
     mid = books.mid_of(book)
     if not mid > 0:
         return
-    market_features.on_top(features, book)
     market.mid = mid
     spread = books.price_of(book, book.best_ask) - books.price_of(book, book.best_bid)
     grid.on_mid(seconds, mid, spread / mid * 1e4)
+
+
+@njit(cache=True)
+def end_round(
+    book: Record,
+    features: Record,
+    seconds: Record,
+    market: Record,
+    estimators: Records,
+    settings: Records,
+    clock: int,
+    out: Records,
+) -> int:
+    """End a round at `clock` and write the estimates that are due; returns how many."""
+    book.ts = max(book.ts, clock)
+    close_seconds(seconds, market, estimators, settings, clock)
+    said = 0
+    for account in range(estimators.shape[0]):
+        estimator = estimators[account]
+        estimator.due = is_due(market, estimator, settings[account], clock)
+        if estimator.due:
+            say(book, features, market, estimator, settings[account], clock, out[account])
+            said += 1
+    return said
 
 
 @njit(cache=True)

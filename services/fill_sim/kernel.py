@@ -61,8 +61,10 @@ def fold_events(
                     on_print(Exchange(market, book, features, account, settings[index], out, index), event)
         elif event.kind == MARK or event.kind == GAP:
             on_news(market, book, features, accounts, event)
-    ended = advance(market, book, features, accounts, settings, end_ts, out)
-    return len(events) + 1 if ended else len(events)
+    if not advance(market, book, features, accounts, settings, end_ts, out):
+        return len(events)
+    book.ts = max(book.ts, end_ts)
+    return len(events) + 1
 
 
 @njit(cache=True)

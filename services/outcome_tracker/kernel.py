@@ -120,33 +120,53 @@ def fold_round(
 
     Returns how many accounts have horizons to be answered by `settle`.
     """
-    fold_events(book[0], seconds[0], market[0], trackers, settings, events, clock)
-    due = 0
-    for account in range(trackers.shape[0]):
-        due += is_due(trackers[account], clock)
-    return due
+    fold_events(book[0], seconds[0], market[0], trackers, settings, events)
+    return end_round(book[0], seconds[0], market[0], trackers, settings, clock)
 
 
 @njit(cache=True)
 def fold_events(
-    book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, events: Records, clock: int
+    book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, events: Records
 ) -> None:
-    """Fold market data; `clock` is the event time at its end."""
+    """Fold a round's market data."""
     for index in range(events.shape[0]):
         event = events[index]
-        if event.kind == GAP:
-            grid.on_gap(seconds)
-            push_gap(market.gaps, event.id, event.ts, book.ts)
-        if event.ts > seconds.boundary:
-            _close(seconds, market, trackers, settings, event.ts)
+        before_event(book, seconds, market, trackers, settings, event)
         if books.apply(book, event):
-            mid = books.mid_of(book)
-            if mid > 0 and (mid != market.mid or seconds.mid == 0):
-                market.mid = mid
-                push_mid(market.mids, book.ts, mid)
-                grid.on_mid(seconds, mid, 0.0)
+            on_top(book, seconds, market)
+
+
+@njit(cache=True)
+def before_event(
+    book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, event: Record
+) -> None:
+    """What an event changes before the book: the clock, and a gap ends what was under way."""
+    if event.kind == GAP:
+        grid.on_gap(seconds)
+        push_gap(market.gaps, event.id, event.ts, book.ts)
+    if event.ts > seconds.boundary:
+        _close(seconds, market, trackers, settings, event.ts)
+
+
+@njit(cache=True)
+def on_top(book: Record, seconds: Record, market: Record) -> None:
+    """Remember the mid of a completed book message if it changed."""
+    mid = books.mid_of(book)
+    if mid > 0 and (mid != market.mid or seconds.mid == 0):
+        market.mid = mid
+        push_mid(market.mids, book.ts, mid)
+        grid.on_mid(seconds, mid, 0.0)
+
+
+@njit(cache=True)
+def end_round(book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, clock: int) -> int:
+    """End a round at `clock`; returns how many accounts have horizons to be answered by `settle`."""
     book.ts = max(book.ts, clock)
     _close(seconds, market, trackers, settings, clock)
+    due = 0
+    for account in range(trackers.shape[0]):
+        due += is_due(trackers[account], clock)
+    return due
 
 
 @njit(cache=True)

@@ -23,7 +23,7 @@ class OutcomeTracker:
         self.market = market
         self.accounts = tuple(accounts)
         self.trackers = np.zeros(len(accounts), dtype=TRACKER)
-        self._settings = np.array(
+        self.settings = np.array(
             [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
         )
         self._market_data = MarketData()
@@ -41,7 +41,7 @@ class OutcomeTracker:
             self._seconds,
             self._market_state,
             self.trackers,
-            self._settings,
+            self.settings,
             self._market_data.events(round_),
             round_.ts,
         )
@@ -67,14 +67,14 @@ class OutcomeTracker:
                 outputs += self._said(account, on_fill(tracker, fill, self._out, 0))
         if acks:
             for ack in records_of(Ack, acks):
-                on_ack(self._market_state[0], tracker, self._settings[index], ack)
+                on_ack(self._market_state[0], tracker, self.settings[index], ack)
         return outputs
 
     def _settle(self, index: int, account: str, clock: int) -> list[Output]:
         outputs: list[Output] = []
         written = ROWS_AT_ONCE
         while written == ROWS_AT_ONCE:
-            written = settle(self._market_state[0], self.trackers[index], self._settings[index], clock, self._out)
+            written = settle(self._market_state[0], self.trackers[index], self.settings[index], clock, self._out)
             outputs += self._said(account, written)
         return outputs
 

@@ -10,11 +10,12 @@ from replay.log_file import Entry, LogError, differing_settings, read_file, read
 from replay.verify import verify
 from services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from services.feed.publisher import until
-from services.feed.service import KIND_OF, sources
+from services.feed.service import sources
 from shared.config import Settings
-from shared.subjects import address, subject
+from shared.subjects import MARKET_DATA, address, subject
 
 SETTINGS = Settings({})
+KIND_OF = {struct: kind for kind, struct in MARKET_DATA.items()}
 DURATION_S = 20.0
 
 
