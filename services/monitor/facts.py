@@ -4,12 +4,13 @@ Both are plain numbers and the last messages heard, so a checkpoint is their enc
 them. Times are event time in ns; 0 means never.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from shared.messages import Account, Calibration, Estimate, Instrument
 
+Number = TypeVar("Number", int, float)
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 RATE_MINUTES: Final = 60
@@ -100,9 +101,8 @@ class AccountFacts(msgspec.Struct):
     working: dict[int, WorkingOrder] = {}
     working_overflow: int = 0
     first_live_ts: int = 0
-    live_ts: int = 0
-    ack_ts: int = 0
     quoted_s: float = 0.0
+    unquoted_s: float = 0.0
     distance_bps_sum: float = 0.0
     distance_samples: int = 0
     touched_prints: int = 0
@@ -176,10 +176,10 @@ def live_orders(facts: AccountFacts) -> list[WorkingOrder]:
     return [order for order in facts.working.values() if order.live_ts > 0]
 
 
-def forget_minutes(values: list[int] | list[float], minutes: int) -> None:
+def forget_minutes(values: list[Number], minutes: int) -> None:
     """Shift a list of per-minute numbers (newest first) by the minutes that have passed."""
     for _ in range(min(minutes, len(values))):
-        values.insert(0, 0)
+        values.insert(0, values[0] * 0)  # a zero of the list's own type
         values.pop()
 
 

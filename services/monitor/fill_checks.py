@@ -41,10 +41,10 @@ def _no_orders(case: Case) -> Check | None:
         return None
     if paused := _paused(case):
         return waits(f"no orders: quoting is paused by {paused}", remedy=RESUME)
-    if not case.silent(case.market.first_ts):
+    if facts.unquoted_s <= case.config.silence_s:
         return waits("no orders yet: waiting for the first quote")
     return fails(
-        f"no orders for {case.since_s(case.market.first_ts):.0f} s of market data: the quoter is down or says nothing",
+        f"no orders for {facts.unquoted_s:.0f} s of market data: the quoter is down or says nothing",
         "start the quoter, or look at paper_no_quote_rounds for why it does not quote",
     )
 
@@ -84,7 +84,7 @@ def _no_quotes(case: Case) -> Check | None:
     facts = case.facts
     if not facts.first_live_ts:
         return waits("orders are on their way: none is live yet", {"orders": facts.orders_placed})
-    if not case.silent(facts.live_ts) or not case.silent(facts.order_ts):
+    if facts.unquoted_s <= case.config.silence_s or not case.silent(facts.order_ts):
         return None
     numbers = {"fills": float(facts.fills.now), "orders": float(facts.orders_placed)}
     if paused := _paused(case):
@@ -92,7 +92,7 @@ def _no_quotes(case: Case) -> Check | None:
     if facts.account is not None and facts.account.margin_available <= 0:
         return fails("no quotes: the account has no margin left", "lower the position limit, or reset it", numbers)
     return fails(
-        f"no live quotes for {case.since_s(facts.live_ts):.0f} s: the quoter is down or says nothing",
+        f"no live quotes for {facts.unquoted_s:.0f} s: the quoter is down or says nothing",
         "restart the quoter, or look at paper_no_quote_rounds for why it does not quote",
         numbers,
     )

@@ -68,7 +68,6 @@ def _place(facts: AccountFacts, place: Place, ts: int) -> None:
 
 def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
     """Follow an order's life; an order that ended unfilled is counted under what kept it from filling."""
-    facts.ack_ts = ts
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.asked_ts = 0
@@ -77,13 +76,12 @@ def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
     elif ack.status == "modified":
         _changed(facts, ack)
     elif ack.status != "refused":
-        _ended(facts, ack, ts)
+        _ended(facts, ack)
 
 
 def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
     facts.accepted += 1
     facts.first_live_ts = facts.first_live_ts or ts
-    facts.live_ts = ts
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.live_ts = ack.live_ts or ts
@@ -95,9 +93,8 @@ def _changed(facts: AccountFacts, ack: Ack) -> None:
         order.price, order.size = ack.price, ack.size - ack.filled_size
 
 
-def _ended(facts: AccountFacts, ack: Ack, ts: int) -> None:
-    if facts.working.pop(ack.order_id, None) is not None and ack.status != "rejected":
-        facts.live_ts = ts
+def _ended(facts: AccountFacts, ack: Ack) -> None:
+    facts.working.pop(ack.order_id, None)
     if ack.status == "rejected":
         _count(facts.rejected, ack.reason)
     elif ack.filled_size == 0:

@@ -13,7 +13,7 @@ from shared.messages import Gap, Instrument, Message, Trades
 from shared.records import Record, Records, Row
 
 LONGEST_STEP_S = 5.0
-"""A round that spans more than this is a hole in the data, not time spent quoting."""
+"""A round that spans more than this is a hole in the data: no time in which anybody could quote."""
 
 
 @njit(cache=True)
@@ -91,10 +91,13 @@ def follow_quotes(
     minutes = market.ts // MINUTE - market.previous_ts // MINUTE if market.previous_ts else 0
     forget_minutes(facts.fills_by_minute, minutes)
     forget_minutes(facts.quoted_s_by_minute, minutes)
+    if elapsed_s > LONGEST_STEP_S:
+        elapsed_s = 0.0
     if not any(order.live_ts for order in facts.working.values()):
+        facts.unquoted_s += elapsed_s
         return
-    facts.live_ts = market.ts
-    if elapsed_s <= LONGEST_STEP_S and trades(market, quiet_prints_per_minute):
+    facts.unquoted_s = 0.0
+    if trades(market, quiet_prints_per_minute):
         facts.quoted_s += elapsed_s
         facts.quoted_s_by_minute[0] += elapsed_s
         facts.quoted_since_fill_s += elapsed_s

@@ -20,7 +20,7 @@ class Interval(NamedTuple):
 
 
 def block_bootstrap_mean(
-    block_sum: npt.NDArray[np.float64], block_n: npt.NDArray[np.int64], seed: int = 0
+    block_sum: npt.NDArray[np.float64], block_n: npt.NDArray[np.int64], resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """Mean per observation with the 95 % percentile interval of a block bootstrap; `None` without observations.
 
@@ -38,7 +38,7 @@ def block_bootstrap_mean(
     joined = np.arange(0, len(counts), -(-len(counts) // MOST_BLOCKS))
     sums, counts = np.add.reduceat(sums, joined), np.add.reduceat(counts, joined)
     random = np.random.Generator(np.random.PCG64(seed))
-    drawn = random.integers(0, len(counts), size=(RESAMPLES, len(counts)))
+    drawn = random.integers(0, len(counts), size=(resamples, len(counts)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(mean, float(low), float(high))

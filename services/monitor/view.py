@@ -6,7 +6,7 @@ from services.monitor.facts import SECOND, AccountFacts, fills_per_hour, mean_di
 from services.monitor.history import History, kept_fills, kept_series
 from services.monitor.kernel import interpretation, verdict
 from services.monitor.service import Monitor
-from services.monitor.statistics import block_bootstrap_mean
+from services.monitor.statistics import RESAMPLES, block_bootstrap_mean
 from services.monitor.summary import liveness_table, pnl
 from shared.messages import HORIZONS_S, REGIMES, Checklist
 from shared.records import Records
@@ -14,6 +14,8 @@ from shared.records import Records
 SERIES_POINTS: Final = 720
 FILLS_SHOWN: Final = 300
 LEVELS_SHOWN: Final = 10
+LIVE_RESAMPLES: Final = 300
+"""Enough for a picture that is drawn anew every second."""
 
 
 def checks_view(monitor: Monitor, account: str) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def live_view(monitor: Monitor, account: str) -> dict[str, Any]:
         "calibration": facts.calibration,
         "outcomes": outcomes(facts, checklist),
         "orders": orders(facts),
-        "markouts": markouts(history),
+        "markouts": markouts(history, LIVE_RESAMPLES),
         "unfilled": facts.unfilled,
         "rejected": facts.rejected,
     }
@@ -119,12 +121,12 @@ def _with_own(levels: list[tuple[float, float]], facts: AccountFacts, side: str)
     return sorted(rows.values(), reverse=side == "buy")
 
 
-def markouts(history: History) -> list[dict[str, Any]]:
+def markouts(history: History, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
     """The markout curve: per horizon the mean in bp with its interval, and the mean of unfilled quotes beside it."""
     curve = []
     for index, horizon_s in enumerate(HORIZONS_S):
         row = history.markouts[index]
-        interval = block_bootstrap_mean(history.block_sum[index], history.block_n[index])
+        interval = block_bootstrap_mean(history.block_sum[index], history.block_n[index], resamples)
         unfilled = int(row["unfilled_n"])
         curve.append(
             {

@@ -96,8 +96,7 @@ def _selected(request: web.Request) -> tuple[Monitor, str]:
                     return monitor, account
     names = " ".join(value for value in wanted.values() if value)
     text = f"there is no account {names}" if names else "no market yet: waiting for the feed"
-    body = msgspec.json.encode({"error": text})
-    raise web.HTTPNotFound(body=body, content_type="application/json")
+    raise web.HTTPNotFound(text=msgspec.json.encode({"error": text}).decode(), content_type="application/json")
 
 
 async def checks(request: web.Request) -> web.Response:

@@ -194,6 +194,10 @@ class Session:
         for _ in range(int(seconds * S / ROUND)):
             yield self.round()
 
+    def skip(self, seconds: int) -> None:
+        """Let the clock jump, as over a gap in the data."""
+        self.ts += seconds * S
+
     def round(self) -> Round:
         previous = self.ts if self.number else 0
         self.ts += ROUND
@@ -499,3 +503,8 @@ def calibration(ts: int, **fields: Any) -> Calibration:
         "toxicity_bin_observed": BINS,
     }
     return Calibration(ts=ts, **(defaults | fields))
+
+
+def account(ts: int, **fields: float) -> Account:
+    numbers: dict[str, Any] = {name: 0.0 for name in Account.__struct_fields__ if name not in ("ts", "fills")}
+    return Account(ts=ts, **(numbers | {"fills": 0, "orders_live": 0} | fields))

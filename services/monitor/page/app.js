@@ -78,8 +78,8 @@ function showChecks() {
     if (numbers.length) box.append(element("p", numbers.join(" · "), "numbers-said"));
     return box;
   }));
-  const counts = Object.entries(state.counts).map(([name, count]) => `${name.replace(/_/g, " ")} ${count}`).join(" = ");
-  byId("counts").textContent = state.counts_equal ? counts : counts.replaceAll(" = ", " · ") + " (not equal)";
+  const counts = Object.entries(state.counts).map(([name, count]) => `${name.replace(/_/g, " ")} ${count}`).join(" · ");
+  byId("counts").textContent = state.counts_equal ? `counts agree: ${counts}` : `counts do not agree: ${counts}`;
   byId("counts").className = state.counts_equal ? "" : "bad";
   show("verdict", element("b", state.verdict), document.createTextNode(state.interpretation.join(" ")));
 }
@@ -90,7 +90,7 @@ function showNumbers() {
   const { account, market, estimate, calibration, outcomes, orders } = state;
   const items = [
     ["total PnL", number(account.total, 2, true), tone(account.total)],
-    ["position", known(account.position) ? plain(Number(account.position.toPrecision(6))) : "–"],
+    ["position", known(account.position) ? plain(Number(account.position.toPrecision(6))).replace("-", "−") : "–"],
     ["margin used", number(account.margin_used)],
     ["fills", plain(state.counts.fills)],
     ["fills per hour", orders.quoted_s ? number(orders.fills_per_hour, 1) : "–"],
@@ -124,12 +124,13 @@ function showPnl() {
 function showLadder() {
   const { ladder, market } = state, { bids, asks } = ladder;
   if (!bids.length && !asks.length) return show("ladder", element("caption", "No book yet.", "empty"));
+  const digits = Math.max(0, Math.min(8, Math.ceil(-Math.log10(market.tick_size || 0.01) - 1e-9)));
   const largest = Math.max(...[...bids, ...asks].map(row => row[1]), 1e-12);
   const row = ([price, size, own], side) => {
     const made = element("tr", "", own ? `${side} own` : side), bar = element("td", "", "bar"), fill = element("i");
     fill.style.width = `${Math.round(size / largest * 100)}%`;
     bar.append(fill);
-    made.append(element("td", plain(price)), element("td", plain(Number(size.toPrecision(5)))), bar,
+    made.append(element("td", number(price, digits)), element("td", plain(Number(size.toPrecision(5)))), bar,
       element("td", own ? `own ${plain(Number(own.toPrecision(5)))}` : ""));
     return made;
   };
@@ -283,13 +284,15 @@ async function connect() {
   stream = new EventSource(`/events?${query}`);
   stream.addEventListener("overview", event => heard(JSON.parse(event.data)));
   stream.addEventListener("live", event => update(JSON.parse(event.data)));
+  stream.onerror = () => connection(true);
 }
 
 function heard(overview) {
+  const missedSome = !byId("lost").hidden;
   lastHeard = Date.now();
   connection(false);
   showMarkets(overview);
-  if (!state && overview.length) connect();
+  if (missedSome || !state && overview.length) connect();
 }
 
 setInterval(() => {

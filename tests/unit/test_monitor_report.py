@@ -1,0 +1,115 @@
+"""The report is one file that needs nothing else, and its charts map numbers to the right places."""
+
+import math
+import re
+
+import pytest
+
+from services.monitor import svg
+from services.monitor.config import MonitorConfig
+from services.monitor.report import report_html, table
+from services.monitor.report_charts import reliability
+from services.monitor.service import Monitor
+from services.monitor.summary import summary
+from services.monitor.view import ladder
+from shared.subjects import Market
+from tests.unit.monitoring import ACCOUNT, MARKET, Session
+
+
+def report_of(*monitors: Monitor) -> str:
+    return report_html(summary(monitors), monitors, {"quoter": {"levels": 2, "note": "<b>"}})
+
+
+def session_monitor(seconds: float, asset: str = "BTC") -> Monitor:
+    monitor = Monitor(Market("test", asset), {ACCOUNT: MonitorConfig()})
+    for round_ in Session().rounds(seconds):
+        monitor.fold(round_)
+    return monitor
+
+
+@pytest.fixture(scope="module")
+def report() -> str:
+    return report_of(session_monitor(200), session_monitor(50, "ETH"))
+
+
+def test_report_loads_nothing_and_runs_nothing(report: str) -> None:
+    assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import", report)
+
+
+def test_report_has_every_part_for_every_market(report: str) -> None:
+    for part in ("Profit and loss", "Fills on the mid", "Markout", "cal_gamma", "reliability", "checklist", "Settings"):
+        assert part in report
+    assert report.count("<h2>test ") == 2
+    assert report.count('aria-label="fills on the mid"') == 2
+    assert "What paper cannot tell" in report
+
+
+def test_report_draws_one_triangle_per_fill(report: str) -> None:
+    fills = sum(entry["fills"] for entry in summary([session_monitor(200), session_monitor(50, "ETH")])["markets"])
+    assert len(re.findall(r'<polygon class="(?:buy|sell)"', report)) == fills
+
+
+def test_report_is_deterministic(report: str) -> None:
+    assert report_of(session_monitor(200), session_monitor(50, "ETH")) == report
+
+
+def test_report_escapes_what_comes_from_outside(report: str) -> None:
+    assert "<b>" not in report
+    assert "&lt;b&gt;" in report
+    assert table(("<i>",), [("<i>",)]).count("&lt;i&gt;") == 2
+
+
+def test_report_without_market_data_says_so() -> None:
+    assert "No market data yet" in report_of()
+    empty = report_of(Monitor(MARKET, {ACCOUNT: MonitorConfig()}))
+    for sentence in ("No account yet", "No estimate yet", "No fill is old enough", "No order has ended unfilled"):
+        assert sentence in empty
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 10, [0, 2, 4, 6, 8, 10]), (-1, 1, [-1, -0.5, 0, 0.5, 1]), (99.61, 99.99, [99.7, 99.8, 99.9])],
+)
+def test_ticks_are_round_numbers_inside_the_range(low: float, high: float, expected: list[float]) -> None:
+    assert svg.nice_ticks(low, high) == pytest.approx(expected)
+
+
+def test_frame_maps_corners_and_puts_larger_values_higher() -> None:
+    area = svg.Frame(0.0, 1.0, 0.0, 1.0)
+    assert (area.x(0), area.x(1)) == (svg.LEFT, svg.WIDTH - svg.RIGHT)
+    assert (area.y(0), area.y(1)) == (svg.HEIGHT - svg.BOTTOM, svg.TOP)
+
+
+def test_line_breaks_where_nothing_is_known() -> None:
+    drawn = svg.line(svg.Frame(0.0, 3.0, 0.0, 1.0), [0, 1, 2, 3], [0.0, math.nan, 1.0, 1.0], "c0")
+    assert drawn.count("M") == 2
+    assert drawn.count("L") == 1
+
+
+def test_frame_needs_two_moments() -> None:
+    assert svg.frame([1.0], [2.0]) is None
+    assert svg.frame([1.0, 2.0], [math.nan]) is None
+
+
+def test_reliability_draws_only_bins_with_forecasts() -> None:
+    drawn = reliability((3.0, 0.0, 5.0), (0.05, 0.0, 0.25), (0.0, 0.0, 0.4), "fills")
+    assert drawn.count("<circle") == drawn.count("whisker") == 2
+
+
+def test_ladder_puts_own_size_on_its_level_and_shows_quotes_outside_the_book() -> None:
+    monitor = session_monitor(60)
+    facts = monitor.facts.accounts[ACCOUNT]
+    facts.working.clear()
+    bids, asks = monitor.book_levels(10)
+    from services.monitor.facts import WorkingOrder
+
+    facts.working = {
+        1: WorkingOrder("buy", bids[2][0], 0.5, 0, live_ts=1),
+        2: WorkingOrder("sell", asks[-1][0] + 1, 0.7, 0, live_ts=1),
+        3: WorkingOrder("buy", bids[0][0], 9.0, 1),
+    }
+    shown = ladder(monitor, facts)
+    assert shown["bids"][2] == [*bids[2], 0.5]
+    assert shown["asks"][-1] == [asks[-1][0] + 1, 0.0, 0.7]
+    assert [row[0] for row in shown["bids"]] == sorted((row[0] for row in shown["bids"]), reverse=True)
+    assert shown["bids"][0][2] == 0.0  # not live yet
