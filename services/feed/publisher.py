@@ -40,6 +40,7 @@ class Barrier:
         self._folded: dict[tuple[str, str], int] = {}
         self._absent: set[tuple[str, str]] = set()
         self._waiters: dict[str, tuple[int, asyncio.Event]] = {}
+        self._rounds: dict[str, tuple[int, int]] = {}  # the last round that was waited for, and the one before
 
     async def on_progress(self, message: Msg) -> None:
         """Take a fold's report `progress.<service>.<venue>.<asset>` of the last round that it folded."""
@@ -54,6 +55,8 @@ class Barrier:
 
     def _advance(self, service: str, market: str, number: int) -> None:
         self._folded[service, market] = number
+        if number >= self._rounds.get(market, (0, 0))[1]:
+            self._absent.discard((service, market))  # back, at most a round behind
         if market in self._waiters:
             wanted, event = self._waiters[market]
             if number >= wanted and self._arrived(market, wanted):
@@ -70,15 +73,14 @@ class Barrier:
         missing = []
         for service in self._services:
             key = (service, market)
-            if self._folded.get(key, -1) >= number:
-                self._absent.discard(key)
-            elif key not in self._absent:
+            if self._folded.get(key, -1) < number and key not in self._absent:
                 missing.append(service)
         return missing
 
     async def wait(self, market: Market, number: int) -> None:
-        """Wait until every service has folded the round; one that takes too long is no longer waited for."""
+        """Wait until every service has folded the round; one that takes too long is not waited for until it is back."""
         name = str(market)
+        self._rounds[name] = (number, self._rounds.get(name, (0, 0))[0])
         if self._arrived(name, number):
             return
         event = asyncio.Event()
