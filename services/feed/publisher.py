@@ -80,7 +80,7 @@ class Barrier:
     async def wait(self, market: Market, number: int) -> None:
         """Wait until every service has folded the round; one that takes too long is not waited for until it is back."""
         name = str(market)
-        self._rounds[name] = (number, self._rounds.get(name, (0, 0))[0])
+        self._rounds[name] = (number, self._rounds.get(name, (number, number))[0])
         if self._arrived(name, number):
             return
         event = asyncio.Event()
