@@ -69,7 +69,7 @@ class FoldCollector(Collector):
         for market, fold in self._owned().items():
             for metric, labels, value in self._samples(market, fold):
                 if isinstance(value, Histogram):
-                    families[metric.name].add_metric(labels, buckets=list(value.buckets), sum_value=value.sum)
+                    _add_histogram(families[metric.name], labels, value)
                 else:
                     families[metric.name].add_metric(labels, value)
         yield from families.values()
@@ -82,3 +82,11 @@ def _family(metric: Metric) -> Any:
         "histogram": HistogramMetricFamily,
     }
     return kinds[metric.kind](metric.name, metric.help, labels=metric.labels)
+
+
+def _add_histogram(family: Any, labels: tuple[str, ...], histogram: Histogram) -> None:
+    family.add_metric(labels, buckets=list(histogram.buckets), sum_value=histogram.sum)
+    if float(histogram.buckets[0][0]) < 0:  # the client then leaves both of these out; a mean markout needs them
+        named = dict(zip(family._labelnames, labels, strict=True))
+        family.add_sample(f"{family.name}_count", named, histogram.buckets[-1][1])
+        family.add_sample(f"{family.name}_sum", named, histogram.sum)

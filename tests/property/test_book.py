@@ -1,0 +1,114 @@
+"""The book against a plain dictionary per side."""
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.book import MASK, NO_ASK, NO_BID, WINDOW, apply, mid_of, new_book
+from shared.events import Grid, market_events
+from shared.messages import Bbo, Book, Depth, Instrument, Message
+from shared.records import Records
+
+GRID = Grid(Instrument(ts=0, tick_size=1.0, lot_size=0.001))
+NEAR = (5_000, 5_060)
+FAR = (1, 60_000)
+Side: TypeAlias = dict[int, float]
+
+
+def levels(ticks: tuple[int, int], least: float) -> st.SearchStrategy[Side]:
+    return st.dictionaries(st.integers(*ticks), st.floats(least, 100.0), max_size=6)
+
+
+def touches(ticks: tuple[int, int]) -> st.SearchStrategy[tuple[int, float] | None]:
+    return st.none() | st.tuples(st.integers(*ticks), st.floats(0.5, 100.0))
+
+
+@st.composite
+def messages(draw: st.DrawFn, ticks: tuple[int, int]) -> Message:
+    kind = draw(st.sampled_from((Book, Depth, Bbo)))
+    if kind is Bbo:
+        bid, ask = draw(touches(ticks)), draw(touches(ticks))
+        return Bbo(
+            ts=1,
+            recv_ts=1,
+            bid_price=bid and float(bid[0]),
+            bid_size=bid and bid[1],
+            ask_price=ask and float(ask[0]),
+            ask_size=ask and ask[1],
+        )
+    least = 0.5 if kind is Book else 0.0
+    bids, asks = draw(levels(ticks, least)), draw(levels(ticks, least))
+    bid_ticks, ask_ticks = sorted(bids, reverse=True), sorted(asks)
+    return kind(
+        ts=1,
+        recv_ts=1,
+        bid_prices=[float(tick) for tick in bid_ticks],
+        bid_sizes=[bids[tick] for tick in bid_ticks],
+        ask_prices=[float(tick) for tick in ask_ticks],
+        ask_sizes=[asks[tick] for tick in ask_ticks],
+    )
+
+
+def fold_side(side: Side, sign: int, message: Message) -> None:
+    """The meaning of a message for one side; `sign` +1 for bids."""
+    if isinstance(message, Bbo):
+        price, size = (message.bid_price, message.bid_size) if sign > 0 else (message.ask_price, message.ask_size)
+        worst = math.inf if price is None else -sign * price
+        for tick in [tick for tick in side if -sign * tick < worst]:
+            del side[tick]
+        if price is not None and size is not None:
+            side[int(price)] = size
+        return
+    assert isinstance(message, (Book, Depth))
+    prices, sizes = (message.bid_prices, message.bid_sizes) if sign > 0 else (message.ask_prices, message.ask_sizes)
+    if isinstance(message, Book):
+        worst = -sign * prices[-1] if prices else math.inf
+        for tick in [tick for tick in side if -sign * tick <= worst]:
+            del side[tick]
+    for price, size in zip(prices, sizes, strict=True):
+        side[int(price)] = size
+        if size == 0:
+            del side[int(price)]
+
+
+def held(book: Records, name: str) -> Side:
+    low = int(book["low"][0])
+    ticks = np.arange(low, low + WINDOW)
+    sizes = book[name][0][ticks & MASK]
+    return {int(tick): float(size) for tick, size in zip(ticks, sizes, strict=True) if size > 0}
+
+
+def fold(book: Records, message: Message) -> None:
+    for event in market_events([message], GRID):
+        apply(book[0], event)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(messages(NEAR), max_size=20))
+def test_book_near_the_market_is_the_dictionary(session: list[Message]) -> None:
+    book, bids, asks = new_book(), Side(), Side()
+    book["tick_size"] = 1.0
+    for message in session:
+        fold(book, message)
+        fold_side(bids, 1, message)
+        fold_side(asks, -1, message)
+        best_bid, best_ask = max(bids, default=NO_BID), min(asks, default=NO_ASK)
+        assert held(book, "bid") == bids
+        assert held(book, "ask") == asks
+        assert (int(book["best_bid"][0]), int(book["best_ask"][0])) == (best_bid, best_ask)
+        mid = 0.5 * (best_bid + best_ask) if bids and asks and best_bid < best_ask else math.nan
+        assert np.array_equal(mid_of(book[0]), mid, equal_nan=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(messages(FAR), max_size=12))
+def test_best_prices_are_those_of_the_levels_held_wherever_the_window_slides(session: list[Message]) -> None:
+    book = new_book()
+    book["tick_size"] = 1.0
+    for message in session:
+        fold(book, message)
+        assert int(book["best_bid"][0]) == max(held(book, "bid"), default=NO_BID)
+        assert int(book["best_ask"][0]) == min(held(book, "ask"), default=NO_ASK)
