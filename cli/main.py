@@ -145,8 +145,8 @@ def tail(
     from shared.runtime import BusConfig
 
     try:
-        url = nats or load(settings).section("bus", BusConfig).url
-        asyncio.run(follow(url, subject, as_json))
+        config = load(settings).section("bus", BusConfig)
+        asyncio.run(follow(nats or config.url, subject, as_json, **config.login()))
     except (SettingsError, BusError) as error:
         raise _fail(error) from None
 
@@ -165,8 +165,8 @@ def control(
     from shared.runtime import BusConfig
 
     try:
-        url = nats or load(settings).section("bus", BusConfig).url
-        asyncio.run(send(url, action, market, account))
+        config = load(settings).section("bus", BusConfig)
+        asyncio.run(send(nats or config.url, action, market, account, **config.login()))
     except (SettingsError, BusError, ValueError) as error:
         raise _fail(error) from None
 

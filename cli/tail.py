@@ -2,15 +2,16 @@
 
 import asyncio
 import sys
+from typing import Any
 
 from nats.aio.msg import Msg
 
 from shared.bus import Bus
 
 
-async def follow(url: str, subject: str, as_json: bool) -> None:
+async def follow(url: str, subject: str, as_json: bool, **login: Any) -> None:
     """Print every message of a subject until interrupted."""
-    bus = await Bus.connect(url, "tail")
+    bus = await Bus.connect(url, "tail", **login)
 
     async def show(message: Msg) -> None:
         text = message.data.decode(errors="replace")

@@ -132,11 +132,13 @@ class Bus:
 
     async def _create_or_update(self, config: api.StreamConfig) -> None:
         try:
-            await self.jetstream.stream_info(STREAM)
+            there = (await self.jetstream.stream_info(STREAM)).config
         except NotFoundError:
             await self.jetstream.add_stream(config)
-        else:
-            await self.jetstream.update_stream(config)
+            return
+        wanted = {name: value for name, value in config.as_dict().items() if value is not None}
+        if {name: there.as_dict().get(name) for name in wanted} != wanted:
+            await self.jetstream.update_stream(config)  # a user that may not do this has nothing to update
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish without waiting for the log's acknowledgement."""

@@ -46,6 +46,14 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     data_dir: Annotated[str, msgspec.Meta(description="directory of the checkpoints")] = "data"
     host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
+    nkey_seed_file: Annotated[str, msgspec.Meta(description="file with the nkey seed to log in with; empty: none")] = ""
+    monitoring_url: Annotated[
+        str, msgspec.Meta(description="URL of the broker's monitoring port, read by the broker exporter")
+    ] = "http://127.0.0.1:8222"
+
+    def login(self) -> dict[str, Any]:
+        """The options of `Bus.connect` that log in."""
+        return {"nkeys_seed": self.nkey_seed_file} if self.nkey_seed_file else {}
 
 
 @dataclass(frozen=True)
@@ -242,6 +250,6 @@ def stop_on_signals() -> asyncio.Event:
 
 async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
     stop = stop_on_signals()
-    bus = await Bus.connect(config.url, service.name)
+    bus = await Bus.connect(config.url, service.name, **config.login())
     await bus.create_stream(config.max_bytes, config.max_age_s)
     await Runtime(service, settings, bus, config).run(stop)

@@ -1,0 +1,38 @@
+"""The broker exporter's process: wiring only."""
+
+import asyncio
+import sys
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from services.broker_exporter.metrics import METRICS, samples
+from shared.config import SettingsError, load
+from shared.metrics import FoldCollector
+from shared.runtime import BusConfig, parse_arguments, stop_on_signals
+from shared.subjects import Market
+from shared.web import StatusServer
+
+
+async def _serve(config: BusConfig) -> None:
+    stop = stop_on_signals()
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(FoldCollector(METRICS, samples, lambda: {Market("", ""): config.monitoring_url}))
+    status = StatusServer(registry, lambda: "", lambda: "", config.host, config.metrics_port)
+    status.start()
+    await stop.wait()
+    status.stop()
+
+
+def main() -> None:
+    """Answer scrapes until SIGTERM or SIGINT."""
+    arguments = parse_arguments("broker-exporter")
+    try:
+        asyncio.run(_serve(load(arguments.settings).section("bus", BusConfig)))
+    except SettingsError as error:
+        sys.exit(f"broker-exporter: {error}")
+
+
+if __name__ == "__main__":
+    main()
