@@ -19,7 +19,7 @@ from services.fill_sim.commands import flatten, hear
 from services.fill_sim.matching import on_print
 from services.fill_sim.orders import reset, take_step
 from services.fill_sim.queue import on_gap, on_level
-from services.fill_sim.state import Exchange, Outbox, has_room
+from services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
 from shared import features as market_features
 from shared.book import apply
 from shared.events import GAP, MARK, PRINT
@@ -27,6 +27,8 @@ from shared.messages import ControlAction
 from shared.records import Record, Records, code
 
 SECOND_NS: Final = 1_000_000_000
+SAID_UNCHECKED: Final = ORDERS + COMMANDS
+"""How much may have been said before the outbox can lack room for a step of every account."""
 RESET_ACTION: Final = code(ControlAction, "reset")
 FLATTEN_ACTION: Final = code(ControlAction, "flatten")
 
@@ -49,7 +51,9 @@ def fold_events(
     """
     for row in range(start, len(events)):
         event = events[row]
-        if not advance(market, book, features, accounts, settings, event.ts, out):
+        # passing the outbox on costs more than all the rest of an event at which nothing is due
+        pressing = out.counts[2] > SAID_UNCHECKED or is_due(market, accounts, max(book.ts, event.ts))
+        if pressing and not advance(market, book, features, accounts, settings, event.ts, out):
             return row
         if apply(book, event):
             on_book(market, book, features, accounts, settings, event)
@@ -65,6 +69,15 @@ def fold_events(
         return len(events)
     book.ts = max(book.ts, end_ts)
     return len(events) + 1
+
+
+@njit(cache=True)
+def is_due(market: Record, accounts: Records, clock: int) -> bool:
+    """Whether anything takes effect by `clock`."""
+    for index in range(len(accounts)):
+        if accounts[index].next_ts <= clock:
+            return True
+    return clock >= market.next_hour_ts
 
 
 @njit(cache=True)
@@ -177,3 +190,9 @@ def end_round(market: Record, account: Record, settings: Record, ts: int, out: R
     account.filled_in_round, account.changed, account.published_ts = 0, 0, ts
     write_account(account, market, settings, ts, out)
     return True
+
+
+@njit(cache=True)
+def end_round_of(market: Record, accounts: Records, settings: Records, index: int, ts: int, out: Record) -> bool:
+    """`end_round` of one account, for callers in Python: an array is passed ten times faster than its row."""
+    return end_round(market, accounts[index], settings[index], ts, out)

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.fill_sim.account import write_account
 from services.fill_sim.config import FillSimConfig
-from services.fill_sim.kernel import control, end_round, fold_events, hear_all
+from services.fill_sim.kernel import control, end_round_of, fold_events, hear_all
 from services.fill_sim.state import (
     SAID_ACK,
     new_accounts,
@@ -187,7 +187,7 @@ class FillSim:
 
     def _accounts(self, ts: int) -> Iterator[Output]:
         for index, account in enumerate(self.accounts):
-            if end_round(self._market, self.account_states[index], self.settings[index], ts, self._account):
+            if end_round_of(self._market, self.account_states, self.settings, index, ts, self._account):
                 yield Output("account", account, message_of(Account, self._account))
 
 
