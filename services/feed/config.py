@@ -1,10 +1,12 @@
 """Settings of the feed."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+LIVE_SOURCES: Final = ("hyperliquid", "binance", "ccxt")
 
 
 class SyntheticAsset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,14 +47,51 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trade_notional: Annotated[float, Meta(gt=0, description="mean notional of a print, quote currency")] = 3_000.0
 
 
+class LiveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How live connections are kept and how their data is cut into rounds."""
+
+    deep_book: Annotated[
+        bool, Meta(description="Hyperliquid: follow the slow book of 20 levels on a second socket as well")
+    ] = True
+    ping_s: Annotated[float, Meta(ge=0.05, le=45, description="time between two pings of a socket, s")] = 5.0
+    receive_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=600, description="a socket that brings nothing, not even a pong, is dead after this, s"),
+    ] = 15.0
+    data_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=3_600, description="a socket that answers but brings no data is opened anew after this, s"),
+    ] = 30.0
+    reconnect_base_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="longest wait before the first reconnection; doubles each time, s"),
+    ] = 0.5
+    reconnect_cap_s: Annotated[float, Meta(gt=0, le=600, description="longest wait before any reconnection, s")] = 20.0
+    request_timeout_s: Annotated[
+        float, Meta(gt=0, le=120, description="longest time that a REST request may take, s")
+    ] = 10.0
+    grace_ms: Annotated[
+        int, Meta(ge=0, le=5_000, description="how long after its end a round waits for data that is under way, ms")
+    ] = 50
+    idle_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="in a quiet market, time between two rounds without data, ms")
+    ] = 1_000
+    backlog_rounds: Annotated[
+        int, Meta(ge=10, le=1_000_000, description="rounds kept while the log takes none; what comes then is a gap")
+    ] = 5_000
+
+
 class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where market data comes from, and how it is cut into rounds."""
 
     source: Annotated[
-        Literal["synthetic", "tape"], Meta(description="a seeded market of known truth, or recorded frames")
+        Literal["synthetic", "tape", "hyperliquid", "binance", "ccxt"],
+        Meta(description="a seeded market of known truth, recorded frames, or a live venue"),
     ] = "synthetic"
     tapes: Annotated[tuple[Path, ...], Meta(description="recorded frames to read, gzip or plain")] = ()
-    assets: Annotated[tuple[str, ...], Meta(description="assets to publish, as the venue spells them; empty: all")] = ()
+    assets: Annotated[
+        tuple[str, ...], Meta(description="assets to publish, as the venue spells them; empty: all of a tape")
+    ] = ()
     speed: Annotated[
         float, Meta(ge=0, le=10_000, description="event seconds per wall-clock second; 0: as fast as the folds follow")
     ] = 1.0
@@ -71,4 +110,15 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     first_barrier_timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="the same for a fold that has not yet answered at all, s")
     ] = 120.0
+    venue_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|https?://.+)$",
+            description="server in place of the venue, e.g. http://127.0.0.1:3002; empty: the venue itself",
+        ),
+    ] = ""
+    venue_rest_url: Annotated[
+        str, Meta(pattern=r"^(|https?://.+)$", description="the same for REST requests only; empty: as venue_url")
+    ] = ""
+    live: Annotated[LiveConfig, Meta(description="live connections")] = LiveConfig()
     synthetic: Annotated[SyntheticConfig, Meta(description="the synthetic market")] = SyntheticConfig()

@@ -28,9 +28,7 @@ def infer_instrument(messages: Iterable[Message], significant_figures: int, min_
     if not price:
         raise ValueError("no price: an instrument cannot be inferred")
     if significant_figures:
-        magnitude = math.floor(math.log10(PRICE_ROOM * price))
-        fine = min(significant_figures - 1 - magnitude, MAX_DECIMALS - size_decimals)
-        price_decimals = max(price_decimals, fine)
+        price_decimals = max(price_decimals, needed_decimals(price, significant_figures, MAX_DECIMALS - size_decimals))
     return Instrument(
         ts=ts,
         tick_size=float(f"1e-{min(price_decimals, MAX_DECIMALS)}"),
@@ -38,6 +36,12 @@ def infer_instrument(messages: Iterable[Message], significant_figures: int, min_
         significant_figures=significant_figures,
         min_notional=min_notional,
     )
+
+
+def needed_decimals(price: float, significant_figures: int, most: int) -> int:
+    """The decimals that prices down to 0.75 of `price` need where the venue keeps so many significant figures."""
+    magnitude = math.floor(math.log10(PRICE_ROOM * price))
+    return max(min(significant_figures - 1 - magnitude, most), 0)
 
 
 def decimals(value: float) -> int:

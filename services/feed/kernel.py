@@ -33,7 +33,7 @@ class RoundBuilder:
 
     def __init__(self, instrument: Instrument, session: str, round_ns: int, gap_after_ns: int) -> None:
         self.clock = 0
-        self._instrument = instrument
+        self.instrument = instrument
         self._session = session
         self._round_ns = round_ns
         self._gap_after_ns = gap_after_ns
@@ -73,7 +73,7 @@ class RoundBuilder:
 
     def close_by(self, ts: int) -> list[MarketRound]:
         """Close the open round if its window has ended at event time `ts`."""
-        if 0 <= self._open and self._end_of(self._open) <= ts:
+        if self._open >= 0 and self._end_of(self._open) <= ts:
             return [self._close(self._recv_ns)]
         return []
 
@@ -104,7 +104,7 @@ class RoundBuilder:
     def _first(self, clock: int, recv_ns: int) -> MarketRound:
         self._started, self._recv_ns = True, recv_ns
         self._open = max(clock // self._round_ns - 1, self._closed + 1)
-        rules = self._instrument
+        rules = self.instrument
         self._messages.append(
             Instrument(
                 ts=self._end_of(self._open),

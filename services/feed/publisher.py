@@ -19,10 +19,23 @@ log = logging.getLogger(__name__)
 SETTLE_ROUNDS: Final = 4
 """Empty rounds after the last one: a fill, what is learned from it and the check of that are each a round apart."""
 
+LIVE_MARK: Final = "@"
+"""Stands in the id of every live session and of no other."""
+
 _kinds: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 _encode: Final = msgspec.json.Encoder().encode
 _heartbeat: Final = msgspec.json.Decoder(Heartbeat)
 _round_end: Final = msgspec.json.Decoder(RoundEnd)
+
+
+def live_session_id(market: Market, start_ns: int) -> str:
+    """The id of a live session that began at `start_ns`."""
+    return f"{market}{LIVE_MARK}{start_ns}"
+
+
+def is_live(session: str) -> bool:
+    """Whether a session is live: it may go on after any earlier live session of its market."""
+    return LIVE_MARK in session
 
 
 class SessionError(ValueError):
@@ -116,9 +129,10 @@ class Publisher:
         self._round_subject = subject("round", market)
 
     async def resume(self) -> int:
-        """The last round of this session that the log holds, −1 if none.
+        """The last round that the log holds of this session, or for a live one of any live session; −1 if none.
 
-        Raises SessionError if the log holds another session of this market, or all of this one.
+        Raises SessionError if the log holds another session of this market, or all of this one: recorded time cannot
+        go on after other recorded time, real time can.
         """
         stored = await self._bus.last(self._round_subject)
         if stored is None:
@@ -126,9 +140,10 @@ class Publisher:
                 await self._discard(RoundEnd(ts=0, recv_ts=0, round=-1, frame=0, session=self._session))
             return -1
         end = _round_end.decode(stored.payload)
-        if end.session != self._session:
+        goes_on = is_live(self._session) and is_live(end.session)
+        if end.session != self._session and not goes_on:
             raise SessionError(f"the log already holds another session of {self._market}: use another data directory")
-        if end.final:
+        if end.final and not goes_on:
             raise SessionError(
                 f"the log already holds the whole of this session of {self._market}: "
                 "use another data directory to run it again"
@@ -138,7 +153,7 @@ class Publisher:
         return end.round
 
     async def publish(self, market_data: Sequence[Message], end: RoundEnd) -> None:
-        """Publish one round, wait for the log to have it whole and for the folds to have folded it."""
+        """Publish one round and wait for the log to have it whole and, unless it is live, for the folds to fold it."""
         end = msgspec.structs.replace(end, messages=len(market_data))
         while not await self._publish_whole(market_data):
             self.repeats += 1
@@ -147,7 +162,8 @@ class Publisher:
         self.messages += len(market_data)
         self.rounds += 1
         self.last_ts, self.last_round = end.ts, end.round
-        await self._barrier.wait(self._market, end.round)
+        if not is_live(self._session):
+            await self._barrier.wait(self._market, end.round)
 
     async def _publish_whole(self, market_data: Sequence[Message]) -> bool:
         """Whether the log has all of it: the connection stood from the first byte to the last one's acknowledgement.
@@ -181,19 +197,24 @@ def until(
     """
     first_ts, end = 0, None
     for *market_data, marker in rounds:
-        end = _marker(marker)
+        end = marker_of(marker)
         first_ts = first_ts or end.ts
         yield tuple(market_data), msgspec.structs.replace(end, final=False)
         if duration_ns and end.ts - first_ts >= duration_ns:
             break
-    if end is None:
-        return
+    if end is not None:
+        yield from settling(end, round_ns)
+
+
+def settling(end: RoundEnd, round_ns: int) -> Iterator[tuple[tuple[Message, ...], RoundEnd]]:
+    """The empty rounds after the last one; only the very last is final."""
     for step in range(1, SETTLE_ROUNDS + 1):
         ts, final = end.ts + step * round_ns, step == SETTLE_ROUNDS
         yield (), msgspec.structs.replace(end, round=end.round + step, ts=ts, final=final)
 
 
-def _marker(message: Message) -> RoundEnd:
+def marker_of(message: Message) -> RoundEnd:
+    """The last message of a round as what it is."""
     if not isinstance(message, RoundEnd):
         raise ValueError("a round ends with its marker")
     return message

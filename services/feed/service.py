@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,14 +14,14 @@ from services.feed.config import FeedConfig
 from services.feed.instrument import infer_instrument
 from services.feed.kernel import MarketRound, RoundBuilder
 from services.feed.synthetic import SyntheticMarket
-from shared.messages import Bbo, Book, Gap, Instrument, Message, Trades
-from shared.subjects import MARKET_DATA, Market, token
+from services.feed.tally import Tally
+from shared.messages import Bbo, Book, Instrument, Message, Trades
+from shared.subjects import Market, token
 from shared.tape import TapeError, read_tape
 
 DISCOVERY_FRAMES: Final = 3_000
 """Frames of a tape from which its venue, assets and instruments are read."""
 SYNTHETIC_VENUE: Final = "synthetic"
-KIND_OF: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 
 Frames: TypeAlias = Iterator[tuple[int, list[Message]]]
 """Per venue frame: receive time in ns and this market's messages."""
@@ -42,7 +42,7 @@ VENUES: Final = (
 )
 
 
-class MarketSource:
+class MarketSource(Tally):
     """One market of a session. `session` is the same whenever the same data is cut in the same way.
 
     `rounds()` starts from the beginning each time and is read lazily; the counters describe the last such reading.
@@ -62,18 +62,11 @@ class MarketSource:
         self._frames = frames
         self._round_ns = config.round_ms * NS_PER_MS
         self._gap_after_ns = config.gap_after_ms * NS_PER_MS
-        self._start()
-
-    def _start(self) -> None:
-        self.bad: Counter[str] = Counter()
-        self.messages: Counter[str] = Counter()
-        self.gaps: Counter[str] = Counter()
-        self.last_ts = 0
-        self.last_recv_ts = 0
+        super().__init__()
 
     def rounds(self) -> Iterator[MarketRound]:
         """The rounds of the session; the last one is marked final. A tape that breaks off ends with a gap."""
-        self._start()
+        self.clear()
         builder = RoundBuilder(self.instrument, self.session, self._round_ns, self._gap_after_ns)
         reason = ""
         number = 0
@@ -87,11 +80,7 @@ class MarketSource:
 
     def _counted(self, rounds: list[MarketRound]) -> Iterator[MarketRound]:
         for round_ in rounds:
-            for message in round_.messages:
-                self.messages[KIND_OF[type(message)]] += 1
-                if isinstance(message, Gap):
-                    self.gaps[message.reason] += 1
-            self.last_ts, self.last_recv_ts = round_.end.ts, round_.recv_ts
+            self.count(round_)
             yield round_
 
 
@@ -131,7 +120,7 @@ def _tape_sources(config: FeedConfig) -> list[MarketSource]:
 
 def _markets_of(path: Path, config: FeedConfig) -> list[MarketSource]:
     """The markets of one tape. Each streams the tape on its own, so that no market waits for another."""
-    venue, instruments = _discover(path)
+    venue, instruments, _ = discover(path)
     with path.open("rb") as file:
         content = f"{path.name} {path.stat().st_size} ".encode() + file.read(65_536)
     found = []
@@ -142,7 +131,16 @@ def _markets_of(path: Path, config: FeedConfig) -> list[MarketSource]:
     return found
 
 
-def _discover(path: Path) -> tuple[Venue, dict[str, Instrument]]:
+class Discovery(NamedTuple):
+    """What the beginning of a tape tells: its venue, and per asset the trading rules and a first price."""
+
+    venue: Venue
+    instruments: dict[str, Instrument]
+    prices: dict[str, float]
+
+
+def discover(path: Path) -> Discovery:
+    """Read the beginning of a tape; raises TapeError if it holds no market."""
     prefix = _prefix(path)
     for venue in VENUES:
         adapter = venue.adapter(None)
@@ -156,8 +154,19 @@ def _discover(path: Path) -> tuple[Venue, dict[str, Instrument]]:
             if any(isinstance(message, (Book, Bbo, Trades)) for message in seen)
         }
         if instruments:
-            return venue, instruments
+            return Discovery(venue, instruments, {asset: _price(messages[asset]) for asset in instruments})
     raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in VENUES)}")
+
+
+def _price(messages: Iterable[Message]) -> float:
+    for message in messages:
+        if isinstance(message, Bbo) and message.bid_price:
+            return message.bid_price
+        if isinstance(message, Book) and message.bid_prices:
+            return message.bid_prices[0]
+        if isinstance(message, Trades):
+            return message.prices[0]
+    return 0.0
 
 
 def _prefix(path: Path) -> list[tuple[int, bytes]]:

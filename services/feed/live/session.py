@@ -1,0 +1,141 @@
+"""A live session: the markets of one venue, the connections that feed them, and the passing of time."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+import aiohttp
+
+from services.feed.adapter import CONNECTION
+from services.feed.config import FeedConfig
+from services.feed.live.connection import Connection, SendBudget, reason_of
+from services.feed.live.local_clock import LocalClock
+from services.feed.live.market import LiveMarket
+from services.feed.live.venue import LiveVenue
+from shared.messages import Instrument, Message
+from shared.subjects import Market, token
+
+log = logging.getLogger(__name__)
+
+STEP_S: Final = 0.02
+"""How often time passes."""
+ALIVE_S: Final = 1.0
+"""A connection that brought anything in this time is alive."""
+
+Tap = Callable[[str, int, bytes], None]
+"""Hears every raw frame: asset (empty: none), receive time in ns and frame."""
+
+
+class LiveSession:
+    """Follows the markets of one venue. `bad` counts the refused frames that belong to no asset."""
+
+    def __init__(
+        self,
+        config: FeedConfig,
+        venue: LiveVenue,
+        http: aiohttp.ClientSession,
+        instruments: Mapping[str, Instrument],
+        tap: Tap | None = None,
+        lost: Callable[[frozenset[str], int], None] | None = None,
+    ) -> None:
+        self.clock = LocalClock()
+        self.venue = venue
+        self.bad: Counter[str] = Counter()
+        self._http = http
+        self._tap = tap
+        self._lost_tap = lost
+        self.markets = {
+            asset: LiveMarket(Market(venue.name, token(asset)), instrument, self.clock.now_ns(), config)
+            for asset, instrument in instruments.items()
+        }
+        venue.adapter.bad[CONNECTION] = self.bad
+        for asset, market in self.markets.items():
+            venue.adapter.bad[asset] = market.bad
+        budget = SendBudget()
+        self.connections = [
+            Connection(http, line, config.live, budget, self.hear, lambda line=line: self._lost(line.assets))  # type: ignore[misc]
+            for line in venue.lines(list(instruments))
+        ]
+        self._lines = [
+            (connection, [self.markets[asset] for asset in connection.line.assets], sorted(connection.line.assets))
+            for connection in self.connections
+        ]
+
+    async def run(self) -> None:
+        """Follow the markets until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for connection in self.connections:
+                tasks.create_task(connection.run())
+            tasks.create_task(self.venue.beside(self._http, self.hear))
+            tasks.create_task(self._pass_time())
+
+    def hear(self, frame: bytes) -> None:
+        """Take a frame that was received now."""
+        now_ns = self.clock.now_ns()
+        if self._tap is not None:
+            self._tap(self.venue.asset_of(frame), now_ns, frame)
+        found = self.venue.adapter.frame(now_ns, frame)
+        if len(found) == 1:
+            asset, message = found[0]
+            self._hand_on(asset, now_ns, [message])
+        elif found:
+            by_asset: dict[str, list[Message]] = {}
+            for asset, message in found:
+                by_asset.setdefault(asset, []).append(message)
+            for asset, messages in by_asset.items():
+                self._hand_on(asset, now_ns, messages)
+
+    def _hand_on(self, asset: str, now_ns: int, messages: list[Message]) -> None:
+        market = self.markets.get(asset)
+        if market is not None:
+            market.hear(now_ns, messages)
+
+    def _lost(self, assets: frozenset[str]) -> None:
+        if not assets:
+            return
+        now_ns = self.clock.now_ns()
+        self.venue.adapter.reconnected(assets)
+        for asset in assets:
+            self.markets[asset].lost("disconnected")
+        if self._lost_tap is not None:
+            self._lost_tap(assets, now_ns)
+
+    async def _pass_time(self) -> None:
+        while True:
+            await asyncio.sleep(STEP_S)
+            now_ns = self.clock.now_ns()
+            monotonic = time.monotonic()
+            for connection, markets, assets in self._lines:
+                alive = connection.up and monotonic - connection.heard_at < ALIVE_S
+                silent = [
+                    asset for asset, market in zip(assets, markets, strict=True) if market.pass_time(now_ns, alive)
+                ]
+                if silent:
+                    self.venue.adapter.reconnected(silent)
+
+
+@contextlib.asynccontextmanager
+async def live_session(
+    config: FeedConfig,
+    venue: LiveVenue,
+    tap: Tap | None = None,
+    lost: Callable[[frozenset[str], int], None] | None = None,
+) -> AsyncIterator[LiveSession]:
+    """A session whose trading rules have been read from the venue, which is asked until it answers.
+
+    Raises LiveError for an asset that the venue does not trade.
+    """
+    timeout = aiohttp.ClientTimeout(total=config.live.request_timeout_s)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        while True:
+            try:
+                instruments = await venue.instruments(http, config.assets)
+                break
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.warning("%s does not answer: %s (%s); asking again", venue.name, reason_of(error), error)
+                await asyncio.sleep(min(2.0, config.live.reconnect_cap_s))
+        yield LiveSession(config, venue, http, instruments, tap, lost)
