@@ -27,7 +27,7 @@ async def beside(runtime: Runtime) -> None:
         heartbeats.hear(_beat.decode(message.data), time.monotonic())
 
     await runtime.bus.subscribe("health.>", hear)
-    page = web.AppRunner(app(lambda: monitors(runtime)), access_log=None)
+    page = web.AppRunner(app(lambda: monitors(runtime), settings=runtime.settings.tables), access_log=None)
     await page.setup()
     config = runtime.settings.section("monitor", MonitorConfig)
     await web.TCPSite(page, runtime.config.host, config.port).start()
