@@ -45,6 +45,7 @@ class LogReader:
         self._subscription: Subscription | None = None
         self._consumer = ""
         self._delivered = 0
+        self._reconnects = 0
         self._heard = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -74,6 +75,7 @@ class LogReader:
     async def _open(self) -> None:
         inbox = self._bus.client.new_inbox()
         self._delivered = 0
+        self._reconnects = self._bus.reconnects
         self._heard = time.monotonic()
         self._subscription = await self._bus.client.subscribe(inbox, cb=self._on_message)
         config = api.ConsumerConfig(
@@ -101,14 +103,21 @@ class LogReader:
                 await self._bus.jetstream.delete_consumer(STREAM, consumer)
 
     async def _mend(self) -> None:
-        """Read anew when a message is missing, or when nothing is heard although no callback is at work."""
+        """Read anew when a message is missing, after a reconnection, and when nothing is heard."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
-            silent = time.monotonic() - self._heard > SILENCE_S
-            if self._broken.is_set() or (silent and not self._turn.locked()):
+            complaint = self._complaint if self._broken.is_set() else self._suspicion()
+            if complaint:
                 async with self._turn:
-                    await self._reset(self._complaint if self._broken.is_set() else "silence")
+                    await self._reset(complaint)
+
+    def _suspicion(self) -> str:
+        """Why the broker may have forgotten this reader; a callback at work is not a silence."""
+        if self._reconnects != self._bus.reconnects:
+            return "reconnected"
+        silent = time.monotonic() - self._heard > SILENCE_S
+        return "silence" if silent and not self._turn.locked() else ""
 
     async def _reset(self, complaint: str) -> None:
         if self._stopped:

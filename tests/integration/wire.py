@@ -1,0 +1,73 @@
+"""What the integration tests share: a connection, the whole log, waiting for something to become true."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.broker import Broker
+from shared.bus import Bus
+from shared.subjects import STREAM
+
+PATIENCE_S = 20.0
+MAX_BYTES = 64 * 2**20
+
+
+class Entry(NamedTuple):
+    """A message of the log."""
+
+    sequence: int
+    subject: str
+    message_id: str
+    payload: bytes
+
+
+@asynccontextmanager
+async def connected(broker: Broker, name: str = "test") -> AsyncIterator[Bus]:
+    """A connection to a broker that has the log."""
+    bus = await Bus.connect(broker.url, name)
+    try:
+        await bus.create_stream(MAX_BYTES, 3_600.0)
+        yield bus
+    finally:
+        await bus.close()
+
+
+def bounded(work: Coroutine[Any, Any, None], seconds: float = 60.0) -> None:
+    """Run a test's coroutine; a test that hangs fails."""
+    asyncio.run(asyncio.wait_for(work, seconds))
+
+
+async def become(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        await asyncio.sleep(0.01)
+
+
+async def entries(bus: Bus, subject: str = ">") -> list[Entry]:
+    """All messages of the log on subjects that match."""
+    found: list[Entry] = []
+    while True:
+        after = found[-1].sequence if found else 0
+        query = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject})
+        reply = await bus.client.request(f"$JS.API.DIRECT.GET.{STREAM}", query, timeout=5)
+        headers = reply.headers or {}
+        if headers.get("Status") == "404":
+            return found
+        sequence, message_id = int(headers["Nats-Sequence"]), headers.get("Nats-Msg-Id", "")
+        found.append(Entry(sequence, headers["Nats-Subject"], message_id, reply.data))
+
+
+def kill(broker: Broker) -> None:
+    """End the broker as a crash does."""
+    process = broker._process
+    assert process is not None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    broker._process = None
