@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from services.fill_sim.lots import nearest_lot
 from services.fill_sim.state import MIDS, NEVER, Exchange, orders_live
 from shared.book import mid_of
 from shared.records import Record
@@ -80,6 +81,7 @@ def trade(
     account.fees += fee
     account.turnover += price * size
     average(account, side, price, size)
+    account.position = nearest_lot(market, account.position)
 
 
 @njit(cache=True)

@@ -9,7 +9,7 @@ Common to all models. An own order may be filled by a print only if
 A print strictly beyond the price counts for either aggressor. If the taker was of the side that meets us, he went
 through our price to get there; if not, somebody offered beyond our price and would have met us first.
 
-A fill is at the order's own limit price, as for every maker.
+A fill is at the order's own limit price, as for every maker, and of whole lots: less than a lot fills nothing.
 """
 
 from typing import Final
@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from services.fill_sim.chance import FILL_COIN, uniform
+from services.fill_sim.lots import whole_lots
 from services.fill_sim.queue import explain, reach_front
 from services.fill_sim.said import fill_maker
 from services.fill_sim.state import FLAT, THROUGH, Exchange
@@ -106,7 +107,7 @@ def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> f
         if eligible(order, event):
             order.touched = 1
             reach_front(order)
-            size = min(order.size - order.filled, left)
+            size = whole_lots(exchange.market, min(order.size - order.filled, left))
             if size > 0:
                 left -= size
                 fill_maker(exchange, slot, event, size, True)
@@ -153,8 +154,9 @@ def fill_at_line(exchange: Exchange, event: Record, slot: int, left: float) -> f
     reach_front(order)
     if exchange.settings.fill_model == THROUGH or order.only_through == 1:
         return left
-    size = min(order.size - order.filled, left)
-    fill_maker(exchange, slot, event, size, False)
+    size = whole_lots(exchange.market, min(order.size - order.filled, left))
+    if size > 0:
+        fill_maker(exchange, slot, event, size, False)
     return left - size
 
 
@@ -199,7 +201,7 @@ def flip_coins(exchange: Exchange, event: Record, side: int, left: float) -> flo
             age_s = (event.ts - order.joined_ts) * 1e-9
             probability = fill_probability(settings, side == -event.side, through, event.size, wanted, age_s)
             coin = uniform(settings.seed, FILL_COIN, order.order_id, event.id)
-            size = min(wanted, settings.queue_position_factor * event.size, left)
+            size = whole_lots(exchange.market, min(wanted, settings.queue_position_factor * event.size, left))
             if coin < probability and size > 0 and (through or order.only_through == 0):
                 left -= size
                 fill_maker(exchange, slot, event, size, through)

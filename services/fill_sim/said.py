@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from services.fill_sim.account import mid_before, trade
+from services.fill_sim.lots import nearest_lot
 from services.fill_sim.state import (
     CANCELLED,
     COIN,
@@ -147,7 +148,7 @@ def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     account.fills += 1
     account.fills_by_side[row] += 1
     account.filled_in_round = 1
-    order.filled += fill.size
+    order.filled = nearest_lot(exchange.market, order.filled + fill.size)
     if order.first_fill_ts == 0:
         order.first_fill_ts = fill.ts
     fill.fill_id, fill.order_id, fill.side = account.fills, order.order_id, side

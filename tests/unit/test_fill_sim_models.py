@@ -5,6 +5,7 @@ import pytest
 
 from services.fill_sim.chance import FILL_COIN, quantile, uniform
 from services.fill_sim.config import FillSimConfig
+from services.fill_sim.lots import whole_lots
 from services.fill_sim.matching import fill_probability
 from services.fill_sim.state import settings_of
 from tests.unit.fill_sim_session import cancel, place, prints, quoted
@@ -116,3 +117,14 @@ def test_adverse_fill_ratio_marks_its_share_of_orders() -> None:
 def test_absurd_latency_is_refused(latency: object) -> None:
     with pytest.raises(ValueError, match="placement_latency_ms"):
         FillSimConfig(placement_latency_ms=latency)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lot", "size", "whole"),
+    [(1e-5, 0.00455000000001, 0.00455), (1e-5, 1.5e-14, 0.0), (0.1, 0.29999999999999993, 0.3), (5.0, 12.0, 10.0)],
+)
+def test_fill_sizes_are_whole_lots(lot: float, size: float, whole: float) -> None:
+    """0.00455 of lots of 0.00001 is 455 lots, written as the nearest float; dust fills nothing."""
+    market = np.zeros(1, dtype=[("lot_size", "f8")])
+    market["lot_size"] = lot
+    assert whole_lots(market[0], size) == whole
