@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cli import show
 from cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
+from services.feed.config import LIVE_SOURCES, FeedConfig
 from shared.config import Settings, SettingsError, load
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ errors = Console(stderr=True)
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file, TOML or JSON")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 MonitorUrl = Annotated[str, typer.Option("--url", help="address of the monitor")]
+VenueUrl = Annotated[str | None, typer.Option(help="a server in place of the live venue, e.g. http://127.0.0.1:3002")]
 
 
 def _fail(error: object, code: int = 2) -> typer.Exit:
@@ -36,8 +38,10 @@ def _fail(error: object, code: int = 2) -> typer.Exit:
 @app.command()
 def run(
     settings: SettingsFile = None,
-    source: Annotated[str | None, typer.Option(help="synthetic or tape")] = None,
-    tape: Annotated[list[Path] | None, typer.Option(help="a recorded tape; may be given several times")] = None,
+    source: Annotated[str | None, typer.Option(help="synthetic, tape, hyperliquid, binance or ccxt")] = None,
+    tape: Annotated[
+        list[Path] | None, typer.Option(help="a recorded tape, or a directory of them; may be given several times")
+    ] = None,
     assets: Annotated[
         str | None, typer.Option(help="assets, separated by commas; all of the source if not given")
     ] = None,
@@ -45,6 +49,7 @@ def run(
     duration: Annotated[float | None, typer.Option(help="seconds of event time after which the run ends")] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
     fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    venue_url: VenueUrl = None,
     data_dir: Annotated[Path | None, typer.Option(help="keep log and checkpoints here, and go on from them")] = None,
     nats: Annotated[str | None, typer.Option(help="URL of a broker to use instead of an embedded one")] = None,
     workers: Annotated[list[str] | None, typer.Option(help="workers of a service, e.g. fill-sim=3")] = None,
@@ -54,9 +59,9 @@ def run(
     from cli.run import run as run_system
 
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
-    feed |= {"duration_s": duration, "seed": seed}
+    feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url}
     feed["tapes"] = [str(path.resolve()) for path in tape] if tape else None
-    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    feed["assets"] = _names(assets)
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
     try:
         tables = _with(load(settings).tables, overrides)
@@ -65,6 +70,10 @@ def run(
     except SettingsError as error:
         raise _fail(error) from None
     raise typer.Exit(run_system(tables, data_dir, nats, counts, as_json))
+
+
+def _names(assets: str | None) -> list[str] | None:
+    return [name.strip() for name in assets.split(",")] if assets else None
 
 
 def _with(tables: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -113,6 +122,53 @@ def doctor(url: MonitorUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
         Console().print("No market data yet: is the feed running? Its log says what it waits for.")
     if show.failed(summary) or not summary["markets"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def record(
+    output: Annotated[Path, typer.Option(help="directory of the tapes and their manifest")],
+    source: Annotated[str, typer.Option(help="hyperliquid or binance")] = "hyperliquid",
+    assets: Annotated[str | None, typer.Option(help="assets as the venue spells them, separated by commas")] = None,
+    duration: Annotated[float | None, typer.Option(help="seconds after which the recording ends")] = None,
+    venue_url: VenueUrl = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Record a live venue's raw frames into hourly tapes, until Ctrl-C; a kill loses less than a second."""
+    from cli.venues import record as record_venue
+
+    try:
+        record_venue(_live_settings(settings, source, assets, venue_url, duration), output)
+    except (SettingsError, ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+def _live_settings(
+    settings: Path | None, source: str, assets: str | None, venue_url: str | None, duration: float | None = None
+) -> FeedConfig:
+    """The feed's settings for one of the commands that talk to a live venue; raises SettingsError."""
+    feed = {"source": source, "assets": _names(assets), "venue_url": venue_url, "duration_s": duration}
+    config = Settings(_with(load(settings).tables, {"feed": feed})).section("feed", FeedConfig)
+    if config.source not in LIVE_SOURCES:
+        raise SettingsError(f"--source {source} is not live: known are {', '.join(LIVE_SOURCES)}")
+    return config
+
+
+@app.command()
+def convert(
+    tapes: Annotated[list[Path], typer.Argument(help="tapes, or directories of them")],
+    to: Annotated[str, typer.Option(help="hftbacktest (npz) or tardis (csv.gz)")],
+    output: Annotated[Path, typer.Option(help="directory to write to")] = Path(),
+) -> None:
+    """Write tapes in the format of another tool."""
+    from cli.venues import convert_tapes
+    from shared.tape import TapeError
+
+    try:
+        written = convert_tapes(tapes, to, output)
+    except (TapeError, ValueError, OSError) as error:
+        raise _fail(error) from None
+    for path in written:
+        Console().print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 @app.command()

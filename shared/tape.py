@@ -1,6 +1,7 @@
 """Recorded market data: one venue frame a line, `<local receive time, ns> <frame as received>`, gzip or plain.
 
-The same form as hftbacktest's collector writes.
+The same form as hftbacktest's collector writes. A recorder says where its connection broke with the frame
+`DISCONNECTED`, which every reader of such tapes skips as a message of no known kind.
 """
 
 import gzip
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 GZIP_MAGIC = b"\x1f\x8b"
 RECV_TIME_DIGITS = 19
+DISCONNECTED = b'{"stream":"connection","channel":"connection","data":{"e":"disconnected"}}'
 
 
 class TapeError(Exception):

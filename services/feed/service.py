@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -17,14 +18,20 @@ from services.feed.synthetic import SyntheticMarket
 from services.feed.tally import Tally
 from shared.messages import Bbo, Book, Instrument, Message, Trades
 from shared.subjects import Market, token
-from shared.tape import TapeError, read_tape
+from shared.tape import DISCONNECTED, TapeError, read_tape
 
 DISCOVERY_FRAMES: Final = 3_000
 """Frames of a tape from which its venue, assets and instruments are read."""
 SYNTHETIC_VENUE: Final = "synthetic"
 
-Frames: TypeAlias = Iterator[tuple[int, list[Message]]]
-"""Per venue frame: receive time in ns and this market's messages."""
+Frames: TypeAlias = Iterator[tuple[int, "list[Message] | Break"]]
+"""Per venue frame: receive time in ns and this market's messages, or that the source broke off there."""
+
+
+class Break(NamedTuple):
+    """The source broke off, and why: a gap precedes what comes next."""
+
+    reason: str
 
 
 class Venue(NamedTuple):
@@ -72,7 +79,10 @@ class MarketSource(Tally):
         number = 0
         try:
             for number, (recv_ns, messages) in enumerate(self._frames(self.bad), start=1):
-                yield from self._counted(builder.add(recv_ns, number, messages))
+                if isinstance(messages, Break):
+                    builder.broke(messages.reason)
+                else:
+                    yield from self._counted(builder.add(recv_ns, number, messages))
         except TapeError:
             self.bad["tape_truncated"] += 1
             reason = "tape_truncated"
@@ -90,14 +100,11 @@ def sources(config: FeedConfig) -> list[MarketSource]:
     Raises TapeError for a tape that holds no market and ValueError for settings that name nothing that exists.
     """
     found = _synthetic_sources(config) if config.source == "synthetic" else _tape_sources(config)
-    names = Counter(source.market for source in found)
-    twice = [str(market) for market, count in names.items() if count > 1]
-    if twice:
-        raise ValueError(f"feed.tapes: more than one tape holds {', '.join(twice)}")
     wanted = {token(asset) for asset in config.assets}
-    missing = wanted - {market.asset for market in names}
+    held_assets = {source.market.asset for source in found}
+    missing = wanted - held_assets
     if missing:
-        held = ", ".join(sorted(market.asset for market in names))
+        held = ", ".join(sorted(held_assets))
         raise ValueError(f"feed.assets: {', '.join(sorted(missing))} not in the source, which holds {held}")
     return [source for source in found if not wanted or source.market.asset in wanted]
 
@@ -113,22 +120,46 @@ def _synthetic_sources(config: FeedConfig) -> list[MarketSource]:
 
 
 def _tape_sources(config: FeedConfig) -> list[MarketSource]:
-    if not config.tapes:
+    """The markets of the tapes. What several tapes hold of one market is one session, in order of time.
+
+    Each market streams its tapes on its own, so that no market waits for another.
+    """
+    paths = [path for named in config.tapes for path in _files(named)]
+    if not paths:
         raise ValueError("feed.tapes: the source is 'tape' but no tape is named")
-    return [source for path in config.tapes for source in _markets_of(path, config)]
+    found: dict[Market, list[_Part]] = {}
+    for path in paths:
+        tape = discover(path)
+        for asset, instrument in tape.instruments.items():
+            part = _Part(tape.first_ns, path, tape.venue, frozenset(tape.instruments), asset, instrument)
+            found.setdefault(Market(tape.venue.name, token(asset)), []).append(part)
+    return [_tape_source(market, sorted(parts, key=itemgetter(0)), config) for market, parts in found.items()]
 
 
-def _markets_of(path: Path, config: FeedConfig) -> list[MarketSource]:
-    """The markets of one tape. Each streams the tape on its own, so that no market waits for another."""
-    venue, instruments, _ = discover(path)
+def _files(named: Path) -> list[Path]:
+    """A tape, or what a directory of the recorder holds."""
+    return sorted(named.glob("*.gz")) if named.is_dir() else [named]
+
+
+class _Part(NamedTuple):
+    first_ns: int
+    path: Path
+    venue: "Venue"
+    assets: frozenset[str]
+    asset: str
+    instrument: Instrument
+
+
+def _tape_source(market: Market, parts: list[_Part], config: FeedConfig) -> MarketSource:
+    finest = min((part.instrument for part in parts), key=lambda instrument: instrument.tick_size)
+    frames = partial(_tape_frames, parts, config.gap_after_ms * NS_PER_MS)
+    content = b"".join(_beginning(part.path) for part in parts)
+    return MarketSource(market, finest, _session(config, content, parts[0].asset), frames, config)
+
+
+def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
-        content = f"{path.name} {path.stat().st_size} ".encode() + file.read(65_536)
-    found = []
-    for asset, instrument in instruments.items():
-        frames = partial(_tape_frames, path, venue, frozenset(instruments), asset, config.gap_after_ms * NS_PER_MS)
-        market = Market(venue.name, token(asset))
-        found.append(MarketSource(market, instrument, _session(config, content, asset), frames, config))
-    return found
+        return f"{path.name} {path.stat().st_size} ".encode() + file.read(65_536)
 
 
 class Discovery(NamedTuple):
@@ -137,6 +168,7 @@ class Discovery(NamedTuple):
     venue: Venue
     instruments: dict[str, Instrument]
     prices: dict[str, float]
+    first_ns: int
 
 
 def discover(path: Path) -> Discovery:
@@ -154,7 +186,8 @@ def discover(path: Path) -> Discovery:
             if any(isinstance(message, (Book, Bbo, Trades)) for message in seen)
         }
         if instruments:
-            return Discovery(venue, instruments, {asset: _price(messages[asset]) for asset in instruments})
+            prices = {asset: _price(messages[asset]) for asset in instruments}
+            return Discovery(venue, instruments, prices, prefix[0][0])
     raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in VENUES)}")
 
 
@@ -180,17 +213,28 @@ def _prefix(path: Path) -> list[tuple[int, bytes]]:
     return prefix
 
 
-def _tape_frames(
-    path: Path, venue: Venue, assets: frozenset[str], asset: str, gap_after_ns: int, bad: Counter[str]
-) -> Frames:
-    adapter = venue.adapter(assets)
-    adapter.bad[asset] = adapter.bad[CONNECTION] = bad
+def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, bad: Counter[str]) -> Frames:
+    """The frames of a market's tapes, one after the other; a broken tape is a gap before the next one."""
+    first = parts[0]
+    adapter = first.venue.adapter(frozenset().union(*(part.assets for part in parts)))
+    adapter.bad[first.asset] = adapter.bad[CONNECTION] = bad
     last_recv_ns = 0
-    for recv_ns, data in read_tape(path, bad):
-        if last_recv_ns and recv_ns - last_recv_ns > gap_after_ns:
-            adapter.reconnected()
-        last_recv_ns = recv_ns
-        yield recv_ns, [message for name, message in adapter.frame(recv_ns, data) if name == asset]
+    for number, part in enumerate(parts, start=1):
+        try:
+            for recv_ns, data in read_tape(part.path, bad):
+                broken = data.startswith(DISCONNECTED)
+                if broken or (last_recv_ns and recv_ns - last_recv_ns > gap_after_ns):
+                    adapter.reconnected()
+                last_recv_ns = recv_ns
+                if broken:
+                    yield recv_ns, Break("disconnected")
+                else:
+                    yield recv_ns, [item for name, item in adapter.frame(recv_ns, data) if name == first.asset]
+        except TapeError:
+            if number == len(parts):
+                raise
+            bad["tape_truncated"] += 1
+            yield last_recv_ns, Break("tape_truncated")
 
 
 def _session(config: FeedConfig, content: bytes, asset: str) -> str:

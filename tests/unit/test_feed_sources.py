@@ -9,7 +9,7 @@ from services.feed.metrics import METRICS, samples
 from services.feed.service import sources
 from shared.messages import Gap
 from shared.subjects import Market
-from shared.tape import TapeError
+from shared.tape import DISCONNECTED, TapeError
 
 MS = 1_000_000
 T0 = 1_757_015_216_000
@@ -98,11 +98,49 @@ def test_tape_without_a_market_is_refused(tmp_path: Path, content: bytes, match:
         sources(FeedConfig(source="tape", tapes=(path,)))
 
 
-def test_tape_source_needs_a_tape_and_markets_are_unique(tape: Path) -> None:
+def test_tape_source_needs_a_tape() -> None:
     with pytest.raises(ValueError, match=r"feed.tapes"):
         sources(FeedConfig(source="tape"))
-    with pytest.raises(ValueError, match="more than one tape holds"):
-        sources(FeedConfig(source="tape", tapes=(tape, tape)))
+
+
+def test_tapes_of_one_market_are_one_session_in_order_of_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "b.gz", tmp_path / "a.gz"
+    first.write_bytes(gzip.compress(b"".join(book_line("BTC", number) for number in range(20))))
+    second.write_bytes(gzip.compress(b"".join(book_line("BTC", number) for number in range(300, 320))))
+    for tapes in ((first, second), (second, first), (tmp_path,)):
+        (source,) = sources(FeedConfig(source="tape", tapes=tapes))
+        ends = [round_.end for round_ in source.rounds()]
+        assert source.messages["book"] == 40
+        assert source.gaps == {"silence": 1}
+        assert [end.final for end in ends] == [False] * (len(ends) - 1) + [True]
+        assert not source.bad
+
+
+def test_tape_torn_before_another_one_is_a_gap_and_no_end(tmp_path: Path) -> None:
+    torn, whole = tmp_path / "1.gz", tmp_path / "2.gz"
+    content = gzip.compress(b"".join(book_line("BTC", number) for number in range(200)))
+    torn.write_bytes(content[:-20])
+    whole.write_bytes(gzip.compress(b"".join(book_line("BTC", number) for number in range(200, 220))))
+    (source,) = sources(FeedConfig(source="tape", tapes=(torn, whole)))
+    assert [round_.end.final for round_ in source.rounds()].count(True) == 1
+    assert source.gaps == {"tape_truncated": 1}
+    assert source.bad == {"tape_truncated": 1}
+
+
+def test_connection_line_of_a_tape_is_a_gap_and_a_new_connection(tmp_path: Path) -> None:
+    path = tmp_path / "tape"
+    old_print = (
+        b'{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"100.5","sz":"1","time":%d,"tid":7,"hash":"",'
+        b'"users":[]}]}' % (T0 + 150)
+    )
+    broken = b"%d " % ((T0 + 300) * MS) + DISCONNECTED + b"\n"
+    late = b"%d " % ((T0 + 450) * MS) + old_print + b"\n"
+    path.write_bytes(book_line("BTC", 0) + book_line("BTC", 1) + broken + book_line("BTC", 4) + late)
+    (source,) = sources(FeedConfig(source="tape", tapes=(path,)))
+    messages = [message for round_ in source.rounds() for message in round_.messages]
+    (gap,) = [message for message in messages if isinstance(message, Gap)]
+    assert (gap.from_ts, gap.to_ts, gap.reason) == ((T0 + 100) * MS, (T0 + 400) * MS, "disconnected")
+    assert source.messages["trades"] == 0  # older than the new connection's first book
 
 
 def test_metrics_are_zero_before_the_first_round_and_count_after() -> None:

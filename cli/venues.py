@@ -1,0 +1,55 @@
+"""The commands that talk to a live venue or turn tapes into something else."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from services.feed.config import FeedConfig
+from services.feed.convert import FORMATS, convert
+from services.feed.live.session import LiveSession
+from services.feed.live.venues import live_venue
+from services.feed.recorder import Recorder
+from services.feed.recorder import record as record_live
+from services.feed.service import sources
+
+TELL_EVERY: Final = 10
+"""Seconds between two lines about the recording, where nobody watches a terminal."""
+
+progress = Console(stderr=True)
+
+
+def record(config: FeedConfig, directory: Path) -> None:
+    """Record until Ctrl-C or the end of the duration, then say what is on the tapes."""
+    asyncio.run(_record(config, directory))
+
+
+async def _record(config: FeedConfig, directory: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    seconds = 0
+
+    def tell(recorder: Recorder, session: LiveSession) -> None:
+        nonlocal seconds
+        seconds += 1
+        if progress.is_terminal or seconds % TELL_EVERY == 1:
+            down = [connection.line.name for connection in session.connections if not connection.up]
+            state = f"; {', '.join(down)} down" if down else ""
+            gaps = sum(market.gaps.total() for market in session.markets.values())
+            text = f"{seconds} s: {recorder.frames} frames, {gaps} gaps{state}"
+            progress.print(text, end="\r" if progress.is_terminal else "\n", highlight=False)
+
+    await record_live(config, live_venue(config), directory, stop, tell)
+    progress.print(f"recorded into {directory}; what was missed is in {directory / 'manifest.json'}", highlight=False)
+
+
+def convert_tapes(tapes: Sequence[Path], form: str, directory: Path) -> list[Path]:
+    """Convert every market of the tapes; raises ValueError for an unknown format and TapeError for no tape."""
+    if form not in FORMATS:
+        raise ValueError(f"--to {form}: known are {' and '.join(FORMATS)}")
+    found = sources(FeedConfig(source="tape", tapes=tuple(tapes)))
+    return [path for source in found for path in convert(source, form, directory)]
