@@ -69,13 +69,25 @@ def hear(
     """Hear what was said to one account in the last round; `kappa_confidence` is NaN if no estimate came."""
     controller = controllers[account]
     for index in range(acks.shape[0]):
-        controller.changed |= fills.on_ack(controller.fill_forecasts, acks[index])
+        on_ack(controller, acks[index])
     for index in range(said_fills.shape[0]):
         on_fill(controller, said_fills[index])
     for index in range(labels.shape[0]):
         on_label(controller, labels[index])
     if not np.isnan(kappa_confidence):
-        controller.kappa_confidence = kappa_confidence
+        on_estimate(controller, kappa_confidence)
+
+
+@njit(cache=True)
+def on_ack(controller: Record, ack: Record) -> None:
+    """Follow the forecast of an order."""
+    controller.changed |= fills.on_ack(controller.fill_forecasts, ack)
+
+
+@njit(cache=True)
+def on_estimate(controller: Record, kappa_confidence: float) -> None:
+    """Take over how sure κ is."""
+    controller.kappa_confidence = kappa_confidence
 
 
 @njit(cache=True)

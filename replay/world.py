@@ -1,0 +1,312 @@
+"""Everything that the closed loop works on: the services' own state arrays, one book for all, and what was said."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from services.calibration.config import CalibrationConfig
+from services.calibration.service import Calibration as CalibrationFold
+from services.estimator import kernel as estimator
+from services.estimator.config import EstimatorConfig
+from services.estimator.service import Estimator
+from services.fill_sim import state as exchange
+from services.fill_sim.config import FillSimConfig
+from services.fill_sim.service import FillSim
+from services.fill_sim.state import STEP_ROOM, Outbox
+from services.outcome_tracker import kernel as tracker
+from services.outcome_tracker.config import OutcomeTrackerConfig
+from services.outcome_tracker.service import OutcomeTracker
+from services.quoter import kernel as quoter
+from services.quoter.config import QuoterConfig, settings_of
+from services.quoter.glft import VIEW
+from services.quoter.kernel import new_targets
+from services.quoter.orders import COMMANDS, new_commands
+from services.quoter.service import Quoter
+from shared.book import BOOK
+from shared.commands import COMMAND
+from shared.config import Settings
+from shared.events import Grid
+from shared.features import FEATURE_STATE
+from shared.fold import Fold
+from shared.messages import Account, Ack, Calibration, Estimate, Fill, Instrument, Markout
+from shared.records import Records, record_dtype
+from shared.seconds import SECONDS
+from shared.subjects import Kind, Market
+
+Integers = npt.NDArray[np.int64]
+
+ACKS: Final = 0
+FILLS: Final = 1
+ACCOUNTS: Final = 2
+MARKOUTS: Final = 3
+ESTIMATES: Final = 4
+CALIBRATIONS: Final = 5
+ORDERS: Final = 6
+SAID: Final = 7
+"""The order in which the exchange said its acks and fills."""
+KINDS: Final[tuple[Kind, ...]] = ("acks", "fills", "account", "markouts", "estimate", "calibration", "orders")
+COUNTS: Final = len(KINDS) + 1
+
+MARKOUT_ROOM: Final = 4096
+"""Markouts that one round of all accounts may bring beside those of its fills."""
+
+ROWS_AT_FIRST: Final = 4096
+
+PROGRESS: Final = np.dtype(
+    [
+        ("row", "i8"),  # the next event
+        ("round", "i8"),  # rounds ended
+        ("previous_ts", "i8"),  # where the open round began
+        ("due_ts", "i8"),  # before this nothing happens at the exchange by itself
+        ("quoter_ts", "i8"),  # the quoter's event clock
+        ("begun", "i1"),  # the open round has heard what was said in the last one
+        ("heard", "i8"),  # messages that are heard in the open round
+        ("count", "i8", (COUNTS,)),  # messages said so far, by kind
+        ("limit", "i8", (COUNTS,)),  # of those, beyond which there is no room for what a round may say
+        ("first", "i8", (COUNTS,)),  # those that are heard in the open round: [first, last)
+        ("last", "i8", (COUNTS,)),
+        ("lost", "i1"),  # a round said more than there was room for
+    ],
+    align=True,
+)
+MARKET: Final = np.dtype(
+    [
+        ("progress", PROGRESS),
+        ("book", BOOK),
+        ("features", FEATURE_STATE),
+        ("exchange", exchange.MARKET_STATE),
+        ("tracker_seconds", SECONDS),
+        ("tracker", tracker.MARKET),
+        ("estimator_seconds", SECONDS),
+        ("estimator", estimator.MARKET),
+        ("quoter", quoter.MARKET),
+        ("decision", VIEW),
+    ],
+    align=True,
+)
+"""What all accounts of a market share, one record: the parts that services share as well are there once."""
+ADDRESS: Final = np.dtype([("account", "i4"), ("round", "i4")])
+"""Whom a message is of, and in which round it was said: an index of the accounts, a count of the rounds."""
+
+
+class Accounts(NamedTuple):
+    """What each account has in each service, shape (accounts,)."""
+
+    exchange: Records
+    exchange_settings: Records
+    trackers: Records
+    tracker_settings: Records
+    estimators: Records
+    estimator_settings: Records
+    controllers: Records
+    controller_settings: Records
+    quoters: Records
+    quoter_settings: Records
+
+
+class Said(NamedTuple):
+    """What was said, all of it, a row per message and an address for each."""
+
+    exchange: Outbox
+    of_ack: Records
+    of_fill: Records
+    accounts: Records
+    of_account: Records
+    markouts: Records
+    of_markout: Records
+    estimates: Records
+    of_estimate: Records
+    calibrations: Records
+    of_calibration: Records
+    orders: Records
+    of_order: Records
+
+
+class Scratch(NamedTuple):
+    """Room for one round's decisions."""
+
+    estimates: Records
+    calibrations: Records
+    targets: Records
+    commands: Records
+
+
+class Folds(NamedTuple):
+    """The services whose arrays the world is made of."""
+
+    fill_sim: FillSim
+    outcome_tracker: OutcomeTracker
+    estimator: Estimator
+    calibration: CalibrationFold
+    quoter: Quoter
+
+    def by_name(self) -> dict[str, Fold]:
+        """The folds under the names of their services."""
+        return {name.replace("_", "-"): fold for name, fold in zip(self._fields, self, strict=True)}
+
+
+def new_folds(settings: Settings, market: Market) -> Folds:
+    """The services of a market, their accounts in the order of their names."""
+
+    def configs(section: str, struct: type[Any]) -> dict[str, Any]:
+        return dict(sorted(settings.by_account(section, struct).items()))
+
+    return Folds(
+        FillSim(market, configs("fill_sim", FillSimConfig)),
+        OutcomeTracker(market, configs("outcome_tracker", OutcomeTrackerConfig)),
+        Estimator(market, configs("estimator", EstimatorConfig)),
+        CalibrationFold(market, configs("calibration", CalibrationConfig)),
+        Quoter(market, configs("quoter", QuoterConfig)),
+    )
+
+
+SHARED: Final[dict[str, tuple[str, str]]] = {
+    "book": ("fill_sim", "book"),
+    "features": ("fill_sim", "features"),
+    "exchange": ("fill_sim", "market"),
+    "tracker_seconds": ("outcome_tracker", "seconds"),
+    "tracker": ("outcome_tracker", "market"),
+    "estimator_seconds": ("estimator", "seconds"),
+    "estimator": ("estimator", "market"),
+    "quoter": ("quoter", "market"),
+}
+"""The parts of a MARKET and the states that they begin as."""
+
+
+def new_market(folds: Folds, instrument: Instrument) -> Records:
+    """The shared state of fresh folds that know their instrument, shape (1,)."""
+    market = np.zeros(1, dtype=MARKET)
+    for part, (service, name) in SHARED.items():
+        market[part] = getattr(folds, service).state()[name]
+    for part in ("exchange", "quoter"):
+        for name in ("lot_size", "min_notional", "significant_figures"):
+            market[part][name] = getattr(instrument, name)
+    grid = Grid(instrument)
+    market["book"]["tick_size"], market["book"]["ticks_per_unit"] = grid.tick_size, grid.ticks_per_unit
+    return market
+
+
+def accounts_of(folds: Folds, quoter_configs: list[QuoterConfig]) -> Accounts:
+    """The accounts' own state arrays and settings."""
+    return Accounts(
+        folds.fill_sim.account_states,
+        folds.fill_sim.settings,
+        folds.outcome_tracker.trackers,
+        folds.outcome_tracker.settings,
+        folds.estimator.estimators,
+        folds.estimator.settings,
+        folds.calibration.controllers,
+        folds.calibration.settings,
+        folds.quoter.state()["quoters"],
+        np.concatenate([settings_of(config) for config in quoter_configs]),
+    )
+
+
+def new_scratch(accounts: int) -> Scratch:
+    """Room for the decisions of so many accounts."""
+    return Scratch(
+        np.zeros(accounts, dtype=record_dtype(Estimate)),
+        np.zeros(accounts, dtype=record_dtype(Calibration)),
+        new_targets(),
+        new_commands(),
+    )
+
+
+def hand_back(market: Records, folds: Folds) -> None:
+    """Give every fold its copy of what the loop shared, so that each is as if it had folded alone."""
+    for part, (service, name) in SHARED.items():
+        getattr(folds, service).state()[name][...] = market[part]
+    for fold in folds:
+        state = fold.state()
+        for name in ("book", "features"):
+            if name in state:
+                state[name][...] = market[name]
+    folds.quoter.state()["book"]["ts"] = market["progress"]["quoter_ts"]
+
+
+def room_per_round(accounts: int) -> Integers:
+    """The rows of each kind that a round may need, shape (kinds,)."""
+    exchange = accounts * (STEP_ROOM + 2 * COMMANDS) + 1024
+    rows = [exchange, exchange, accounts, accounts * 64 + MARKOUT_ROOM, accounts, accounts, accounts * COMMANDS]
+    return np.array([*rows, 2 * exchange])
+
+
+def new_said(accounts: int) -> Said:
+    """Nothing said yet, with room for a few rounds."""
+    rows = 2 * room_per_round(accounts) + ROWS_AT_FIRST
+
+    def addresses(kind: int) -> Records:
+        return np.zeros(rows[kind], dtype=ADDRESS)
+
+    return Said(
+        exchange=Outbox(
+            acks=np.zeros(rows[ACKS], dtype=record_dtype(Ack)),
+            fills=np.zeros(rows[FILLS], dtype=record_dtype(Fill)),
+            said=np.zeros((rows[SAID], 3), dtype=np.int64),
+            counts=np.zeros(3, dtype=np.int64),
+        ),
+        of_ack=addresses(ACKS),
+        of_fill=addresses(FILLS),
+        accounts=np.zeros(rows[ACCOUNTS], dtype=record_dtype(Account)),
+        of_account=addresses(ACCOUNTS),
+        markouts=np.zeros(rows[MARKOUTS], dtype=record_dtype(Markout)),
+        of_markout=addresses(MARKOUTS),
+        estimates=np.zeros(rows[ESTIMATES], dtype=record_dtype(Estimate)),
+        of_estimate=addresses(ESTIMATES),
+        calibrations=np.zeros(rows[CALIBRATIONS], dtype=record_dtype(Calibration)),
+        of_calibration=addresses(CALIBRATIONS),
+        orders=np.zeros(rows[ORDERS], dtype=COMMAND),
+        of_order=addresses(ORDERS),
+    )
+
+
+def grown(said: Said, counts: Integers, accounts: int) -> Said:
+    """The same with more room wherever there is less than a round may need; `counts` are the rows in use by kind."""
+    needed, outbox = room_per_round(accounts), said.exchange
+    exchange_counts = {"acks": ACKS, "fills": FILLS, "said": SAID}
+    in_use = {ACKS: int(outbox.counts[0]), FILLS: int(outbox.counts[1]), SAID: int(outbox.counts[2])}
+
+    def larger(array: Any, kind: int) -> Any:
+        count = in_use.get(kind, int(counts[kind]))
+        if len(array) - count >= needed[kind]:
+            return array
+        new = np.zeros((2 * len(array) + needed[kind], *array.shape[1:]), dtype=array.dtype)
+        new[:count] = array[:count]
+        return new
+
+    exchange = {name: larger(getattr(outbox, name), kind) for name, kind in exchange_counts.items()}
+    others = {name: larger(getattr(said, name), kind) for name, kind in KIND_OF.items()}
+    return said._replace(exchange=outbox._replace(**exchange), **others)
+
+
+def limits(said: Said, accounts: int) -> Integers:
+    """The counts by kind beyond which `said` has to grow before the next round."""
+    outbox = said.exchange
+    arrays = (
+        outbox.acks,
+        outbox.fills,
+        said.accounts,
+        said.markouts,
+        said.estimates,
+        said.calibrations,
+        said.orders,
+        outbox.said,
+    )
+    return np.array([len(array) for array in arrays]) - room_per_round(accounts)
+
+
+KIND_OF: Final = {
+    "of_ack": ACKS,
+    "of_fill": FILLS,
+    "accounts": ACCOUNTS,
+    "of_account": ACCOUNTS,
+    "markouts": MARKOUTS,
+    "of_markout": MARKOUTS,
+    "estimates": ESTIMATES,
+    "of_estimate": ESTIMATES,
+    "calibrations": CALIBRATIONS,
+    "of_calibration": CALIBRATIONS,
+    "orders": ORDERS,
+    "of_order": ORDERS,
+}
