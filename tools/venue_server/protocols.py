@@ -2,7 +2,8 @@
 
 from typing import Final
 
+from tools.venue_server.binance import Binance
 from tools.venue_server.hyperliquid import Hyperliquid
 from tools.venue_server.server import Protocol
 
-PROTOCOLS: Final[dict[str, type[Protocol]]] = {"hyperliquid": Hyperliquid}
+PROTOCOLS: Final[dict[str, type[Protocol]]] = {"hyperliquid": Hyperliquid, "binance": Binance}

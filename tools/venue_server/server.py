@@ -51,6 +51,9 @@ class Protocol:
         """The HTTP and WebSocket paths."""
         raise NotImplementedError
 
+    def observe(self, frame: Frame) -> None:
+        """See a frame as it is before any fault."""
+
     async def publish(self, frame: Frame) -> None:
         """Send a frame to whoever wants it."""
         raise NotImplementedError
@@ -163,6 +166,7 @@ class VenueServer:
             await self._wait(started, (frame.due_ns - first_ns) * 1e-9, number)
             await self.paused.wait()
             data = frame.data if self.raw else shifted(frame.data, shift_ms)
+            self._protocol.observe(frame._replace(data=data))
             for sent in self.faults.send(self.now_s(), data):
                 await self._protocol.publish(frame._replace(data=sent))
                 self.sent += 1

@@ -1,10 +1,11 @@
 """Which live venue a source is."""
 
 from services.feed.config import FeedConfig
+from services.feed.live.binance import BinanceLive
 from services.feed.live.hyperliquid import HyperliquidLive
 from services.feed.live.venue import LiveVenue
 
 
 def live_venue(config: FeedConfig) -> LiveVenue:
     """The venue that the settings name."""
-    return HyperliquidLive(config)
+    return BinanceLive(config) if config.source == "binance" else HyperliquidLive(config)

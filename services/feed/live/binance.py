@@ -1,0 +1,142 @@
+"""Binance USD-M live, without key or account.
+
+Depth and best bid and ask come from `/public`, trades and marks from `/market`: a stream asked for on the wrong one
+connects and stays silent. The two sockets live and die together, so that no book goes on without its trades. Books are
+snapshots fetched by REST whenever the adapter waits for one, brought up to date by the differences.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import field
+
+from services.feed.binance import MIN_NOTIONAL, SIGNIFICANT_FIGURES, VENUE, BinanceAdapter
+from services.feed.config import FeedConfig
+from services.feed.live.venue import Line, LiveError, Socket, ask, choose
+from shared.messages import Instrument
+
+log = logging.getLogger(__name__)
+
+SOCKET_URL: Final = "https://fstream.binance.com"
+REST_URL: Final = "https://fapi.binance.com"
+PUBLIC: Final = ("depth@100ms", "bookTicker")
+MARKET: Final = ("aggTrade", "markPrice@1s")
+MAX_STREAMS: Final = 1_024
+MAX_AGE_S: Final = 23.5 * 3_600
+"""The venue ends a connection after 24 hours; ours are renewed before."""
+SNAPSHOT_LEVELS: Final = 1_000
+SNAPSHOT_EVERY_S: Final = 1.0
+"""Time between two snapshots of one symbol."""
+SNAPSHOTS_EVERY_S: Final = 0.6
+"""Time between any two: each weighs 20 of the 2,400 that an address has in a minute."""
+POLL_S: Final = 0.05
+_symbol: Final = re.compile(rb'"(?:s|symbol)"\s*:\s*"([^"]+)"')
+
+
+class Filter(msgspec.Struct):
+    """One trading rule of a symbol; each kind has its own field."""
+
+    kind: str = field(name="filterType")
+    tick_size: float = field(name="tickSize", default=0.0)
+    step_size: float = field(name="stepSize", default=0.0)
+    notional: float = MIN_NOTIONAL
+
+
+class Symbol(msgspec.Struct):
+    """A symbol of the exchange."""
+
+    name: str = field(name="symbol")
+    status: str
+    filters: list[Filter]
+
+
+class ExchangeInfo(msgspec.Struct):
+    """All symbols."""
+
+    symbols: list[Symbol]
+
+
+_exchange_info: Final = msgspec.json.Decoder(ExchangeInfo, strict=False)
+
+
+class BinanceLive:
+    """The live venue Binance USD-M."""
+
+    name = VENUE
+
+    def __init__(self, config: FeedConfig) -> None:
+        self.adapter = BinanceAdapter(frozenset(config.assets))
+        self._socket = f"ws{(config.venue_url or SOCKET_URL).rstrip('/').removeprefix('http')}"
+        self._rest = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
+
+    async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
+        """Tick, lot and least notional of the symbols."""
+        if not assets:
+            raise LiveError("feed.assets: name the symbols to follow, e.g. BTCUSDT,ETHUSDT")
+        most = MAX_STREAMS // len(PUBLIC)
+        if len(assets) > most:
+            raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
+        info = await ask(http, f"{self._rest}/fapi/v1/exchangeInfo", _exchange_info)
+        trading = (symbol for symbol in info.symbols if symbol.status == "TRADING")
+        return choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
+
+    def lines(self, assets: Collection[str]) -> list[Line]:
+        """One line of both sockets."""
+        sockets = (self._plan("public", PUBLIC, assets), self._plan("market", MARKET, assets))
+        return [Line("binance", sockets, frozenset(assets), MAX_AGE_S)]
+
+    def _plan(self, kind: str, streams: Iterable[str], assets: Collection[str]) -> Socket:
+        names = "/".join(f"{asset.lower()}@{stream}" for asset in assets for stream in streams)
+        return Socket(f"{self._socket}/{kind}/stream?streams={names}")
+
+    async def beside(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        """Fetch a snapshot for every symbol that waits for one."""
+        asked: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(POLL_S)
+            for symbol in self.adapter.unsynchronised():
+                if time.monotonic() - asked.get(symbol, -SNAPSHOT_EVERY_S) >= SNAPSHOT_EVERY_S:
+                    asked[symbol] = time.monotonic()
+                    await self._fetch_snapshot(http, symbol, hear)
+                    await asyncio.sleep(SNAPSHOTS_EVERY_S)
+
+    async def _fetch_snapshot(self, http: aiohttp.ClientSession, symbol: str, hear: Callable[[bytes], None]) -> None:
+        query = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
+        try:
+            async with http.get(f"{self._rest}/fapi/v1/depth", params=query) as response:
+                if response.status in (418, 429):
+                    wait_s = float(response.headers.get("Retry-After", "30"))
+                    log.warning("the venue asks for no more requests for %.0f s", wait_s)
+                    await asyncio.sleep(wait_s)
+                    return
+                response.raise_for_status()
+                content = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            log.warning("no snapshot of %s: %s", symbol, error or type(error).__name__)
+            return
+        if content.startswith(b"{"):
+            hear(b'{"symbol":"%s",' % symbol.encode() + content[1:])
+
+    def asset_of(self, frame: bytes) -> str:
+        """The symbol that a frame names."""
+        found = _symbol.search(frame)
+        return found[1].decode(errors="replace") if found else ""
+
+
+def _rules(symbol: Symbol) -> Instrument:
+    rules = {item.kind: item for item in symbol.filters}
+    price, lot = rules.get("PRICE_FILTER"), rules.get("LOT_SIZE")
+    notional = rules.get("MIN_NOTIONAL")
+    return Instrument(
+        ts=0,
+        tick_size=price.tick_size if price else 0.0,
+        lot_size=lot.step_size if lot else 0.0,
+        significant_figures=SIGNIFICANT_FIGURES,
+        min_notional=notional.notional if notional else MIN_NOTIONAL,
+    )
