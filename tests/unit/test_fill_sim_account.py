@@ -3,7 +3,19 @@
 import pytest
 
 from shared import messages as m
-from tests.unit.fill_sim_session import ASKS, BIDS, HOUR_MS, Session, book, cancel, context, place, prints, quoted
+from tests.unit.fill_sim_session import (
+    ASKS,
+    BIDS,
+    HOUR_MS,
+    Session,
+    book,
+    cancel,
+    context,
+    modify,
+    place,
+    prints,
+    quoted,
+)
 
 
 def take(session: Session, ms: float, order_id: int, side: str, price: float, size: float) -> None:
@@ -145,11 +157,17 @@ def test_reducing_order_is_allowed_without_margin() -> None:
 
 
 def test_modify_counts_its_own_margin_once() -> None:
+    """10 are possible: 8 may become 9, but not 11."""
     session = quoted(place(1000, 1, "buy", 99.9, 8), initial_cash=1000.0, leverage=1.0)
-    session.round(1400, said=(place(1200, 2, "buy", 99.8, 1),))
-    session.round(1600, said=(cancel(1400, 2),))
-    session.round(1800, said=(place(1600, 3, "buy", 99.8, 2),))
-    assert session.statuses(3) == [("accepted", "none")], "a cancelled order needs no margin"
+    session.round(1400, said=(modify(1200, 1, 99.8, 9),))
+    session.round(1600, said=(modify(1400, 1, 99.8, 11),))
+    assert session.statuses(1)[1:] == [("modified", "none"), ("refused", "insufficient_margin")]
+
+
+def test_cancelled_order_needs_no_margin() -> None:
+    session = quoted(place(1000, 1, "buy", 99.9, 8), initial_cash=1000.0, leverage=1.0, late_print_ms=5000.0)
+    session.round(1400, said=(cancel(1200, 1), place(1200, 2, "buy", 99.8, 8)))
+    assert session.statuses(2) == [("accepted", "none")]
 
 
 def test_account_is_said_first_with_a_market_then_after_fills_and_at_most_once_a_second() -> None:
