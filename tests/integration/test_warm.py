@@ -1,0 +1,44 @@
+"""What `warm` promises: afterwards a market is folded without another kernel being loaded or compiled."""
+
+import subprocess
+import sys
+
+SESSION = """
+import sys
+from numba.core.dispatcher import Dispatcher
+from replay.composition import MEMBERS, Composition
+from services.feed.config import FeedConfig
+from services.feed.service import sources
+from shared.compiled import warm
+from shared.config import Settings
+from shared.subjects import Market
+
+def loaded():
+    return {
+        f"{name}.{key}": len(value.overloads)
+        for name, module in list(sys.modules.items())
+        if name.startswith(("services.", "shared."))
+        for key, value in vars(module).items()
+        if isinstance(value, Dispatcher) and value.__module__ == name
+    }
+
+settings = Settings({})
+for member in MEMBERS.values():
+    warm(member.make(settings, Market("warm", "up")))
+before = loaded()
+source = sources(FeedConfig(duration_s=240.0, speed=0.0))[0]
+composition = Composition(settings, source.market)
+fills = 0
+for round_ in source.rounds():
+    fills += sum(spoken.output.kind == "fills" for spoken in composition.fold(round_.messages[:-1], round_.end))
+    if round_.end.round and round_.end.ts - source.instrument.ts > 240e9:
+        break
+after = loaded()
+assert fills > 0, "the session tests nothing without fills"
+print(sorted(name for name in after if after[name] != before.get(name)))
+"""
+
+
+def test_warm_leaves_no_kernel_to_be_loaded_later() -> None:
+    result = subprocess.run([sys.executable, "-c", SESSION], capture_output=True, text=True, check=False, timeout=300)
+    assert (result.stdout.strip(), result.stderr) == ("[]", "")
