@@ -53,7 +53,7 @@ class EstimatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = 10
     classifier_prior_sd: Annotated[
         float, msgspec.Meta(gt=0, le=10, description="prior standard deviation of a weight, log-odds per sd of feature")
-    ] = 0.5
+    ] = 0.25
     classifier_memory_outcomes: Annotated[
         float, msgspec.Meta(ge=50, le=1e7, description="outcomes over which the classifier forgets")
     ] = 2000.0
