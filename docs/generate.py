@@ -109,7 +109,7 @@ def metrics_page() -> str:
     """Every metric by service."""
     lines = [HEAD, "# Metrics\n", "Counters end in `_total`. Every series exists from the start, at 0."]
     found: dict[str, tuple[Metric, ...]] = {"every fold": (*RUNTIME_METRICS, *WORKER_METRICS)}
-    for name in ("feed", *FOLDS):
+    for name in ("feed", *FOLDS, "broker_exporter"):
         found[name.replace("_", "-")] = importlib.import_module(f"services.{name}.metrics").METRICS
     for service, metrics in found.items():
         lines += [f"\n## {service}\n", "| metric | kind | labels | meaning |\n|---|---|---|---|"]

@@ -1,9 +1,11 @@
 """Prometheus metrics of the monitor, read off its facts."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
 from services.monitor.facts import SECOND, fills_per_hour, prints_per_minute
+from services.monitor.history import kept_fills
 from services.monitor.kernel import CHECKS
 from services.monitor.service import Monitor
 from shared.messages import Checklist
@@ -14,6 +16,9 @@ STATES: Final = ("pass", "waiting", "fail")
 
 CHECK: Final = Metric(
     "paper_check", "gauge", "1 for the state that a check is in, 0 for the others", (*ACCOUNT, "check", "state")
+)
+CHECK_NUMBER: Final = Metric(
+    "paper_check_number", "gauge", "The numbers that a check was judged on", (*ACCOUNT, "check", "number")
 )
 COUNT: Final = Metric(
     "paper_count",
@@ -32,9 +37,14 @@ EVENT_CLOCK: Final = Metric("paper_monitor_event_clock_seconds", "gauge", "Event
 PRINTS: Final = Metric("paper_monitor_prints", "counter", "Public prints heard", MARKET)
 PRINT_RATE: Final = Metric("paper_prints_per_minute", "gauge", "Public prints per minute, last five minutes", MARKET)
 GAPS: Final = Metric("paper_monitor_gaps", "counter", "Gaps in the market data heard", MARKET)
+MID: Final = Metric("paper_mid", "gauge", "Mid of the book, quote currency, NaN without one", MARKET)
+FILL_PRICE: Final = Metric(
+    "paper_last_fill_price", "gauge", "Price of the last fill, quote currency, NaN before one", (*ACCOUNT, "side")
+)
 
 METRICS: Final[tuple[Metric, ...]] = (
     CHECK,
+    CHECK_NUMBER,
     COUNT,
     COUNTS_EQUAL,
     ADVERSE_RATE,
@@ -45,6 +55,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     PRINTS,
     PRINT_RATE,
     GAPS,
+    MID,
+    FILL_PRICE,
 )
 
 
@@ -55,6 +67,7 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
     yield Sample(PRINTS, market, float(seen.prints))
     yield Sample(PRINT_RATE, market, prints_per_minute(seen))
     yield Sample(GAPS, market, float(seen.gaps))
+    yield Sample(MID, market, math.nan if seen.mid is None else seen.mid)
     for account in fold.accounts:
         labels = (*market, account)
         facts = fold.facts.accounts[account]
@@ -63,12 +76,18 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
         yield Sample(FILL_RATE, labels, fills_per_hour(facts))
         yield Sample(QUOTED, labels, facts.quoted_s)
         yield Sample(OVERFLOW, labels, float(facts.working_overflow))
+        fills = kept_fills(fold.history(account), facts)
+        for side, sign in (("buy", 1), ("sell", -1)):
+            prices = fills["price"][fills["side"] == sign]
+            yield Sample(FILL_PRICE, (*labels, side), float(prices[-1]) if len(prices) else math.nan)
 
 
 def _checklist(labels: tuple[str, ...], checklist: Checklist) -> Iterator[Sample]:
     for name in CHECKS:
         for state in STATES:
             yield Sample(CHECK, (*labels, name, state), float(checklist.checks[name].state == state))
+        for number, value in checklist.checks[name].numbers.items():
+            yield Sample(CHECK_NUMBER, (*labels, name, number), float(value))
     for name, count in checklist.counts.items():
         yield Sample(COUNT, (*labels, name), float(count))
     yield Sample(COUNTS_EQUAL, labels, float(checklist.counts_equal))
