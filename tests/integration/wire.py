@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-import msgspec
-
 from shared.broker import Broker
 from shared.bus import Bus
 from shared.subjects import STREAM
@@ -53,15 +51,18 @@ async def become(condition: Callable[[], object], what: str) -> None:
 async def entries(bus: Bus, subject: str = ">") -> list[Entry]:
     """All messages of the log on subjects that match."""
     found: list[Entry] = []
-    while True:
-        after = found[-1].sequence if found else 0
-        query = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject})
-        reply = await bus.client.request(f"$JS.API.DIRECT.GET.{STREAM}", query, timeout=5)
-        headers = reply.headers or {}
-        if headers.get("Status") == "404":
-            return found
-        sequence, message_id = int(headers["Nats-Sequence"]), headers.get("Nats-Msg-Id", "")
-        found.append(Entry(sequence, headers["Nats-Subject"], message_id, reply.data))
+    if await bus.next(subject, 0) is None:
+        return found
+    subscription = await bus.jetstream.subscribe(subject, stream=STREAM, ordered_consumer=True)
+    pending = 1
+    while pending:
+        message = await subscription.next_msg(timeout=PATIENCE_S)
+        place = message.metadata
+        pending = place.num_pending
+        message_id = (message.headers or {}).get("Nats-Msg-Id", "")
+        found.append(Entry(place.sequence.stream, message.subject, message_id, message.data))
+    await subscription.unsubscribe()
+    return found
 
 
 def kill(broker: Broker) -> None:

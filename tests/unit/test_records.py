@@ -11,7 +11,7 @@ from shared import messages as m
 from shared.records import code, message_of, record_dtype, record_of, records_of
 from shared.subjects import ACCOUNT_KINDS, MARKET_DATA
 
-FLAT = (m.Instrument, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
+FLAT = (m.Instrument, m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
 """The messages that kernels exchange: no lists, no text."""
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -57,6 +57,23 @@ def test_message_survives_the_way_through_a_record(struct: type[m.Message], data
 def test_message_survives_the_way_over_the_wire(struct: type[m.Message], data: st.DataObject) -> None:
     message = data.draw(instances(struct))
     assert msgspec.json.decode(msgspec.json.encode(message), type=struct) == message
+
+
+@pytest.mark.parametrize("struct", [m.Place, m.Cancel, m.Modify])
+@settings(max_examples=30)
+@given(data=st.data())
+def test_command_survives_the_way_over_the_wire_by_its_tag(struct: type[m.Message], data: st.DataObject) -> None:
+    hints = get_type_hints(struct, include_extras=True)
+    bounded = {"order_id": st.integers(1, 2**62 - 1), "p_fill": st.floats(0, 1), "p_adverse": st.none()}
+    fields = {name: bounded.get(name) or values(hints[name]) for name in struct.__struct_fields__}
+    message = data.draw(st.builds(struct, **fields))
+    assert msgspec.json.decode(msgspec.json.encode(message), type=m.Command) == message
+
+
+def test_checklist_survives_the_way_over_the_wire() -> None:
+    check = m.Check(state="fail", cause="no fill", remedy="quote tighter", numbers={"fills": 0.0})
+    message = m.Checklist(ts=1, checks={"fills": check}, counts={"fills": 0}, counts_equal=False)
+    assert msgspec.json.decode(msgspec.json.encode(message), type=m.Checklist) == message
 
 
 @pytest.mark.parametrize("struct", FLAT)

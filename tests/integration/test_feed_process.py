@@ -1,0 +1,224 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.feed.config import FeedConfig
+from services.feed.publisher import Barrier, Publisher, SessionError, until
+from services.feed.service import sources
+from shared.broker import Broker
+from shared.bus import Bus
+from shared.messages import RoundEnd
+from shared.subjects import Market, subject
+from tests.integration.counting import publish, publisher_of, session, undisturbed
+from tests.integration.counting_runner import MARKET, folded_up_to, orders_on, runner_of, running
+from tests.integration.processes import ServiceProcess, settings_file
+from tests.integration.wire import Entry, become, bounded, connected, entries
+
+FEED: dict[str, Any] = {
+    "source": "synthetic",
+    "speed": 0.0,
+    "barrier": [],
+    "synthetic": {"duration_s": 20.0},
+}
+Said = list[tuple[str, bytes]]
+
+
+def wanted(market: Market, config: FeedConfig) -> list[tuple[RoundEnd, Said]]:
+    """The rounds of a market, without a bus."""
+    source = next(source for source in sources(config) if source.market == market)
+    rounds = until((round_.messages for round_ in source.rounds()), 0, config.round_ms * 1_000_000)
+    kinds = {"Instrument": "instrument", "Book": "book", "Depth": "depth", "Bbo": "bbo", "Trades": "trades"}
+    kinds |= {"Context": "ctx", "Gap": "gap"}
+    return [
+        (
+            msgspec.structs.replace(end, messages=len(market_data)),
+            [(kinds[type(message).__name__], msgspec.json.encode(message)) for message in market_data],
+        )
+        for market_data, end in rounds
+    ]
+
+
+def closed(log: list[Entry]) -> list[tuple[RoundEnd, Said]]:
+    """The rounds that the log closed; what a marker discards does not count."""
+    rounds: list[tuple[RoundEnd, Said]] = []
+    said: Said = []
+    for entry in log:
+        kind = entry.subject.rpartition(".")[2]
+        if kind != "round":
+            said.append((kind, entry.payload))
+            continue
+        end = msgspec.json.decode(entry.payload, type=RoundEnd)
+        if not end.discard:
+            rounds.append((end, said))
+        said = []
+    return rounds
+
+
+async def last_round(bus: Bus, market: Market) -> RoundEnd | None:
+    stored = await bus.last(subject("round", market))
+    return None if stored is None else msgspec.json.decode(stored.payload, type=RoundEnd)
+
+
+async def reached(bus: Bus, market: Market, share: float, rounds: list[tuple[RoundEnd, Said]]) -> None:
+    number = rounds[int(share * (len(rounds) - 1))][0].round
+    while True:
+        end = await last_round(bus, market)
+        if end is not None and end.round >= number:
+            return
+
+
+def test_feed_killed_twice_publishes_what_an_undisturbed_one_does(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        config = msgspec.convert(FEED, FeedConfig)
+        markets = [source.market for source in sources(config)]
+        expected = {market: wanted(market, config) for market in markets}
+        settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": FEED})
+        async with connected(broker) as bus:
+            for share in (0.2, 0.6):
+                process = ServiceProcess("services.feed", settings)
+                await asyncio.wait_for(reached(bus, markets[0], share, expected[markets[0]]), 30)
+                process.kill()
+                end = await last_round(bus, markets[0])
+                assert end is not None
+                assert not end.final
+            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            assert code == 0, said
+            for market in markets:
+                log = await entries(bus, f"md.{market}.>")
+                assert closed(log) == expected[market]
+                markers = [entry for entry in log if entry.subject.endswith(".round")]
+                assert len(markers) == len(expected[market]) + 2, "one discarding marker per restart"
+
+    bounded(work(), 100)
+
+
+def test_feed_of_a_finished_session_refuses_to_run_it_again(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        feed = {**FEED, "duration_s": 1.0}
+        settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": feed})
+        async with connected(broker) as bus:
+            first = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            assert first[0] == 0, first[1]
+            before = await entries(bus)
+            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            assert code == 1
+            assert "the log already holds the whole of this session" in said
+            settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": {**feed, "seed": 2}})
+            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            assert code == 1
+            assert "the log already holds another session of synthetic." in said
+            assert await entries(bus) == before
+
+    bounded(work(), 100)
+
+
+def test_publisher_of_another_session_is_refused(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            assert await publisher_of(bus, MARKET).resume() == -1
+            await publish(bus, MARKET, session(3))
+            assert await publisher_of(bus, MARKET).resume() == 3
+            with pytest.raises(SessionError, match=r"another session of synthetic\.SYN1"):
+                await Publisher(bus, MARKET, "other", Barrier((), 1.0, 1.0)).resume()
+
+    bounded(work())
+
+
+def test_feed_killed_before_its_first_marker_begins_again(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        parts = session(10)
+        async with connected(broker) as bus, running(bus, tmp_path) as runner:
+            for message in parts[0].market_data[:1]:
+                await bus.append(subject("instrument", MARKET), msgspec.json.encode(message), "begun")
+            assert await publisher_of(bus, MARKET).resume() == -1
+            await publish(bus, MARKET, parts)
+            await folded_up_to(runner, 10)
+            assert await orders_on(bus) == undisturbed(parts)[0]
+            assert runner.bad == {}
+
+    bounded(work())
+
+
+def test_feed_killed_while_it_repeats_a_round_publishes_it_again(broker: Broker, tmp_path: Path) -> None:
+    """The discarding marker of a repeat must not pass for the round that it repeats."""
+
+    class Dying(Publisher):
+        async def _publish_whole(self, market_data: Any) -> bool:
+            if self.repeats:
+                raise SystemExit  # the process ends between the discarding marker and the repeat
+            await super()._publish_whole(market_data)
+            return False
+
+    async def work() -> None:
+        parts = session(10)
+        async with connected(broker) as bus, running(bus, tmp_path) as runner:
+            await publish(bus, MARKET, parts[:6])
+            dying = Dying(bus, MARKET, "s", Barrier((), 1.0, 1.0))
+            await dying.resume()
+            with contextlib.suppress(SystemExit):
+                await dying.publish(parts[6].market_data, parts[6].end)
+            assert await publisher_of(bus, MARKET).resume() == 6
+            await publish(bus, MARKET, parts[6:])
+            await folded_up_to(runner, 10)
+            assert await orders_on(bus) == undisturbed(parts)[0]
+
+    bounded(work())
+
+
+@contextlib.asynccontextmanager
+async def paced(bus: Bus, barrier: Barrier) -> AsyncIterator[Publisher]:
+    subscriptions = [
+        await bus.subscribe("progress.>", barrier.on_progress),
+        await bus.subscribe("health.>", barrier.on_heartbeat),
+    ]
+    yield Publisher(bus, MARKET, "s", barrier)
+    for subscription in subscriptions:
+        await subscription.unsubscribe()
+
+
+def test_barrier_keeps_the_feed_and_a_fold_in_step(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        barrier = Barrier(("counter",), 5.0, 5.0)
+        async with (
+            connected(broker) as bus,
+            connected(broker, "fold") as fold_bus,
+            running(fold_bus, tmp_path) as runner,
+            paced(bus, barrier) as publisher,
+        ):
+            for part in session(50):
+                await publisher.publish(part.market_data, part.end)
+                assert runner.position.round == part.end.round
+
+    bounded(work())
+
+
+def test_feed_goes_on_without_a_dead_fold_and_waits_again_when_it_is_back(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        parts, barrier = session(90), Barrier(("counter",), 0.3, 5.0)
+        async with connected(broker) as bus, connected(broker, "fold") as fold_bus, paced(bus, barrier) as publisher:
+            async with running(fold_bus, tmp_path):
+                for part in parts[:20]:
+                    await publisher.publish(part.market_data, part.end)
+            for part in parts[20:40]:
+                await publisher.publish(part.market_data, part.end)
+            assert barrier.absences == 1
+            assert barrier.absent(MARKET) == ["counter"]
+            second = runner_of(fold_bus, tmp_path)
+            await second.start()
+            for part in parts[40:70]:
+                await publisher.publish(part.market_data, part.end)
+            await become(lambda: second.position.round == 70, "the fold to catch up")
+            for part in parts[70:]:
+                await publisher.publish(part.market_data, part.end)
+                assert second.position.round >= part.end.round - 1
+            assert second.position.round == 90, "waited for again"
+            assert barrier.absent(MARKET) == []
+            assert barrier.absences == 1
+            await second.stop()
+
+    bounded(work())
