@@ -64,7 +64,7 @@ class Adapter(Protocol):
 class Guard:
     """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns."""
 
-    __slots__ = ("bad", "clock", "ignored", "mid", "recv_ns", "strikes", "time_strikes")
+    __slots__ = ("bad", "clock", "ignored", "is_new", "mid", "recv_ns", "strikes", "time_strikes")
 
     def __init__(self, bad: Counter[str], ignored: Counter[str]) -> None:
         self.bad = bad
@@ -74,22 +74,30 @@ class Guard:
         self.mid = 0.0
         self.strikes = 0
         self.time_strikes = 0
+        self.is_new = True
+
+    def reconnected(self) -> None:
+        """Begin anew: nobody knows how far price and time have gone since."""
+        self.mid = 0.0
+        self.is_new = True
 
     def accepts_time(self, ts: int, channel_ts: int, recv_ns: int) -> bool:
         """Whether `ts` may follow `channel_ts`, the last one of its channel; moves the clock if so.
 
-        From one frame to the next the clock may not gain more than ten seconds on the receive clock.
+        From one frame to the next the clock may not gain more than ten seconds on the receive clock; the first one of
+        a connection may not be ahead of it by more than a minute.
         """
         if ts < channel_ts:
             return self.refuse("time_went_back")
         waited = max(recv_ns - self.recv_ns, 0)
-        latest = self.clock + waited + MAX_TIME_JUMP_NS if self.clock else recv_ns + MAX_AHEAD_NS
+        latest = recv_ns + MAX_AHEAD_NS if self.is_new else self.clock + waited + MAX_TIME_JUMP_NS
         if ts > latest and self.time_strikes + 1 < MAX_STRIKES:
             self.time_strikes += 1
             return self.refuse("time_jumped")
         self.clock = max(self.clock, ts)
         self.recv_ns = recv_ns
         self.time_strikes = 0
+        self.is_new = False
         return True
 
     def accepts_touch(self, bid: float | None, ask: float | None) -> bool:

@@ -265,7 +265,7 @@ class BinanceAdapter:
         """Forget the mids of some symbols or (None) all; whether a book survived is told by its sequence."""
         for symbol, asset in self._assets.items():
             if assets is None or symbol in assets:
-                asset.guard.mid = 0.0
+                asset.guard.reconnected()
 
     def unsynchronised(self) -> list[str]:
         """The symbols that wait for a depth snapshot."""

@@ -137,7 +137,7 @@ class Asset:
         self.first_book_ts = 0
         self.bbo = None
         self.fast = None
-        self.guard.mid = 0.0
+        self.guard.reconnected()
 
     def book(self, recv_ns: int, data: BookData) -> list[Message]:
         """The book, brought up to a newer fast book and a newer touch."""

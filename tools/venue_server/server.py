@@ -17,6 +17,8 @@ from tools.venue_server.frames import Frame, Programme
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.005
+HOLE_NS: Final = 8_000_000_000
+"""A tape that is silent for longer had lost its connection."""
 CATCH_UP_FRAMES: Final = 200
 """Frames sent before others get a turn, when frames are late."""
 
@@ -63,8 +65,8 @@ class VenueServer:
     """Plays a programme at `speed` times its own pace (0: as fast as the clients read).
 
     With `restamp` event times are moved so that the programme begins `delay_s` before now (at a higher speed the delay
-    must be as long as the programme, or it runs ahead of the clock); without it frames are sent untouched. Nothing is
-    played before `wait_for` streams have been subscribed to.
+    must be as long as the programme, or it runs ahead of the clock). Without it frames are sent untouched, and where a
+    tape has a hole the connections are cut, as they were. Nothing is played before `wait_for` streams are wanted.
     """
 
     def __init__(
@@ -82,8 +84,6 @@ class VenueServer:
         self.faults = Faults(seed)
         self.clients: set[Client] = set()
         self.raw = not restamp
-        self.paused = asyncio.Event()
-        self.paused.set()
         self.ended = asyncio.Event()
         self.sent = 0
         self.port = 0
@@ -156,15 +156,17 @@ class VenueServer:
     # --- playing ----------------------------------------------------------------------------------------------------
 
     async def _play(self) -> None:
-        while sum(len(client.streams) for client in self.clients) < self._wait_for:  # noqa: ASYNC110 - at the start only
-            await asyncio.sleep(POLL_S)
-        started, first_ns, shift_ms = time.monotonic(), 0, 0
+        await self._subscribed()
+        started, first_ns, last_ns, shift_ms = time.monotonic(), 0, 0, 0
         for number, frame in enumerate(self.programme.frames()):
             if not first_ns:
                 first_ns = frame.due_ns
                 shift_ms = self._shift_ms(first_ns)
             await self._wait(started, (frame.due_ns - first_ns) * 1e-9, number)
-            await self.paused.wait()
+            if self.raw and last_ns and frame.due_ns - last_ns > HOLE_NS:
+                self._cut()
+                await self._subscribed()
+            last_ns = frame.due_ns
             data = frame.data if self.raw else shifted(frame.data, shift_ms)
             self._protocol.observe(frame._replace(data=data))
             for sent in self.faults.send(self.now_s(), data):
@@ -180,14 +182,22 @@ class VenueServer:
         while True:
             self._run_script()
             if self.faults.take_cut():
-                for client in list(self.clients):
-                    client.cut()
+                self._cut()
             delay = started + due_s / self._speed - time.monotonic() if self._speed > 0 else 0.0
             if delay <= 0:
                 break
             await asyncio.sleep(min(delay, 0.05))
         if number % CATCH_UP_FRAMES == 0:
             await asyncio.sleep(0)
+
+    async def _subscribed(self) -> None:
+        while sum(len(client.streams) for client in self.clients) < self._wait_for:  # noqa: ASYNC110 - seldom
+            await asyncio.sleep(POLL_S)
+
+    def _cut(self) -> None:
+        for client in list(self.clients):
+            client.streams.clear()
+            client.cut()
 
     def _run_script(self) -> None:
         while self._script and self._script[0].at_s <= self.now_s():

@@ -21,9 +21,10 @@ GAP_ROUND_NS: Final = 5_000_000_000
 class LiveMarket(Tally):
     """Cuts a live market into the same rounds as a tape, without waiting for the frame that would close each.
 
-    The event clock is estimated as the newest event time plus the local time since it was received. It is behind the
-    venue by the delay of that frame, so it never passes what the venue may send next on the same path; a slower frame
-    joins a later round and keeps its own ts.
+    The event clock is estimated as the event time of the last frame plus the local time since it was received. It is
+    behind the venue by the delay of that frame, so it never passes what the venue may send next on the same path; a
+    slower frame joins a later round and keeps its own ts. The last frame counts, not the newest: were the venue's clock
+    to jump ahead and back again, time would stand still until it has caught up, and go on.
 
     * A round closes when data of a later window comes, or `grace_ms` after the estimate has passed its end.
     * A quiet market on a connection that is alive gets a round without data every `idle_ms`. While a whole connection
@@ -46,7 +47,7 @@ class LiveMarket(Tally):
         self._frames = 0
         self._heard_ns = 0  # when data last came
         self._idle_from_ns = 0  # when time last moved
-        self._clock = (0, 0)  # the newest event time, and when it was received
+        self._clock = (0, 0)  # event time of the last frame, and when it was received
         self._gap_reason = ""
         self._resumed_ts = 0
 
@@ -75,8 +76,7 @@ class LiveMarket(Tally):
                 f"the log of {self.market} is {(self._resumed_ts - newest) * 1e-9:.0f} s ahead of the venue: "
                 "use another data directory"
             )
-        if newest > self._clock[0]:
-            self._clock = (newest, now_ns)
+        self._clock = (newest, now_ns)
         self._heard_ns = self._idle_from_ns = now_ns
         self._gap_reason = ""
         self._take(self._builder.add(now_ns, self._frames, messages))
@@ -104,8 +104,8 @@ class LiveMarket(Tally):
 
     def event_ns(self, now_ns: int) -> int:
         """The estimated event time."""
-        newest, received_ns = self._clock
-        return newest + max(now_ns - received_ns, 0)
+        ts, received_ns = self._clock
+        return ts + max(now_ns - received_ns, 0)
 
     def _go_on(self, event_ns: int, now_ns: int, every_ns: int) -> None:
         if now_ns - self._idle_from_ns < every_ns:
