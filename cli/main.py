@@ -259,13 +259,44 @@ def verify(
 def _guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
     from replay.log_file import LogError
+    from services.quoter.strategy import StrategyError
     from shared.broker import BrokerError
     from shared.bus import BusError
+    from shared.tape import TapeError
 
     try:
         return work()
-    except (SettingsError, BusError, BrokerError, LogError, OSError) as error:
+    except (SettingsError, StrategyError, BusError, BrokerError, LogError, TapeError, ValueError, OSError) as error:
         raise _fail(error) from None
+
+
+@app.command()
+def replay(
+    tapes: Annotated[list[Path] | None, typer.Argument(help="recorded tapes; none: the synthetic market")] = None,
+    settings: SettingsFile = None,
+    source: Annotated[str | None, typer.Option(help="synthetic or tape")] = None,
+    assets: Annotated[
+        str | None, typer.Option(help="assets, separated by commas; all of the source if not given")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="seconds of event time after which the replay ends")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
+    fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay tapes as fast as the machine allows, with the numbers of a run; exit code 1 if a check failed."""
+    from cli.replay import run as run_replay
+
+    feed: dict[str, Any] = {"source": source or ("tape" if tapes else None), "duration_s": duration, "seed": seed}
+    feed["tapes"] = [str(path.resolve()) for path in tapes] if tapes else None
+    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
+    try:
+        tables = _with(load(settings).tables, overrides)
+        _check(tables)
+    except SettingsError as error:
+        raise _fail(error) from None
+    raise typer.Exit(_guarded(lambda: run_replay(tables, report, as_json)))
 
 
 @app.command()

@@ -8,6 +8,7 @@ book would hold the same.
 
 from numba import njit
 
+from replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
 from replay.hearing import (
     calibration_hears,
     close_round,
@@ -30,7 +31,7 @@ from services.outcome_tracker import kernel as tracker
 from services.quoter import kernel as quoter
 from shared import features as market_features
 from shared.book import apply
-from shared.events import GAP, LEVEL, MARK, PRINT, ROUND, Events
+from shared.events import GAP, MARK, PRINT, ROUND, Events
 from shared.records import Record, Records
 
 
@@ -40,9 +41,14 @@ def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, even
 
     `markets` is a MARKET of shape (1,).
     """
-    market = markets[0]
+    accounts, said, scratch = borrowed_accounts(accounts), borrowed_said(said), borrowed_scratch(scratch)
+    return fold(markets[0], accounts, said, scratch, borrowed(events), rounds)
+
+
+@njit(cache=True)
+def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
+    """As `run`, on arrays that are not counted."""
     progress, book = market.progress, market.book
-    # arrays are taken out of the tuples once: to take one out costs as much as an event
     exchanges, exchange_settings, out = accounts.exchange, accounts.exchange_settings, said.exchange
     trackers, tracker_settings = accounts.trackers, accounts.tracker_settings
     estimators, estimator_settings = accounts.estimators, accounts.estimator_settings
@@ -56,10 +62,10 @@ def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, even
         progress.row = row
         if progress.begun == 0:
             begin_round(market, accounts, said)
-        if max(event.ts, book.ts) >= progress.due_ts:
-            if not pass_time(market, exchanges, exchange_settings, event.ts, out):
-                return False
-        if event.kind == LEVEL and event.last == 0:
+        due = max(event.ts, book.ts) >= progress.due_ts
+        if due and not pass_time(market, exchanges, exchange_settings, event.ts, out):
+            return False
+        if event.last == 0:
             apply(book, event)
             continue
         if event.kind != ROUND:
@@ -193,10 +199,10 @@ def plan(progress: Record, exchange_market: Record, exchanges: Records) -> None:
 def has_room_for_a_round(progress: Record, out: Outbox) -> bool:
     """Whether every array can take what a round may say; counts what the exchange has said."""
     progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
+    full = 0
     for kind in range(COUNTS):
-        if progress.count[kind] > progress.limit[kind]:
-            return False
-    return True
+        full += progress.count[kind] > progress.limit[kind]
+    return full == 0
 
 
 @njit(cache=True)

@@ -143,7 +143,8 @@ class Folds(NamedTuple):
 
     def by_name(self) -> dict[str, Fold]:
         """The folds under the names of their services."""
-        return {name.replace("_", "-"): fold for name, fold in zip(self._fields, self, strict=True)}
+        folds: tuple[Fold, ...] = tuple(self)
+        return {name.replace("_", "-"): fold for name, fold in zip(self._fields, folds, strict=True)}
 
 
 def new_folds(settings: Settings, market: Market) -> Folds:
@@ -198,9 +199,13 @@ def accounts_of(folds: Folds, quoter_configs: list[QuoterConfig]) -> Accounts:
         folds.estimator.settings,
         folds.calibration.controllers,
         folds.calibration.settings,
-        folds.quoter.state()["quoters"],
+        _array(folds.quoter, "quoters"),
         np.concatenate([settings_of(config) for config in quoter_configs]),
     )
+
+
+def _array(fold: Fold, name: str) -> Any:
+    return fold.state()[name]
 
 
 def new_scratch(accounts: int) -> Scratch:
@@ -222,7 +227,7 @@ def hand_back(market: Records, folds: Folds) -> None:
         for name in ("book", "features"):
             if name in state:
                 state[name][...] = market[name]
-    folds.quoter.state()["book"]["ts"] = market["progress"]["quoter_ts"]
+    _array(folds.quoter, "book")["ts"] = market["progress"]["quoter_ts"]
 
 
 def room_per_round(accounts: int) -> Integers:

@@ -40,7 +40,8 @@ class Output(NamedTuple):
 class Round:
     """One closed round. `ts` is the event clock at its end, `previous_ts` at its start (0 in the first round).
 
-    `final` says that the source has ended: no round follows.
+    `final` says that the source has ended: no round follows. `events` is the market data as EVENT rows where the caller
+    has them already.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Round:
     said: tuple[Received, ...]
     market_data: tuple[Message, ...]
     final: bool = False
+    events: npt.NDArray[np.void] | None = None
 
     def of(self, kind: Kind, account: str) -> list[Message]:
         """What was said to one account in one kind, in the order of the log."""

@@ -22,6 +22,8 @@ class MarketData:
         instrument = instrument_of(round_)
         if instrument is not None and instrument.tick_size != self.book["tick_size"][0]:
             self._start(Grid(instrument))
+        if round_.events is not None:
+            return round_.events
         grid = self._current_grid()
         return empty_events() if grid is None else market_events(round_.market_data, grid)
 

@@ -1,0 +1,130 @@
+"""A market's session as one event array, and its cache: to parse a tape takes seconds, to map its array microseconds.
+
+A cache file is one line of JSON, padded to a page, and then the EVENT rows as they lie in memory. Its name holds the
+session and a fingerprint of the sources that made it, so that a changed tape, cut or parser never meets an old array.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from services.feed.config import FeedConfig
+from services.feed.publisher import until
+from services.feed.service import MarketSource, sources
+from shared.events import EVENT, ROUND, Events, Grid, market_events
+from shared.messages import Instrument
+from shared.subjects import Market
+
+PAGE: Final = 4096
+NS_PER_S: Final = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
+SOURCES: Final = ("services/feed", "shared/events.py", "shared/messages.py", "shared/tape.py")
+"""What decides how a tape becomes events."""
+
+
+class Session(NamedTuple):
+    """One market's whole session: events with their ROUND rows, and what the feed refused."""
+
+    market: Market
+    instrument: Instrument
+    session: str
+    events: Events
+    bad: dict[str, int]
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it has."""
+        return int(np.count_nonzero(self.events["kind"] == ROUND))
+
+
+class _Header(msgspec.Struct):
+    market: tuple[str, str]
+    instrument: Instrument
+    session: str
+    rows: int
+    bad: dict[str, int]
+
+
+def sessions(
+    config: FeedConfig, directory: Path | None = None, progress: Callable[[str, int], None] | None = None
+) -> Iterator[Session]:
+    """The sessions of the markets that the settings name, from the cache where it holds them.
+
+    `progress` is told the market and the rows so far. Raises what `sources` raises.
+    """
+    directory = cache_directory() if directory is None else directory
+    for source in sources(config):
+        path = directory / f"{source.market}-{source.session}-{config.duration_s:g}-{fingerprint()}.events"
+        found = _mapped(path)
+        if found is None:
+            found = _parsed(source, config, progress)
+            _keep(found, path)
+        yield found
+
+
+def cache_directory() -> Path:
+    """Where event arrays are kept: `papertrader` below the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "papertrader"
+
+
+@cache
+def fingerprint() -> str:
+    """A short hash of the sources that turn tapes into events."""
+    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for name in SOURCES:
+        path = root / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _parsed(source: MarketSource, config: FeedConfig, progress: Callable[[str, int], None] | None) -> Session:
+    grid, parts, rows = Grid(source.instrument), [], 0
+    rounds = (round_.messages for round_ in source.rounds())
+    for market_data, end in until(rounds, int(config.duration_s * NS_PER_S), config.round_ms * NS_PER_MS):
+        part = market_events((*market_data, end), grid)
+        parts.append(part)
+        rows += len(part)
+        if progress is not None:
+            progress(str(source.market), rows)
+    events = np.concatenate(parts) if parts else np.zeros(0, dtype=EVENT)
+    return Session(source.market, source.instrument, source.session, events, dict(source.bad))
+
+
+def _keep(session: Session, path: Path) -> None:
+    """Write the cache file; where that is not possible there is none."""
+    header = _Header(
+        market=(session.market.venue, session.market.asset),
+        instrument=session.instrument,
+        session=session.session,
+        rows=len(session.events),
+        bad=session.bad,
+    )
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(msgspec.json.encode(header).ljust(PAGE - 1) + b"\n")
+            session.events.tofile(file)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def _mapped(path: Path) -> Session | None:
+    try:
+        with path.open("rb") as file:
+            header = msgspec.json.decode(file.read(PAGE), type=_Header)
+        if path.stat().st_size != PAGE + header.rows * EVENT.itemsize:
+            return None
+        # copy-on-write: private to this process, shared with others as long as nobody writes
+        events: Any = np.memmap(path, dtype=EVENT, mode="c", offset=PAGE, shape=(header.rows,))
+    except (OSError, msgspec.DecodeError, ValueError):
+        return None
+    return Session(Market(*header.market), header.instrument, header.session, np.asarray(events), header.bad)
