@@ -173,6 +173,19 @@ class Bus:
             log.warning("bus: looking up %s again: %s", where, headers.get("Description", headers))
             await asyncio.sleep(0.25)
 
+    async def append_once(self, subject: str, payload: bytes, message_id: str) -> bool:
+        """Append to the log, without a second try; whether the log is known to have it."""
+        ack = await self._write(subject, payload, {"Nats-Msg-Id": message_id})
+        return ack is not None and ack.error is None
+
+    async def _write(self, subject: str, payload: bytes, headers: dict[str, str]) -> _PubAck | None:
+        try:
+            reply = await self.client.request(subject, payload, timeout=ACK_TIMEOUT_S, headers=headers)
+        except (TimeoutError, nats.errors.Error) as error:
+            log.warning("bus: writing %s was not acknowledged: %s", subject, str(error) or type(error).__name__)
+            return None
+        return _pub_ack.decode(reply.data)
+
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
         """Append to the log and return the sequence; tried until the log has it exactly once.
 
@@ -183,13 +196,10 @@ class Bus:
         if expected_last is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_last)
         while True:
-            try:
-                reply = await self.client.request(subject, payload, timeout=ACK_TIMEOUT_S, headers=headers)
-            except (TimeoutError, nats.errors.Error) as error:
-                log.warning("bus: writing %s again: %s", subject, str(error) or type(error).__name__)
+            ack = await self._write(subject, payload, headers)
+            if ack is None:
                 await asyncio.sleep(0.25)
                 continue
-            ack = _pub_ack.decode(reply.data)
             if ack.error is None:
                 return ack.seq
             if ack.error.get("err_code") != WRONG_LAST_SEQUENCE:

@@ -155,36 +155,34 @@ class Publisher:
     async def publish(self, market_data: Sequence[Message], end: RoundEnd) -> None:
         """Publish one round and wait for the log to have it whole and, unless it is live, for the folds to fold it."""
         end = msgspec.structs.replace(end, messages=len(market_data))
-        while not await self._publish_whole(market_data):
+        while not await self._publish_once(market_data, end):
             self.repeats += 1
             await self._discard(end)
-        await self._bus.append(self._round_subject, _encode(end), f"{self._session}|{end.round}")
         self.messages += len(market_data)
         self.rounds += 1
         self.last_ts, self.last_round = end.ts, end.round
         if not is_live(self._session):
             await self._barrier.wait(self._market, end.round)
 
-    async def _publish_whole(self, market_data: Sequence[Message]) -> bool:
-        """Whether the log has all of it: the connection stood from the first byte to the last one's acknowledgement.
+    async def _publish_once(self, market_data: Sequence[Message], end: RoundEnd) -> bool:
+        """Whether the log has the whole round for certain.
 
-        Only then may the marker follow: a fold that hears no market data could not tell that some is missing.
+        All of it is handed to the connection in one step with the marker last. So if the connection breaks, a marker
+        that arrived has its market data before it: a fold that hears no market data could not tell otherwise.
         """
-        if not market_data:
-            return True
         disconnects = self._bus.disconnects
-        *others, last = market_data
-        for message in others:
+        for message in market_data:
             await self._bus.publish(self._subject_of(message), _encode(message))
-        await self._bus.append(self._subject_of(last), _encode(last), f"{self._session}|{time.time_ns()}")
-        return self._bus.disconnects == disconnects
+        message_id = f"{self._session}|{end.round}|{self.repeats}"
+        acknowledged = await self._bus.append_once(self._round_subject, _encode(end), message_id)
+        return acknowledged and self._bus.disconnects == disconnects
 
     def _subject_of(self, message: Message) -> str:
         return subject(_kinds[type(message)], self._market)
 
     async def _discard(self, end: RoundEnd) -> None:
         """Say that what follows the last whole round will come again."""
-        marker = msgspec.structs.replace(end, round=self.last_round, ts=self.last_ts, discard=True)
+        marker = msgspec.structs.replace(end, round=self.last_round, ts=self.last_ts, final=False, discard=True)
         await self._bus.append(self._round_subject, _encode(marker), f"{self._session}|{time.time_ns()}")
 
 

@@ -148,10 +148,9 @@ def test_feed_killed_while_it_repeats_a_round_publishes_it_again(broker: Broker,
     """The discarding marker of a repeat must not pass for the round that it repeats."""
 
     class Dying(Publisher):
-        async def _publish_whole(self, market_data: Any) -> bool:
+        async def _publish_once(self, market_data: Any, end: RoundEnd) -> bool:
             if self.repeats:
                 raise SystemExit  # the process ends between the discarding marker and the repeat
-            await super()._publish_whole(market_data)
             return False
 
     async def work() -> None:

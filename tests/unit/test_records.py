@@ -65,7 +65,7 @@ def test_message_survives_the_way_over_the_wire(struct: type[m.Message], data: s
 def test_command_survives_the_way_over_the_wire_by_its_tag(struct: type[m.Message], data: st.DataObject) -> None:
     hints = get_type_hints(struct, include_extras=True)
     bounded = {"order_id": st.integers(1, 2**62 - 1), "p_fill": st.floats(0, 1), "p_adverse": st.none()}
-    fields = {name: bounded.get(name) or values(hints[name]) for name in struct.__struct_fields__}
+    fields = {name: bounded[name] if name in bounded else values(hints[name]) for name in struct.__struct_fields__}
     message = data.draw(st.builds(struct, **fields))
     assert msgspec.json.decode(msgspec.json.encode(message), type=m.Command) == message
 
