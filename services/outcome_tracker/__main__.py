@@ -8,7 +8,9 @@ from shared.runtime import Service, main
 SERVICE = Service(
     name="outcome-tracker",
     inputs=("md", "fills", "acks"),
-    make_fold=lambda settings, market: OutcomeTracker(market, settings.by_account("outcome_tracker", OutcomeTrackerConfig)),
+    make_fold=lambda settings, market: OutcomeTracker(
+        market, settings.by_account("outcome_tracker", OutcomeTrackerConfig)
+    ),
     metrics=METRICS,
     samples=samples,
 )
