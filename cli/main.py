@@ -259,14 +259,14 @@ def verify(
 def _guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
     from replay.log_file import LogError
-    from services.quoter.strategy import StrategyError
+    from replay.replay import ReplayError
     from shared.broker import BrokerError
     from shared.bus import BusError
     from shared.tape import TapeError
 
     try:
         return work()
-    except (SettingsError, StrategyError, BusError, BrokerError, LogError, TapeError, ValueError, OSError) as error:
+    except (BusError, BrokerError, LogError, ReplayError, TapeError, ValueError, OSError) as error:
         raise _fail(error) from None
 
 
@@ -297,6 +297,48 @@ def replay(
     except SettingsError as error:
         raise _fail(error) from None
     raise typer.Exit(_guarded(lambda: run_replay(tables, report, as_json)))
+
+
+@app.command()
+def sweep(
+    tapes: Annotated[list[Path] | None, typer.Argument(help="recorded tapes; none: the synthetic market")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="values to try, e.g. quoter.levels=1,2,3; may be given several times"),
+    ] = None,
+    settings: SettingsFile = None,
+    assets: Annotated[
+        str | None, typer.Option(help="assets, separated by commas; all of the source if not given")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="seconds of event time after which each replay ends")] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="draw so many variants at random, not the whole grid")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the random draw")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes (default: one per core)")] = None,
+    best: Annotated[
+        int, typer.Option(min=0, help="so many of the best variants are judged under every fill model")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Search settings over tapes: PnL per hour with its uncertainty, and whether it survives other fill models."""
+    import os
+
+    from cli.sweep import run as run_sweep
+    from replay.sweep import axes_of, variants_of, with_variant
+
+    feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
+    feed["tapes"] = [str(path.resolve()) for path in tapes] if tapes else None
+    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    try:
+        tables = _with(load(settings).tables, {"feed": feed})
+        axes = axes_of(change or [])
+        for variant in variants_of(axes, random, seed):
+            _check(with_variant(tables, variant))
+    except SettingsError as error:
+        raise _fail(error) from None
+    count = workers or os.cpu_count() or 1
+    raise typer.Exit(_guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
 
 
 @app.command()
