@@ -155,6 +155,8 @@ def test_two_own_orders_at_a_level_share_the_line() -> None:
     session.round(1500, prints(1450, "sell", (99.9, 13)))
     assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, pytest.approx(1))]
     assert session.ahead(2) == pytest.approx(15 - 12)
+    session.round(1600, book(1550, with_bid(2), ASKS))
+    assert session.ahead(2) == 2, "what we took of the print left the real book all the same"
 
 
 def test_one_print_never_fills_more_than_its_size() -> None:
