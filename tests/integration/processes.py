@@ -51,7 +51,7 @@ class ServiceProcess:
     def ended(self) -> tuple[int, str]:
         """Its exit code and what it said, once it has ended."""
         try:
-            said = self._process.communicate(timeout=30)[1]
+            said = self._process.communicate(timeout=60)[1]
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()

@@ -20,7 +20,7 @@ def test_connecting_to_nobody_is_refused_in_time_with_a_remedy() -> None:
 
     started = time.monotonic()
     bounded(work())
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_connecting_waits_for_a_broker_that_starts_a_little_later(broker: Broker) -> None:

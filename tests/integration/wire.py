@@ -11,7 +11,7 @@ from shared.broker import Broker
 from shared.bus import Bus
 from shared.subjects import STREAM
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 MAX_BYTES = 64 * 2**20
 
 
@@ -35,7 +35,7 @@ async def connected(broker: Broker, name: str = "test") -> AsyncIterator[Bus]:
         await bus.close()
 
 
-def bounded(work: Coroutine[Any, Any, None], seconds: float = 60.0) -> None:
+def bounded(work: Coroutine[Any, Any, None], seconds: float = 150.0) -> None:
     """Run a test's coroutine; a test that hangs fails."""
     asyncio.run(asyncio.wait_for(work, seconds))
 

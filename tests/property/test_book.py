@@ -86,7 +86,7 @@ def fold(book: Records, message: Message) -> None:
         apply(book[0], event)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.lists(messages(NEAR), max_size=20))
 def test_book_near_the_market_is_the_dictionary(session: list[Message]) -> None:
     book, bids, asks = new_book(), Side(), Side()
@@ -103,7 +103,7 @@ def test_book_near_the_market_is_the_dictionary(session: list[Message]) -> None:
         assert np.array_equal(mid_of(book[0]), mid, equal_nan=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.lists(messages(FAR), max_size=12))
 def test_best_prices_are_those_of_the_levels_held_wherever_the_window_slides(session: list[Message]) -> None:
     book = new_book()
