@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test lint unit integration docs clean
+.PHONY: help setup run test test-long lint unit integration docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,11 @@ lint: setup  ## ruff and mypy --strict
 unit: setup  ## the fast tests
 	$(BIN)/pytest -q tests/unit tests/property
 
-test: lint  ## lint and every test
-	$(BIN)/pytest -q
+test: lint  ## lint and every test but the long ones
+	$(BIN)/pytest -q -m "not long"
+
+test-long: setup  ## chaos, scaling, whole tapes
+	$(BIN)/pytest -q -m long
 
 docs: setup  ## generate the reference pages of settings, subjects and metrics
 	$(BIN)/python -m docs.generate

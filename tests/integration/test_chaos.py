@@ -56,7 +56,7 @@ def _hit(victim: ServiceProcess, chance: random.Random) -> None:
     os.kill(victim.pid, signal.SIGCONT)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_frozen_folds_lose_and_double_nothing(tmp_path: Path, tape_dir: Path) -> None:
     """Three workers of each fold on a real tape: every message once, byte for byte as undisturbed."""
     tables = {

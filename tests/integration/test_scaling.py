@@ -99,7 +99,7 @@ async def _scale_out_and_in(supervisor: Supervisor) -> None:
     assert all("gave up" in process.log_tail() for process in more if "owns" in process.log_tail())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_scaling_out_and_in_moves_markets_without_loss(tmp_path: Path) -> None:
     """1 → 3 → 1 workers of fill-sim: the hand-over takes less than a second and the fills are the same."""
     _, alone = _run(tmp_path / "alone", scale=False)

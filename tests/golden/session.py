@@ -1,0 +1,53 @@
+"""Folds a whole tape without a bus and reduces it to numbers; run as a module it writes them for the test."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from replay.composition import Composition
+from services.feed.config import FeedConfig
+from services.feed.publisher import until
+from services.feed.service import sources
+from services.monitor.service import Monitor
+from services.monitor.summary import account_summary
+from shared.config import Settings
+from shared.messages import Fill
+
+FOLDER: Final = Path(__file__).parent
+SESSIONS: Final = {
+    "wlfi-queue": ("hyperliquid-20250904-WLFI.gz", {}),
+    "btcusdt-flat": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "flat"}}),
+    "btcusdt-queue": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "queue"}}),
+    "btcusdt-through": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "through"}}),
+}
+
+
+def numbers(tape: Path, tables: dict[str, Any]) -> dict[str, Any]:
+    """Every number of the summary, and a hash over all fills."""
+    config = FeedConfig(source="tape", tapes=(tape,))
+    source = sources(config)[0]
+    composition = Composition(Settings(tables), source.market)
+    fills = hashlib.sha256()
+    rounds = (round_.messages for round_ in source.rounds())
+    for spoken in composition.run(until(rounds, 0, config.round_ms * 1_000_000)):
+        if isinstance(spoken.output.message, Fill):
+            fills.update(msgspec.json.encode(spoken.output.message))
+    monitor = composition.folds["monitor"]
+    assert isinstance(monitor, Monitor)
+    summary = account_summary(monitor, "main")
+    return {**summary, "fills_sha256": fills.hexdigest()}
+
+
+def main(tapes: Path) -> None:
+    """Write the numbers of every session."""
+    for name, (tape, tables) in SESSIONS.items():
+        found = numbers(tapes / tape, tables)
+        (FOLDER / f"{name}.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
