@@ -176,4 +176,5 @@ def dashboard() -> Any:
         "paper-market",
         "One market in detail: choose it above.",
         {"Quotes": quotes, "Learning": learning, "Why no fill?": reasons},
+        one_asset=True,
     )

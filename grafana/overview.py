@@ -80,7 +80,7 @@ def dashboard() -> Any:
             "Alerts",
             "Alerts over time: one row per alert that fires, or none.",
             Query(FIRING, "{{alertname}}"),
-            {0: ("quiet", GREEN), 1: ("firing", RED), 2: ("firing twice", RED), 3: ("firing", RED)},
+            {0: ("quiet", GREEN), 1: ("firing", RED)},
             height=6,
         ),
     ]

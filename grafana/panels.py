@@ -160,7 +160,9 @@ def prometheus_table() -> Any:
     return PromQueryFormat.TABLE
 
 
-def board(title: str, uid: str, description: str, sections: Mapping[str, Iterable[Any]]) -> dashboard.Dashboard:
+def board(
+    title: str, uid: str, description: str, sections: Mapping[str, Iterable[Any]], *, one_asset: bool = False
+) -> dashboard.Dashboard:
     """A dashboard: rows of panels under headings, the four variables, hand-overs and gaps as annotations."""
     built = (
         dashboard.Dashboard(title)
@@ -174,7 +176,7 @@ def board(title: str, uid: str, description: str, sections: Mapping[str, Iterabl
         .timezone("utc")
         .with_variable(dashboard.DatasourceVariable("datasource").label("data source").type("prometheus"))
         .with_variable(_variable("venue", "label_values(paper_mid, venue)"))
-        .with_variable(_variable("asset", 'label_values(paper_mid{venue=~"$venue"}, asset)'))
+        .with_variable(_variable("asset", 'label_values(paper_mid{venue=~"$venue"}, asset)', several=not one_asset))
         .with_variable(_variable("account", f"label_values(paper_equity{{{MARKET}}}, account)"))
         .annotation(
             _annotation("gap", f"sum by (venue, asset) (increase(paper_feed_gaps_total{{{MARKET}}}[1m])) > 0", RED)
@@ -195,19 +197,19 @@ def board(title: str, uid: str, description: str, sections: Mapping[str, Iterabl
     return built
 
 
-def _variable(name: str, query: str) -> dashboard.QueryVariable:
-    return (
+def _variable(name: str, query: str, several: bool = True) -> dashboard.QueryVariable:
+    variable = (
         dashboard.QueryVariable(name)
         .label(name)
         .datasource(DATASOURCE)
         .query(query)
-        .multi(True)
-        .include_all(True)
-        .all_value(".*")
-        .current(models.VariableOption(text="All", value="$__all"))
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
     )
+    if several:
+        all_of_them = models.VariableOption(text="All", value="$__all")
+        variable.multi(True).include_all(True).all_value(".*").current(all_of_them)
+    return variable
 
 
 def _annotation(name: str, expression: str, color: str) -> dashboard.AnnotationQuery:

@@ -14,7 +14,8 @@ CHECKS: Final = (
     f'+ max by ({BY_ACCOUNT}, check) (paper_check{{{ACCOUNT},state="waiting"}})'
 )
 FIRING: Final = (
-    'count by (alertname) (ALERTS{alertstate="firing"}) or label_replace(vector(0), "alertname", "no alert", "", "")'
+    '(sum by (alertname) (ALERTS{alertstate="firing"}) > bool 0) '
+    'or (label_replace(vector(0), "alertname", "no alert", "", "") unless on () count(ALERTS{alertstate="firing"}))'
 )
 
 
@@ -34,9 +35,7 @@ def per_quarter(counter: str, by: str, selector: str = ACCOUNT) -> str:
 
 
 def mean_markout(horizon: str) -> str:
-    """Mean markout of an hour's fills by horizon, bp."""
+    """Mean markout of an hour's fills by horizon, bp. The sum may fall, so it is no counter: hence delta."""
     select = f'{ACCOUNT},horizon=~"{horizon}"'
-    total, count = (
-        f"sum by (horizon) (increase(paper_markout_bps_{part}{{{select}}}[1h]))" for part in ("sum", "count")
-    )
+    total, count = (f"sum by (horizon) (delta(paper_markout_bps_{part}{{{select}}}[1h]))" for part in ("sum", "count"))
     return f"{total} / ({count} > 0)"

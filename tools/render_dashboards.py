@@ -92,14 +92,14 @@ def chart(panel: Panel, answers: list[list[Series]]) -> Iterator[str]:
     times = [time for series in found for time, _ in series.points]
     low, high = defaults.get("min", min(values)), defaults.get("max", max(values))
     span, duration = (high - low) or 1.0, (max(times) - min(times)) or 1.0
-    unit = defaults.get("unit", "none")
+    unit, points = defaults.get("unit", "none"), bool(panel.spec["fieldConfig"].get("overrides"))
     yield '<svg viewBox="0 0 400 100" preserveAspectRatio="none" style="width:100%;height:calc(100% - 62px)">'
     for index, series in enumerate(found):
         color = COLORS[index % len(COLORS)]
         spots = [
             ((time - min(times)) / duration * 400, 98 - (value - low) / span * 96) for time, value in series.points
         ]
-        if series.legend.endswith("fill"):
+        if points and series.legend.endswith("fill"):
             yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.6" fill="{color}"/>' for x, y in spots)
         else:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
