@@ -152,7 +152,7 @@ def test_two_own_orders_at_a_level_share_the_line() -> None:
     session.round(1300, book(1210, with_bid(15), ASKS))
     session.round(1400, said=(place(1300, 2, "buy", 99.9, 1),))
     assert (session.ahead(1), session.ahead(2)) == (10, 15)
-    session.round(1500, prints(1450, "sell", (99.9, 13)))
+    session.round(1500, book(1420, with_bid(15), ASKS), prints(1450, "sell", (99.9, 13)))
     assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, pytest.approx(1))]
     assert session.ahead(2) == pytest.approx(15 - 12)
     session.round(1600, book(1550, with_bid(2), ASKS))
