@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from services.calibration.config import CalibrationConfig
 from services.calibration.service import Calibration
-
 from services.estimator.config import EstimatorConfig
 from services.estimator.service import Estimator
 from services.fill_sim.config import FillSimConfig
@@ -58,11 +57,11 @@ MEMBERS: Final[Mapping[str, Member]] = {
 
 
 class Spoken(NamedTuple):
-    """What a service said in a round; `index` is the place among all that it said in it."""
+    """What a service said in a round; `place` counts what it said in it."""
 
     service: str
     round: int
-    index: int
+    place: int
     output: Output
 
 
