@@ -1,11 +1,13 @@
 """All sections together: check them before a run, compile their kernels."""
 
 import importlib
+import shutil
 from typing import Any, Final
 
 from rich.console import Console
 
 from services.feed.config import FeedConfig
+from shared import kernel_cache
 from shared.compiled import warm
 from shared.config import ACCOUNTS, Settings
 from shared.runtime import BusConfig, Service
@@ -32,9 +34,13 @@ def check_all(settings: Settings) -> None:
 
 
 def warm_all(console: Console) -> None:
-    """Compile and cache the kernels of every fold."""
+    """Compile and cache the kernels of every fold, and forget those of other sources."""
     settings = Settings({})
     for name in FOLDS:
         service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
         console.print(f"compiling {service.name} …")
         warm(service.make_fold(settings, Market("warm", "up")))
+    current = kernel_cache()
+    for other in current.parent.iterdir():
+        if other.is_dir() and other.name != current.name and len(other.name) == len(current.name):
+            shutil.rmtree(other, ignore_errors=True)
