@@ -5,7 +5,7 @@ An adapter turns the raw frames of one connection into messages. It is pure: liv
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Annotated, Final, Protocol, TypeAlias
 
 import msgspec
@@ -62,11 +62,27 @@ class Adapter(Protocol):
 
 
 class Guard:
-    """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns."""
+    """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns.
 
-    __slots__ = ("bad", "clock", "ignored", "is_new", "mid", "recv_ns", "strikes", "time_strikes")
+    `forget` is called when that clock no longer holds: it drops the times of all channels.
+    """
+
+    __slots__ = (
+        "back_strikes",
+        "bad",
+        "clock",
+        "forget",
+        "ignored",
+        "is_new",
+        "mid",
+        "recv_ns",
+        "strikes",
+        "time_strikes",
+    )
 
     def __init__(self, bad: Counter[str], ignored: Counter[str]) -> None:
+        self.forget: Callable[[], None] = lambda: None
+        self.back_strikes = 0
         self.bad = bad
         self.ignored = ignored
         self.clock = 0
@@ -79,16 +95,22 @@ class Guard:
     def reconnected(self) -> None:
         """Begin anew: nobody knows how far price and time have gone since."""
         self.mid = 0.0
+        self.clock = 0
         self.is_new = True
+        self.forget()
 
     def accepts_time(self, ts: int, channel_ts: int, recv_ns: int) -> bool:
         """Whether `ts` may follow `channel_ts`, the last one of its channel; moves the clock if so.
 
         From one frame to the next the clock may not gain more than ten seconds on the receive clock; the first one of
-        a connection may not be ahead of it by more than a minute.
+        a connection may not be ahead of it by more than a minute. A clock that is refused again and again is right.
         """
         if ts < channel_ts:
-            return self.refuse("time_went_back")
+            self.back_strikes += 1
+            if self.back_strikes < MAX_STRIKES:
+                return self.refuse("time_went_back")
+            self.clock, self.is_new = 0, True
+            self.forget()
         waited = max(recv_ns - self.recv_ns, 0)
         latest = recv_ns + MAX_AHEAD_NS if self.is_new else self.clock + waited + MAX_TIME_JUMP_NS
         if ts > latest and self.time_strikes + 1 < MAX_STRIKES:
@@ -98,6 +120,8 @@ class Guard:
         self.recv_ns = recv_ns
         self.time_strikes = 0
         self.is_new = False
+        if channel_ts:
+            self.back_strikes = 0
         return True
 
     def accepts_touch(self, bid: float | None, ask: float | None) -> bool:

@@ -53,6 +53,7 @@ class Asset:
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        guard.forget = self._forget_times
         self.buffer: deque[Difference] = deque(maxlen=BUFFERED_DIFFERENCES)
         self.last_id = 0  # update id up to which the book is known, 0 while it is not
         self.joined = False  # whether a difference has followed the snapshot
@@ -61,6 +62,10 @@ class Asset:
         self.ticker_id = 0
         self.trade_id = -1
         self.print_type: type[Print] | type[AggregatePrint] | None = None
+
+    def _forget_times(self) -> None:
+        self.depth_ts = 0
+        self.ticker = None
 
     def touch(self, recv_ns: int, ticker: Ticker) -> list[Message]:
         """The best bid and ask, unless the book is newer."""

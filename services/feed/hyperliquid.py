@@ -125,6 +125,7 @@ class Asset:
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        guard.forget = self._forget_times
         self.book_ts = 0  # of the newest book, fast or deep
         self.deep_ts = 0
         self.fast: Book | None = None
@@ -134,10 +135,12 @@ class Asset:
 
     def reconnected(self) -> None:
         """Wait for a new first book: prints older than it belong to the time before."""
-        self.first_book_ts = 0
+        self.guard.reconnected()
+
+    def _forget_times(self) -> None:
+        self.book_ts = self.deep_ts = self.first_book_ts = 0
         self.bbo = None
         self.fast = None
-        self.guard.reconnected()
 
     def book(self, recv_ns: int, data: BookData) -> list[Message]:
         """The book, brought up to a newer fast book and a newer touch."""

@@ -253,3 +253,13 @@ def test_clock_that_jumped_is_believed_after_twenty_frames(adapter: HyperliquidA
     found = [adapter.frame(RECV, bbo(T0 + 20_000 + step, ("99.0", "1"), ("101.0", "1"))) for step in range(20)]
     assert [len(messages) for messages in found] == [0] * 19 + [1]
     assert adapter.bad["BTC"] == {"time_jumped": 19}
+
+
+def test_clock_that_ran_ahead_is_given_up_after_twenty_frames_of_an_older_time(adapter: HyperliquidAdapter) -> None:
+    adapter.frame(RECV, book(T0 + 30_000, levels(("99.0", "1")), levels(("101.0", "1"))))
+    adapter.frame(RECV, bbo(T0 + 30_000, ("99.0", "1"), ("101.0", "1")))
+    found = [adapter.frame(RECV, bbo(T0 + step, ("99.0", "1"), ("101.0", "1"))) for step in range(21)]
+    assert [len(messages) for messages in found] == [0] * 19 + [1, 1]
+    assert adapter.bad["BTC"] == {"time_went_back": 19}
+    ((_, book_),) = adapter.frame(RECV, book(T0 + 30, levels(("98.0", "1")), levels(("101.0", "1"))))
+    assert book_.ts == (T0 + 30) * MS
