@@ -105,8 +105,20 @@ def _workers(options: list[str]) -> dict[str, int]:
 
 
 @app.command()
-def doctor(url: MonitorUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
+def doctor(
+    url: MonitorUrl = DEFAULT_URL,
+    source: Annotated[
+        str | None, typer.Option(help="examine the connection to a live venue instead: hyperliquid or binance")
+    ] = None,
+    assets: Annotated[str | None, typer.Option(help="with --source: the assets to ask for")] = None,
+    venue_url: VenueUrl = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
+    if source is not None:
+        _examine(settings, source, assets, venue_url, as_json)
+        return
     try:
         summary = fetch_json(url, "/api/summary")
     except MonitorError as error:
@@ -121,6 +133,18 @@ def doctor(url: MonitorUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
     else:
         Console().print("No market data yet: is the feed running? Its log says what it waits for.")
     if show.failed(summary) or not summary["markets"]:
+        raise typer.Exit(1)
+
+
+def _examine(settings: Path | None, source: str, assets: str | None, venue_url: str | None, as_json: bool) -> None:
+    from cli.venues import diagnose
+
+    assets = assets or ("BTCUSDT" if source == "binance" else "BTC")
+    try:
+        sound = diagnose(_live_settings(settings, source, assets, venue_url), as_json)
+    except (SettingsError, ValueError) as error:
+        raise _fail(error) from None
+    if not sound:
         raise typer.Exit(1)
 
 

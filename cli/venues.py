@@ -1,15 +1,20 @@
 """The commands that talk to a live venue or turn tapes into something else."""
 
 import asyncio
+import logging
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import orjson
 from rich.console import Console
+from rich.markup import escape
 
 from services.feed.config import FeedConfig
 from services.feed.convert import FORMATS, convert
+from services.feed.live.diagnosis import diagnose as steps_of
 from services.feed.live.session import LiveSession
 from services.feed.live.venues import live_venue
 from services.feed.recorder import Recorder
@@ -45,6 +50,28 @@ async def _record(config: FeedConfig, directory: Path) -> None:
 
     await record_live(config, live_venue(config), directory, stop, tell)
     progress.print(f"recorded into {directory}; what was missed is in {directory / 'manifest.json'}", highlight=False)
+
+
+def diagnose(config: FeedConfig, as_json: bool) -> bool:
+    """Print every step of the way to a venue's data; whether none failed."""
+    return asyncio.run(_diagnose(config, as_json))
+
+
+async def _diagnose(config: FeedConfig, as_json: bool) -> bool:
+    marks = {"pass": "[green]✓[/green]", "warn": "[yellow]![/yellow]", "fail": "[red]✗[/red]"}
+    logging.disable(logging.WARNING)  # the steps say it better
+    out, steps = Console(), []
+    async for step in steps_of(config, live_venue(config)):
+        steps.append(step)
+        if not as_json:
+            out.print(
+                f"{marks[step.state]} {escape(step.name)}: {escape(step.finding)}", highlight=False, soft_wrap=True
+            )
+            if step.remedy:
+                out.print(f"    {escape(step.remedy)}", style="dim", highlight=False, soft_wrap=True)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps({"steps": [step._asdict() for step in steps]}) + b"\n")
+    return all(step.state != "fail" for step in steps)
 
 
 def convert_tapes(tapes: Sequence[Path], form: str, directory: Path) -> list[Path]:

@@ -73,7 +73,7 @@ class BinanceLive:
     def __init__(self, config: FeedConfig) -> None:
         self.adapter = BinanceAdapter(frozenset(config.assets))
         self._socket = f"ws{(config.venue_url or SOCKET_URL).rstrip('/').removeprefix('http')}"
-        self._rest = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
+        self.rest_url = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """Tick, lot and least notional of the symbols."""
@@ -82,7 +82,7 @@ class BinanceLive:
         most = MAX_STREAMS // len(PUBLIC)
         if len(assets) > most:
             raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
-        info = await ask(http, f"{self._rest}/fapi/v1/exchangeInfo", _exchange_info)
+        info = await ask(http, f"{self.rest_url}/fapi/v1/exchangeInfo", _exchange_info)
         trading = (symbol for symbol in info.symbols if symbol.status == "TRADING")
         return choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
 
@@ -109,7 +109,7 @@ class BinanceLive:
     async def _fetch_snapshot(self, http: aiohttp.ClientSession, symbol: str, hear: Callable[[bytes], None]) -> None:
         query = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
         try:
-            async with http.get(f"{self._rest}/fapi/v1/depth", params=query) as response:
+            async with http.get(f"{self.rest_url}/fapi/v1/depth", params=query) as response:
                 if response.status in (418, 429):
                     wait_s = float(response.headers.get("Retry-After", "30"))
                     log.warning("the venue asks for no more requests for %.0f s", wait_s)

@@ -84,7 +84,7 @@ class HyperliquidLive:
     def __init__(self, config: FeedConfig) -> None:
         self.adapter = HyperliquidAdapter(frozenset(config.assets))
         url = (config.venue_url or URL).rstrip("/")
-        self._rest = (config.venue_rest_url or url).rstrip("/")
+        self.rest_url = (config.venue_rest_url or url).rstrip("/")
         self._socket = f"ws{url.removeprefix('http')}/ws"
         self._deep = config.live.deep_book
 
@@ -104,7 +104,7 @@ class HyperliquidLive:
 
     async def _perpetuals(self, http: aiohttp.ClientSession, dex: str) -> dict[str, Instrument]:
         body = {"type": "metaAndAssetCtxs", **({"dex": dex} if dex else {})}
-        meta, prices = await ask(http, f"{self._rest}/info", _perpetuals, body)
+        meta, prices = await ask(http, f"{self.rest_url}/info", _perpetuals, body)
         return _rules(
             (item.name, item.size_decimals, price.mark_price, PERPETUAL_DECIMALS)
             for item, price in zip(meta.universe, prices, strict=False)
@@ -112,7 +112,7 @@ class HyperliquidLive:
         )
 
     async def _spot(self, http: aiohttp.ClientSession) -> dict[str, Instrument]:
-        meta, prices = await ask(http, f"{self._rest}/info", _spot, {"type": "spotMetaAndAssetCtxs"})
+        meta, prices = await ask(http, f"{self.rest_url}/info", _spot, {"type": "spotMetaAndAssetCtxs"})
         size_decimals = {token.index: token.size_decimals for token in meta.tokens}
         price_of = {price.coin: price.mark_price for price in prices}
         return _rules(

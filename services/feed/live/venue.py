@@ -48,6 +48,11 @@ class LiveVenue(Protocol):
         """What reads the venue's frames."""
         ...
 
+    @property
+    def rest_url(self) -> str:
+        """The address that REST requests go to."""
+        ...
+
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """The trading rules of the assets; raises LiveError for one that the venue does not trade."""
         ...
