@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WARM := $(VENV)/.warm
 
-.PHONY: help setup run test test-long lint unit integration docs clean
+.PHONY: help setup run test test-long test-compose lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,26 @@ test: lint  ## lint and every test but the long ones
 
 test-long: setup  ## chaos, scaling, whole tapes
 	$(BIN)/pytest -q -m long
+
+test-compose: setup  ## the whole stack on a real Docker engine, from build to break and repair (root)
+	$(BIN)/python -m tests.compose.e2e
+
+up:  ## the whole system in containers, with Prometheus, Alertmanager and Grafana
+	docker compose up --build --detach --wait
+	@echo "page http://127.0.0.1:8080  Grafana http://127.0.0.1:3000  Prometheus http://127.0.0.1:9090"
+
+down:  ## stop the containers; log, accounts and checkpoints stay
+	docker compose down
+
+logs:  ## follow the containers' logs
+	docker compose logs --follow --tail 100
+
+dashboards: setup  ## generate the Grafana dashboards
+	$(BIN)/python -m grafana.generate
+
+lock:  ## pin the dependencies anew (needs uv)
+	uv pip compile -q pyproject.toml --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements.lock
+	uv pip compile -q pyproject.toml --extra dev --extra grafana --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements-dev.lock
 
 docs: setup  ## generate the reference pages of settings, subjects and metrics
 	$(BIN)/python -m docs.generate
