@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cli import show
 from cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
-from services.feed.config import LIVE_SOURCES, FeedConfig
+from services.feed.config import OWN_ADAPTERS, FeedConfig
 from shared.config import Settings, SettingsError, load
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ def run(
     duration: Annotated[float | None, typer.Option(help="seconds of event time after which the run ends")] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
     fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    exchange: Annotated[str | None, typer.Option(help="with --source ccxt: the exchange, e.g. okx")] = None,
     venue_url: VenueUrl = None,
     data_dir: Annotated[Path | None, typer.Option(help="keep log and checkpoints here, and go on from them")] = None,
     nats: Annotated[str | None, typer.Option(help="URL of a broker to use instead of an embedded one")] = None,
@@ -59,7 +60,7 @@ def run(
     from cli.run import run as run_system
 
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
-    feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url}
+    feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url, "exchange": exchange}
     feed["tapes"] = [str(path.resolve()) for path in tape] if tape else None
     feed["assets"] = _names(assets)
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
@@ -172,8 +173,8 @@ def _live_settings(
     """The feed's settings for one of the commands that talk to a live venue; raises SettingsError."""
     feed = {"source": source, "assets": _names(assets), "venue_url": venue_url, "duration_s": duration}
     config = Settings(_with(load(settings).tables, {"feed": feed})).section("feed", FeedConfig)
-    if config.source not in LIVE_SOURCES:
-        raise SettingsError(f"--source {source} is not live: known are {', '.join(LIVE_SOURCES)}")
+    if config.source not in OWN_ADAPTERS:
+        raise SettingsError(f"--source {source}: known are {' and '.join(OWN_ADAPTERS)}")
     return config
 
 

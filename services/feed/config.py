@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-LIVE_SOURCES: Final = ("hyperliquid", "binance", "ccxt")
+OWN_ADAPTERS: Final = ("hyperliquid", "binance")
+LIVE_SOURCES: Final = (*OWN_ADAPTERS, "ccxt")
 
 
 class SyntheticAsset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,6 +111,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     first_barrier_timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="the same for a fold that has not yet answered at all, s")
     ] = 120.0
+    exchange: Annotated[str, Meta(description="the exchange's id at ccxt, for source 'ccxt'")] = ""
     venue_url: Annotated[
         str,
         Meta(

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from services.feed.adapter import Adapter
 from services.feed.binance import BinanceAdapter
+from services.feed.ccxt import CcxtAdapter
 from services.feed.hyperliquid import HyperliquidAdapter
 from services.feed.kernel import RoundBuilder
 from shared.messages import Bbo, Book, Context, Depth, Instrument, Message, Trades
 from shared.tape import TapeError, read_tape
 
-ADAPTERS: list[Callable[[], Adapter]] = [HyperliquidAdapter, BinanceAdapter]
+ADAPTERS: list[Callable[[], Adapter]] = [HyperliquidAdapter, BinanceAdapter, CcxtAdapter]
 RECV = 1_757_015_216_400_000_000
 HYPERLIQUID = [
     b'{"channel":"l2Book","data":{"coin":"BTC","time":1757015216000,"levels":'
@@ -37,7 +38,12 @@ BINANCE = [
     b'"X":"MARKET","m":true}}',
     b'{"stream":"x","data":{"e":"markPriceUpdate","E":1757015216004,"s":"BTCUSDT","p":"100","i":"100","r":"0.0001"}}',
 ]
-FRAMES = HYPERLIQUID + BINANCE
+CCXT = [
+    b'{"kind":"book","asset":"BTC","time":1757015216000,"bids":[[99.0,1.0]],"asks":[[101.0,2.0]]}',
+    b'{"kind":"trades","asset":"BTC","prints":[{"id":"7","time":1757015216003,"price":99.0,"size":0.1,"side":"buy"}]}',
+    b'{"kind":"funding","asset":"BTC","rate":0.00001,"mark_price":100.0,"index_price":null}',
+]
+FRAMES = HYPERLIQUID + BINANCE + CCXT
 SPLICES = st.sampled_from(
     [
         b"",

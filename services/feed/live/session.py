@@ -18,6 +18,7 @@ from services.feed.live.market import LiveMarket
 from services.feed.live.venue import LiveVenue
 from shared.messages import Instrument, Message
 from shared.subjects import Market, token
+from shared.tape import DISCONNECTED
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +61,12 @@ class LiveSession:
             Connection(http, line, config.live, budget, self.hear, lambda line=line: self._lost(line.assets))  # type: ignore[misc]
             for line in venue.lines(list(instruments))
         ]
-        self._lines = [
-            (connection, [self.markets[asset] for asset in connection.line.assets], sorted(connection.line.assets))
-            for connection in self.connections
+        self._heard_at = 0.0
+        self._lines: list[tuple[Connection | None, list[str]]] = [
+            (connection, sorted(connection.line.assets)) for connection in self.connections
         ]
+        if not self.connections:
+            self._lines = [(None, list(self.markets))]
 
     async def run(self) -> None:
         """Follow the markets until cancelled."""
@@ -76,6 +79,10 @@ class LiveSession:
     def hear(self, frame: bytes) -> None:
         """Take a frame that was received now."""
         now_ns = self.clock.now_ns()
+        self._heard_at = time.monotonic()
+        if frame.startswith(DISCONNECTED):
+            self._lost(frozenset(self.markets))
+            return
         if self._tap is not None:
             self._tap(self.venue.asset_of(frame), now_ns, frame)
         found = self.venue.adapter.frame(now_ns, frame)
@@ -109,11 +116,10 @@ class LiveSession:
             await asyncio.sleep(STEP_S)
             now_ns = self.clock.now_ns()
             monotonic = time.monotonic()
-            for connection, markets, assets in self._lines:
-                alive = connection.up and monotonic - connection.heard_at < ALIVE_S
-                silent = [
-                    asset for asset, market in zip(assets, markets, strict=True) if market.pass_time(now_ns, alive)
-                ]
+            for connection, assets in self._lines:
+                heard_at = self._heard_at if connection is None else connection.heard_at
+                alive = (connection is None or connection.up) and monotonic - heard_at < ALIVE_S
+                silent = [asset for asset in assets if self.markets[asset].pass_time(now_ns, alive)]
                 if silent:
                     self.venue.adapter.reconnected(silent)
 
