@@ -26,7 +26,7 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         SyntheticAsset(name="SYN1", price=60_000.0, tick_size=1.0, lot_size=1e-5),
         SyntheticAsset(name="SYN2", price=2.5, tick_size=1e-5, lot_size=0.1),
     )
-    duration_s: Annotated[float, Meta(gt=0, le=30 * 86_400, description="length of the session, s")] = 1_800.0
+    duration_s: Annotated[float, Meta(gt=0, le=30 * 86_400, description="length of the session, s")] = 300.0
     start_ts: Annotated[int, Meta(ge=0, le=4 * 10**18, description="event time at the start, ns UTC")] = (
         1_767_225_600_000_000_000
     )
@@ -107,10 +107,10 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
     barrier_timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="how long to wait for a fold before going on without it, s")
-    ] = 10.0
+    ] = 60.0
     first_barrier_timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="the same for a fold that has not yet answered at all, s")
-    ] = 120.0
+    ] = 1_800.0
     exchange: Annotated[str, Meta(description="the exchange's id at ccxt, for source 'ccxt'")] = ""
     venue_url: Annotated[
         str,

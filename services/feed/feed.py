@@ -122,13 +122,16 @@ class Feed:
 
     def _health(self, found: MarketSource | LiveMarket) -> MarketHealth:
         publisher = self.publishers[found.market]
+        bad = dict(found.bad)
+        if absences := self.barrier.absences_of[str(found.market)]:
+            bad["fold_not_waited_for"] = absences  # from there on another run may differ
         return MarketHealth(
             round=publisher.last_round,
             ts=publisher.last_ts,
             checkpoint_ts=0,
             checkpoint_loads=True,
             checkpoints=0,
-            bad=dict(found.bad),
+            bad=bad,
         )
 
     def status_server(self, config: BusConfig) -> StatusServer:

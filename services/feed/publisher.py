@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -47,6 +48,7 @@ class Barrier:
 
     def __init__(self, services: Sequence[str], timeout_s: float, first_timeout_s: float) -> None:
         self.absences = 0
+        self.absences_of: Counter[str] = Counter()
         self._services = services
         self._timeout_s = timeout_s
         self._first_timeout_s = first_timeout_s
@@ -110,6 +112,7 @@ class Barrier:
         for service in self._missing(market, number):
             self._absent.add((service, market))
             self.absences += 1
+            self.absences_of[market] += 1
             log.error("%s has not folded round %d of %s: going on without it", service, number, market)
 
 
