@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -31,11 +32,15 @@ OUTPUTS_SHOWN: Final = 10
 
 
 class Source(NamedTuple):
-    """Where a log is: a file of `papertrader export`, or a broker; and the settings that it was made with, if known."""
+    """Where a log is: a file of `papertrader export`, or a broker; and the settings that it was made with, if known.
+
+    `login` are the options of `Bus.connect` that log in.
+    """
 
     path: Path | None
     url: str
     recorded: Tables | None
+    login: Mapping[str, Any] = MappingProxyType({})
 
 
 @contextmanager
@@ -54,7 +59,8 @@ def opened(log: Path | None, nats: str | None, settings: Path | None) -> Iterato
     elif log is not None:
         yield Source(log, "", read_settings(log))
     else:
-        yield Source(None, nats or load(settings).section("bus", BusConfig).url, None)
+        config = load(settings).section("bus", BusConfig)
+        yield Source(None, nats or config.url, None, config.login())
 
 
 def chosen_settings(source: Source, settings: Path | None, say: Callable[[str], None]) -> Settings:
@@ -116,7 +122,7 @@ async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
                 yield entry
                 progress.advance(task)
             return
-        bus = await Bus.connect(source.url, "verify")
+        bus = await Bus.connect(source.url, "verify", **source.login)
         try:
             until = await last_sequence(bus)
             task = progress.add_task("messages", total=until)
