@@ -68,13 +68,18 @@ def say_orders(progress: Record, index: int, commands: Records, said: Said) -> N
 
 
 @njit(cache=True)
-def close_round(progress: Record, said: Said, ts: int) -> None:
-    """Make what was said in this round what is heard in the next, which begins at `ts`."""
+def address_exchange(progress: Record, said: Said) -> None:
+    """Address what the exchange said in this round."""
     out = said.exchange
     for row in range(progress.last[SAID], out.counts[2]):
         address = said.of_ack[out.said[row, 2]] if out.said[row, 0] == SAID_ACK else said.of_fill[out.said[row, 2]]
         address.account, address.round = out.said[row, 1], progress.round
     progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
+
+
+@njit(cache=True)
+def close_round(progress: Record, ts: int) -> None:
+    """Make what was said in this round what is heard in the next, which begins at `ts`."""
     progress.heard = 0
     for kind in range(COUNTS):
         progress.first[kind] = progress.last[kind]

@@ -10,6 +10,7 @@ from numba import njit
 
 from replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
 from replay.hearing import (
+    address_exchange,
     calibration_hears,
     close_round,
     estimator_hears,
@@ -55,13 +56,19 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     controllers, controller_settings = accounts.controllers, accounts.controller_settings
     quoters, quoter_settings = accounts.quoters, accounts.quoter_settings
     estimates, calibrations = scratch.estimates, scratch.calibrations
+    targets, commands = scratch.targets, scratch.commands
     said_accounts, of_account = said.accounts, said.of_account
+    # a tuple is handed on only where something was said: that alone costs as much as ten events
     last_round = progress.round + rounds
     for row in range(progress.row, len(events)):
         event = events[row]
         progress.row = row
         if progress.begun == 0:
-            begin_round(market, accounts, said)
+            progress.begun = 1
+            if progress.heard > 0:
+                hear(market, accounts, said)
+            else:
+                estimator.begin_round(estimators, progress.previous_ts)
         due = max(event.ts, book.ts) >= progress.due_ts
         if due and not pass_time(market, exchanges, exchange_settings, event.ts, out):
             return False
@@ -71,8 +78,11 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
         if event.kind != ROUND:
             if event.kind == PRINT and matters(exchanges, event) and not has_room(out, len(exchanges)):
                 return False
-            before_event(market, trackers, tracker_settings, estimators, estimator_settings, event)
-            on_event(market, exchanges, exchange_settings, out, event)
+            if event.kind == GAP or event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
+                before_event(market, trackers, tracker_settings, estimators, estimator_settings, event)
+            on_event(market, exchanges, exchange_settings, event)
+            if event.kind == PRINT and matters(exchanges, event):
+                match(market, exchanges, exchange_settings, out, event)
             continue
         if progress.round == last_round:
             return True
@@ -104,20 +114,31 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
             say_estimates(progress, estimators, estimates, said)
         if calibrations_due > 0:
             say_calibrations(progress, controllers, calibrations, said)
-        decide(market, quoters, quoter_settings, scratch, said, event.ts)
-        close_round(progress, said, event.ts)
+        for index in range(len(quoters)):
+            sent = quoter.decide(
+                quoters[index],
+                quoter_settings[index],
+                book,
+                market.quoter,
+                progress.previous_ts,
+                event.ts,
+                market.decision,
+                targets,
+                commands,
+            )
+            if sent > 0:
+                say_orders(progress, index, commands[:sent], said)
+        if out.counts[2] > progress.last[SAID]:
+            address_exchange(progress, said)
+        close_round(progress, event.ts)
     progress.row = len(events)
     return True
 
 
 @njit(cache=True)
-def begin_round(market: Record, accounts: Accounts, said: Said) -> None:
-    """Begin a round: exchange, estimator and outcome tracker hear what was said in the last one."""
+def hear(market: Record, accounts: Accounts, said: Said) -> None:
+    """Begin a round in which something is heard: exchange, estimator and outcome tracker take it in."""
     progress, estimators = market.progress, accounts.estimators
-    progress.begun = 1
-    if progress.heard == 0:
-        estimator.begin_round(estimators, progress.previous_ts)
-        return
     exchange_hears(market, accounts.exchange, accounts.exchange_settings, said)
     plan(progress, market.exchange, accounts.exchange)
     estimator_hears(progress, estimators, accounts.estimator_settings, said)
@@ -135,37 +156,38 @@ def before_event(
     event: Record,
 ) -> None:
     """What an event changes before the book: the clocks, and a gap ends what was under way."""
-    market.progress.quoter_ts = max(market.progress.quoter_ts, event.ts)
-    if event.kind == GAP or event.ts > market.estimator_seconds.boundary:
-        estimator.before_event(market.estimator_seconds, market.estimator, estimators, estimator_settings, event)
-    if event.kind == GAP or event.ts > market.tracker_seconds.boundary:
-        tracker.before_event(market.book, market.tracker_seconds, market.tracker, trackers, tracker_settings, event)
+    estimator.before_event(market.estimator_seconds, market.estimator, estimators, estimator_settings, event)
+    tracker.before_event(market.book, market.tracker_seconds, market.tracker, trackers, tracker_settings, event)
 
 
 @njit(cache=True)
-def on_event(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
+def on_event(market: Record, exchanges: Records, exchange_settings: Records, event: Record) -> None:
     """Fold an event into the book, and what follows from it into the exchange and the shared part of the learners."""
-    book = market.book
+    book, progress = market.book, market.progress
+    progress.quoter_ts = max(progress.quoter_ts, event.ts)
     if apply(book, event):
         exchange.on_book(market.exchange, book, market.features, exchanges, exchange_settings, event)
         estimator.on_top(book, market.estimator_seconds, market.estimator)
         tracker.on_top(book, market.tracker_seconds, market.tracker)
-        market.quoter.changed_ts = market.progress.quoter_ts
+        market.quoter.changed_ts = progress.quoter_ts
     elif event.kind == PRINT:
         market_features.on_print(market.features, event.ts, event.size, event.side)
-        for index in range(len(exchanges)):
-            account = exchanges[index]
-            if event.tick <= account.high_bid or event.tick >= account.low_ask:
-                settings = exchange_settings[index]
-                match_print(
-                    Exchange(market.exchange, book, market.features, account, settings, out, index),
-                    event,
-                )
         estimator.on_print(book, market.estimator_seconds, market.estimator, event)
     elif event.kind == MARK or event.kind == GAP:
         exchange.on_news(market.exchange, book, market.features, exchanges, event)
         if event.kind == GAP:
-            market.quoter.gap_ts = market.progress.quoter_ts
+            market.quoter.gap_ts = progress.quoter_ts
+
+
+@njit(cache=True)
+def match(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
+    """Match a print against the orders of every account that it reaches."""
+    book, features = market.book, market.features
+    for index in range(len(exchanges)):
+        account = exchanges[index]
+        if event.tick <= account.high_bid or event.tick >= account.low_ask:
+            settings = exchange_settings[index]
+            match_print(Exchange(market.exchange, book, features, account, settings, out, index), event)
 
 
 @njit(cache=True)
@@ -216,16 +238,3 @@ def say_accounts(
         if exchange.end_round(market.exchange, exchanges[index], exchange_settings[index], ts, said[row]):
             addresses[row].account, addresses[row].round = index, progress.round
             progress.count[ACCOUNTS] += 1
-
-
-@njit(cache=True)
-def decide(market: Record, quoters: Records, settings: Records, scratch: Scratch, said: Said, ts: int) -> None:
-    """Say what every account's strategy wants."""
-    previous_ts, view = market.progress.previous_ts, market.decision
-    targets, commands = scratch.targets, scratch.commands
-    for index in range(len(quoters)):
-        sent = quoter.decide(
-            quoters[index], settings[index], market.book, market.quoter, previous_ts, ts, view, targets, commands
-        )
-        if sent > 0:
-            say_orders(market.progress, index, commands[:sent], said)
