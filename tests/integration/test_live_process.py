@@ -24,6 +24,8 @@ from tools.venue_server.frames import of_synthetic
 from tools.venue_server.protocols import PROTOCOLS
 from tools.venue_server.server import VenueServer
 
+pytestmark = pytest.mark.long
+
 PAPERTRADER = Path(sys.executable).with_name("papertrader")
 decoders = {kind: msgspec.json.Decoder(struct) for kind, struct in MARKET_DATA.items()}
 

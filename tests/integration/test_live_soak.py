@@ -8,12 +8,16 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from services.feed.config import LiveConfig
 from shared.messages import Bbo, Gap, RoundEnd
 from tests.integration.venues import following
 from tests.integration.wire import bounded
 from tools.venue_server.faults import KINDS, Fault
 from tools.venue_server.frames import of_synthetic
+
+pytestmark = pytest.mark.long
 
 SPEED = 20.0
 EVENT_S = 1_800.0 if os.environ.get("SLOW_TESTS") else 300.0
