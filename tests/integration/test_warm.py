@@ -1,7 +1,10 @@
 """What `warm` promises: afterwards a market is folded without another kernel being loaded or compiled."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 SESSION = """
 import sys
@@ -42,3 +45,11 @@ print(sorted(name for name in after if after[name] != before.get(name)))
 def test_warm_leaves_no_kernel_to_be_loaded_later() -> None:
     result = subprocess.run([sys.executable, "-c", SESSION], capture_output=True, text=True, check=False, timeout=300)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("module", ["services.estimator.__main__", "services.fill_sim.__main__", "replay.composition"])
+def test_kernels_are_kept_by_their_sources_whatever_is_imported_first(module: str) -> None:
+    code = f"import {module}, numba, shared; print(numba.config.CACHE_DIR == str(shared.kernel_cache()))"
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (result.stdout.strip(), result.stderr) == ("True", "")
