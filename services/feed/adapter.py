@@ -4,9 +4,9 @@ An adapter turns the raw frames of one connection into messages. It is pure: liv
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Annotated, Final, Protocol, TypeAlias
+from typing import Annotated, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ MAX_TIME_JUMP_NS: Final = 10_000_000_000
 MAX_AHEAD_NS: Final = 60_000_000_000
 """How far the first ts may be ahead of the receive clock, which may be wrong itself."""
 STALE_PRINT_NS: Final = 5_000_000_000
+REMEMBERED_PRINTS: Final = 20_000
 NS_PER_MS: Final = 1_000_000
 BAD_REASONS: Final = (
     "malformed_line",
@@ -158,6 +159,62 @@ class Guard:
         """Count bad data; always False."""
         self.bad[reason] += 1
         return False
+
+
+class Guarded(Protocol):
+    """One asset of an adapter: whatever it remembers, its guard tells good data from bad."""
+
+    guard: Guard
+
+
+A = TypeVar("A", bound=Guarded)
+
+
+class Connection(Generic[A]):
+    """The assets of one connection, each made when it is first named, and the counts of what was not taken.
+
+    `assets` None accepts every name.
+    """
+
+    def __init__(self, make: Callable[[Guard], A], assets: Collection[str] | None) -> None:
+        self.bad: dict[str, Counter[str]] = defaultdict(Counter)
+        self.ignored: dict[str, Counter[str]] = defaultdict(Counter)
+        self._make = make
+        self._wanted = assets
+        self._assets: dict[str, A] = {}
+
+    def reconnected(self, assets: Collection[str] | None = None) -> None:
+        """Forget what only holds within one connection, for some assets or (None) all."""
+        for name, asset in self._assets.items():
+            if assets is None or name in assets:
+                asset.guard.reconnected()
+
+    def _asset(self, name: str) -> A | None:
+        asset = self._assets.get(name)
+        if asset is None:
+            if self._wanted is not None and name not in self._wanted:
+                self.bad[CONNECTION]["unknown_asset"] += 1
+                return None
+            asset = self._assets[name] = self._make(Guard(self.bad[name], self.ignored[name]))
+        return asset
+
+
+class Prints:
+    """The ids of the prints that were seen last."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[int, None] = {}
+
+    def add(self, print_id: int) -> bool:
+        """Remember a print; whether it is a new one."""
+        if print_id in self._seen:
+            return False
+        self._seen[print_id] = None
+        if len(self._seen) > REMEMBERED_PRINTS:
+            del self._seen[next(iter(self._seen))]
+        return True
 
 
 def are_positive(values: Iterable[float]) -> bool:

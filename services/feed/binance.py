@@ -6,7 +6,7 @@ U <= lastUpdateId <= u, and require pu to equal the previous u from then on.
 """
 
 import math
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from services.feed.adapter import (
     CONNECTION,
     MAX_PRICE_MOVE,
     NS_PER_MS,
+    Connection,
     Guard,
     are_positive,
     known,
@@ -255,22 +256,13 @@ class Asset:
         ]
 
 
-class BinanceAdapter:
+class BinanceAdapter(Connection[Asset]):
     """The adapter of Binance USD-M. `assets` None accepts every symbol."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
-        self.bad: dict[str, Counter[str]] = defaultdict(Counter)
-        self.ignored: dict[str, Counter[str]] = defaultdict(Counter)
-        self._wanted = assets
-        self._assets: dict[str, Asset] = {}
+        super().__init__(Asset, assets)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Frame, strict=False)
         self._envelope = msgspec.json.Decoder(Envelope)
-
-    def reconnected(self, assets: Collection[str] | None = None) -> None:
-        """Forget the mids of some symbols or (None) all; whether a book survived is told by its sequence."""
-        for symbol, asset in self._assets.items():
-            if assets is None or symbol in assets:
-                asset.guard.reconnected()
 
     def unsynchronised(self) -> list[str]:
         """The symbols that wait for a depth snapshot."""
@@ -308,15 +300,6 @@ class BinanceAdapter:
         price = frame.bids[0][0] if frame.bids else math.nan
         waiting = [name for name in self.unsynchronised() if self._assets[name].guard.mid]
         return next((name for name in waiting if self._assets[name].guard.is_near(price)), None)
-
-    def _asset(self, symbol: str) -> Asset | None:
-        asset = self._assets.get(symbol)
-        if asset is None:
-            if self._wanted is not None and symbol not in self._wanted:
-                self.bad[CONNECTION]["unknown_asset"] += 1
-                return None
-            asset = self._assets[symbol] = Asset(Guard(self.bad[symbol], self.ignored[symbol]))
-        return asset
 
     def _classify(self, data: bytes) -> None:
         try:

@@ -1,16 +1,13 @@
 """Order books and trades that ccxt has unified, to messages. One adapter for every exchange that ccxt can watch."""
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Collection
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from services.feed.adapter import CONNECTION, NS_PER_MS, Guard, Millis, are_positive, known
+from services.feed.adapter import CONNECTION, NS_PER_MS, Connection, Guard, Millis, Prints, are_positive, known
 from shared.messages import Book, Context, Message, Side, Trades
-
-REMEMBERED_PRINTS: Final = 20_000
 
 
 class BookFrame(msgspec.Struct, tag_field="kind", tag="book", gc=False):
@@ -57,7 +54,7 @@ class Asset:
         self.guard = guard
         guard.forget = self._forget_times
         self.book_ts = 0
-        self.prints: dict[int, None] = {}
+        self.prints = Prints()
 
     def _forget_times(self) -> None:
         self.book_ts = 0
@@ -108,13 +105,9 @@ class Asset:
         ]
 
     def _is_new(self, item: Print) -> bool:
-        number = number_of(item.id)
-        if number in self.prints:
+        if not self.prints.add(number_of(item.id)):
             self.guard.ignored["duplicate_print"] += 1
             return False
-        self.prints[number] = None
-        if len(self.prints) > REMEMBERED_PRINTS:
-            del self.prints[next(iter(self.prints))]
         if not self.book_ts:
             self.guard.ignored["old_print"] += 1
         return self.book_ts > 0
@@ -139,21 +132,12 @@ class Asset:
         ]
 
 
-class CcxtAdapter:
+class CcxtAdapter(Connection[Asset]):
     """The adapter of every exchange that ccxt watches."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
-        self.bad: dict[str, Counter[str]] = defaultdict(Counter)
-        self.ignored: dict[str, Counter[str]] = defaultdict(Counter)
-        self._wanted = assets
-        self._assets: dict[str, Asset] = {}
+        super().__init__(Asset, assets)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(BookFrame | TradesFrame | FundingFrame)
-
-    def reconnected(self, assets: Collection[str] | None = None) -> None:
-        """Forget what only holds within one connection, for some symbols or (None) all."""
-        for symbol, asset in self._assets.items():
-            if assets is None or symbol in assets:
-                asset.guard.reconnected()
 
     def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
         """The messages of a frame."""
@@ -175,15 +159,6 @@ class CcxtAdapter:
         else:
             messages = asset.funding(recv_ns, frame)
         return [(frame.asset, message) for message in messages]
-
-    def _asset(self, symbol: str) -> Asset | None:
-        asset = self._assets.get(symbol)
-        if asset is None:
-            if self._wanted is not None and symbol not in self._wanted:
-                self.bad[CONNECTION]["unknown_asset"] += 1
-                return None
-            asset = self._assets[symbol] = Asset(Guard(self.bad[symbol], self.ignored[symbol]))
-        return asset
 
 
 def number_of(trade_id: str) -> int:

@@ -4,20 +4,29 @@ Channels l2Book, bbo, trades, activeAssetCtx and activeSpotAssetCtx; every other
 sizes are strings on the wire. Venue documentation: hyperliquid.gitbook.io, API / WebSocket / Subscriptions.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Collection
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import field
 
-from services.feed.adapter import CONNECTION, NS_PER_MS, Guard, Id, Millis, are_positive, known, with_touch
+from services.feed.adapter import (
+    CONNECTION,
+    NS_PER_MS,
+    Connection,
+    Guard,
+    Id,
+    Millis,
+    Prints,
+    are_positive,
+    known,
+    with_touch,
+)
 from shared.messages import Bbo, Book, Context, Message, Side, Trades
 
 VENUE: Final = "hyperliquid"
 SIGNIFICANT_FIGURES: Final = 5
 MIN_NOTIONAL: Final = 10.0
-REMEMBERED_PRINTS: Final = 20_000
 GREETING: Final = b"Websocket connection established"
 IGNORED_CHANNELS: Final = frozenset(
     {"subscriptionResponse", "pong", "error", "post", "candle", "allMids", "fastAssetCtxs", "notification", "user"}
@@ -131,11 +140,7 @@ class Asset:
         self.fast: Book | None = None
         self.first_book_ts = 0
         self.bbo: Bbo | None = None
-        self.prints: dict[int, None] = {}
-
-    def reconnected(self) -> None:
-        """Wait for a new first book: prints older than it belong to the time before."""
-        self.guard.reconnected()
+        self.prints = Prints()
 
     def _forget_times(self) -> None:
         self.book_ts = self.deep_ts = self.first_book_ts = 0
@@ -251,12 +256,9 @@ class Asset:
         ]
 
     def _is_new(self, item: Print) -> bool:
-        if item.tid in self.prints:
+        if not self.prints.add(item.tid):
             self.guard.ignored["duplicate_print"] += 1
             return False
-        self.prints[item.tid] = None
-        if len(self.prints) > REMEMBERED_PRINTS:
-            del self.prints[next(iter(self.prints))]
         if not self.first_book_ts or item.time * NS_PER_MS < self.first_book_ts:
             self.guard.ignored["old_print"] += 1
             return False
@@ -293,22 +295,13 @@ def _beyond(
     return prices + deep_prices[start:], sizes + deep_sizes[start:]
 
 
-class HyperliquidAdapter:
+class HyperliquidAdapter(Connection[Asset]):
     """The adapter of Hyperliquid. `assets` None accepts every coin."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
-        self.bad: dict[str, Counter[str]] = defaultdict(Counter)
-        self.ignored: dict[str, Counter[str]] = defaultdict(Counter)
-        self._wanted = assets
-        self._assets: dict[str, Asset] = {}
+        super().__init__(Asset, assets)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Frame, strict=False)
         self._envelope = msgspec.json.Decoder(Envelope)
-
-    def reconnected(self, assets: Collection[str] | None = None) -> None:
-        """Forget what only holds within one connection, for some coins or (None) all."""
-        for coin, asset in self._assets.items():
-            if assets is None or coin in assets:
-                asset.reconnected()
 
     def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
         """The messages of a frame."""
@@ -337,15 +330,6 @@ class HyperliquidAdapter:
             by_coin.setdefault(item.coin, []).append(item)
         found = ((coin, self._asset(coin), items) for coin, items in by_coin.items())
         return [(coin, message) for coin, asset, items in found if asset for message in asset.trades(recv_ns, items)]
-
-    def _asset(self, coin: str) -> Asset | None:
-        asset = self._assets.get(coin)
-        if asset is None:
-            if self._wanted is not None and coin not in self._wanted:
-                self.bad[CONNECTION]["unknown_asset"] += 1
-                return None
-            asset = self._assets[coin] = Asset(Guard(self.bad[coin], self.ignored[coin]))
-        return asset
 
     def _classify(self, data: bytes) -> None:
         if data.lstrip().startswith(GREETING):
