@@ -4,14 +4,13 @@ import asyncio
 import time
 
 import msgspec
-from aiohttp import web
 from nats.aio.msg import Msg
 
 from services.monitor.config import MonitorConfig
 from services.monitor.heartbeats import Heartbeats
 from services.monitor.metrics import METRICS, samples
 from services.monitor.service import Monitor
-from services.monitor.web import app
+from services.monitor.web import app, serve
 from shared.health import Heartbeat
 from shared.runtime import Runtime, Service, main
 
@@ -27,10 +26,9 @@ async def beside(runtime: Runtime) -> None:
         heartbeats.hear(_beat.decode(message.data), time.monotonic())
 
     await runtime.bus.subscribe("health.>", hear)
-    page = web.AppRunner(app(lambda: monitors(runtime), settings=runtime.settings.tables), access_log=None)
-    await page.setup()
     config = runtime.settings.section("monitor", MonitorConfig)
-    await web.TCPSite(page, runtime.config.host, config.port).start()
+    application = app(lambda: monitors(runtime), settings=runtime.settings.tables)
+    page = await serve(application, config.port, runtime.config.host)
     try:
         while True:
             for monitor in monitors(runtime):
