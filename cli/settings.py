@@ -10,16 +10,18 @@ from services.feed.config import FeedConfig
 from shared import kernel_cache
 from shared.compiled import warm
 from shared.config import ACCOUNTS, Settings
-from shared.runtime import BusConfig, Service
+from shared.health import FOLDS
+from shared.runtime import BusConfig
 from shared.subjects import Market
 
-FOLDS: Final = ("fill_sim", "quoter", "estimator", "outcome_tracker", "calibration", "monitor")
+PACKAGES: Final = tuple(name.replace("-", "_") for name in FOLDS)
+"""The folders of the folds under `services`, which are also their sections of the settings."""
 
 
 def sections() -> dict[str, Any]:
     """Every section's settings struct."""
     found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}
-    for name in FOLDS:
+    for name in PACKAGES:
         module = importlib.import_module(f"services.{name}.config")
         found[name] = getattr(module, f"{name.title().replace('_', '')}Config")
     return found
@@ -35,9 +37,10 @@ def check_all(settings: Settings) -> None:
 
 def warm_all(console: Console) -> None:
     """Compile and cache the kernels of every fold, and forget those of other sources."""
+    from replay.composition import MEMBERS  # brings every kernel along: nothing that a check of settings should pay
+
     settings = Settings({})
-    for name in FOLDS:
-        service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
+    for service in MEMBERS.values():
         console.print(f"compiling {service.name} …")
         warm(service.make_fold(settings, Market("warm", "up")))
     current = kernel_cache()

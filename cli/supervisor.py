@@ -15,8 +15,8 @@ import orjson
 
 from shared.broker import Broker, free_port
 from shared.config import ENVIRONMENT_PREFIX
+from shared.health import FOLDS
 
-FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
 SERVICES: Final = (*FOLDS, "feed")
 STOP_TIMEOUT_S: Final = 10.0
 RESTART_WAIT_S: Final = 0.5

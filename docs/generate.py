@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from cli.settings import FOLDS, sections
+from cli.settings import PACKAGES, sections
 from shared.messages import Cancel, Modify, Place
 from shared.metrics import Metric
 from shared.runtime import RUNTIME_METRICS, WORKER_METRICS
@@ -109,7 +109,7 @@ def metrics_page() -> str:
     """Every metric by service."""
     lines = [HEAD, "# Metrics\n", "Counters end in `_total`. Every series exists from the start, at 0."]
     found: dict[str, tuple[Metric, ...]] = {"every fold": (*RUNTIME_METRICS, *WORKER_METRICS)}
-    for name in ("feed", *FOLDS, "broker_exporter"):
+    for name in ("feed", *PACKAGES, "broker_exporter"):
         found[name.replace("_", "-")] = importlib.import_module(f"services.{name}.metrics").METRICS
     for service, metrics in found.items():
         lines += [f"\n## {service}\n", "| metric | kind | labels | meaning |\n|---|---|---|---|"]

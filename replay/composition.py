@@ -1,59 +1,24 @@
 """All folds of one market in one process, exchanging messages at the boundaries of rounds as they do on the bus."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.calibration.config import CalibrationConfig
-from services.calibration.service import Calibration
-from services.estimator.config import EstimatorConfig
-from services.estimator.service import Estimator
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.service import FillSim
-from services.monitor.config import MonitorConfig
-from services.monitor.service import Monitor
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.service import OutcomeTracker
-from services.quoter.config import QuoterConfig
-from services.quoter.service import Quoter
+from services.calibration.__main__ import SERVICE as CALIBRATION
+from services.estimator.__main__ import SERVICE as ESTIMATOR
+from services.fill_sim.__main__ import SERVICE as FILL_SIM
+from services.monitor.__main__ import SERVICE as MONITOR
+from services.outcome_tracker.__main__ import SERVICE as OUTCOME_TRACKER
+from services.quoter.__main__ import SERVICE as QUOTER
 from shared.config import Settings
 from shared.fold import Fold, Output, Received, Round, canonical
 from shared.messages import Message, RoundEnd
-from shared.subjects import Kind, Market
+from shared.runtime import Service
+from shared.subjects import Market
 
-
-class Member(NamedTuple):
-    """A service in the composition: what it hears and how its fold is made."""
-
-    inputs: Collection[Kind]
-    make: Callable[[Settings, Market], Fold]
-
-
-MEMBERS: Final[Mapping[str, Member]] = {
-    "fill-sim": Member(
-        ("md", "orders", "estimate", "control"),
-        lambda settings, market: FillSim(market, settings.by_account("fill_sim", FillSimConfig)),
-    ),
-    "quoter": Member(
-        ("md", "estimate", "calibration", "account", "acks", "fills", "control"),
-        lambda settings, market: Quoter(market, settings.by_account("quoter", QuoterConfig)),
-    ),
-    "estimator": Member(
-        ("md", "fills", "acks", "markouts"),
-        lambda settings, market: Estimator(market, settings.by_account("estimator", EstimatorConfig)),
-    ),
-    "outcome-tracker": Member(
-        ("md", "fills", "acks"),
-        lambda settings, market: OutcomeTracker(market, settings.by_account("outcome_tracker", OutcomeTrackerConfig)),
-    ),
-    "calibration": Member(
-        ("fills", "acks", "markouts", "estimate"),
-        lambda settings, market: Calibration(market, settings.by_account("calibration", CalibrationConfig)),
-    ),
-    "monitor": Member(
-        ("md", "orders", "acks", "fills", "account", "markouts", "estimate", "calibration", "control"),
-        lambda settings, market: Monitor(market, settings.by_account("monitor", MonitorConfig)),
-    ),
+MEMBERS: Final[Mapping[str, Service]] = {
+    service.name: service for service in (FILL_SIM, QUOTER, ESTIMATOR, OUTCOME_TRACKER, CALIBRATION, MONITOR)
 }
+"""The services as their processes run them: what each hears and how its fold is made."""
 
 
 class Spoken(NamedTuple):
@@ -69,7 +34,7 @@ class Composition:
     """The folds of one market. `fold` takes a round's market data and its marker and returns what was said in it."""
 
     def __init__(self, settings: Settings, market: Market, services: Iterable[str] = MEMBERS) -> None:
-        self.folds: dict[str, Fold] = {name: MEMBERS[name].make(settings, market) for name in services}
+        self.folds: dict[str, Fold] = {name: MEMBERS[name].make_fold(settings, market) for name in services}
         self._said: list[Received] = []
         self._sequence = 0
         self._previous_ts = 0

@@ -197,7 +197,7 @@ class Verifier:
     def _market(self, market: Market) -> dict[str, Refold]:
         if market not in self._refolds:
             self._refolds[market] = {
-                name: Refold(name, market, member.make(self._settings, market)) for name, member in MEMBERS.items()
+                name: Refold(name, market, member.make_fold(self._settings, market)) for name, member in MEMBERS.items()
             }
         return self._refolds[market]
 

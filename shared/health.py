@@ -1,10 +1,14 @@
 """What a service says of itself once a second, outside the log."""
 
+import os
+import socket
 from typing import Final
 
 import msgspec
 
 HEARTBEAT_EVERY_S: Final = 1.0
+FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
+"""The services that are folds."""
 
 
 class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +28,11 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     worker: str
     markets: dict[str, MarketHealth]
+
+
+def worker_name() -> str:
+    """What this process is called among the workers of its service."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def heartbeat_subject(service: str, worker: str) -> str:

@@ -7,6 +7,7 @@ read the log. The answers to a request come to an inbox of the service's own.
 from collections.abc import Mapping
 from typing import Final
 
+from shared.health import FOLDS
 from shared.lease import BUCKET
 from shared.subjects import STREAM
 
@@ -32,7 +33,6 @@ HEARS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a user may hear beside its inbox."""
 
-FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
 USERS: Final = tuple(APPENDS)
 _LEASES: Final = f"KV_{BUCKET}"
 _READS: Final = (

@@ -3,9 +3,7 @@
 import argparse
 import asyncio
 import logging
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -22,7 +20,7 @@ from shared.checkpoint import CheckpointStore
 from shared.compiled import release_compiler_memory, warm
 from shared.config import Settings, SettingsError, load
 from shared.fold import Fold
-from shared.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject
+from shared.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
 from shared.lease import Leases
 from shared.metrics import MARKET, FoldCollector, Metric, Sample
 from shared.reader import LogReader
@@ -117,7 +115,7 @@ class Runtime:
         self.bus = bus
         self.config = config
         self.runners: dict[Market, Runner] = {}
-        self.worker = f"{socket.gethostname()}-{os.getpid()}"
+        self.worker = worker_name()
         self.ready = False
         self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
         self._loop_seen = time.monotonic()

@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.health import FOLDS
+
 OWN_ADAPTERS: Final = ("hyperliquid", "binance")
 LIVE_SOURCES: Final = (*OWN_ADAPTERS, "ccxt")
 
@@ -104,7 +106,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     duration_s: Annotated[float, Meta(ge=0, description="event time after which the session ends, s; 0: all")] = 0.0
     barrier: Annotated[
         tuple[str, ...], Meta(description="services that must have folded a round before the next one is published")
-    ] = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
+    ] = FOLDS
     barrier_timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="how long to wait for a fold before going on without it, s")
     ] = 60.0

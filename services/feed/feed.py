@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Sequence
 
 import msgspec
@@ -16,7 +14,7 @@ from services.feed.metrics import CONNECTION_METRICS, METRICS, connection_sample
 from services.feed.publisher import Barrier, Pace, Publisher, marker_of, settling, until
 from services.feed.service import MarketSource
 from shared.bus import Bus
-from shared.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject
+from shared.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
 from shared.messages import Instrument
 from shared.metrics import FoldCollector
 from shared.runtime import BusConfig
@@ -115,7 +113,7 @@ class Feed:
             await self._say_alive()
 
     async def _say_alive(self) -> None:
-        worker = f"{socket.gethostname()}-{os.getpid()}"
+        worker = worker_name()
         markets = {str(found.market): self._health(found) for found in self.markets}
         beat = Heartbeat(service="feed", worker=worker, markets=markets)
         await self.bus.publish(heartbeat_subject("feed", worker), msgspec.json.encode(beat))

@@ -47,7 +47,6 @@ class Barrier:
     """Knows how far every fold has come, from the progress that they report."""
 
     def __init__(self, services: Sequence[str], timeout_s: float, first_timeout_s: float) -> None:
-        self.absences = 0
         self.absences_of: Counter[str] = Counter()
         self._services = services
         self._timeout_s = timeout_s
@@ -76,6 +75,11 @@ class Barrier:
             wanted, event = self._waiters[market]
             if number >= wanted and self._arrived(market, wanted):
                 event.set()
+
+    @property
+    def absences(self) -> int:
+        """How often a service was given up, in all markets."""
+        return self.absences_of.total()
 
     def absent(self, market: Market) -> list[str]:
         """The services that are not waited for, because they did not answer in time."""
@@ -111,7 +115,6 @@ class Barrier:
     def _give_up(self, market: str, number: int) -> None:
         for service in self._missing(market, number):
             self._absent.add((service, market))
-            self.absences += 1
             self.absences_of[market] += 1
             log.error("%s has not folded round %d of %s: going on without it", service, number, market)
 

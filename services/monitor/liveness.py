@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from services.monitor.config import MonitorConfig
+from shared.health import FOLDS
 
 FEED: Final = "feed"
 FILL_SIM: Final = "fill-sim"
@@ -14,7 +15,7 @@ ESTIMATOR: Final = "estimator"
 OUTCOME_TRACKER: Final = "outcome-tracker"
 CALIBRATION: Final = "calibration"
 MONITOR: Final = "monitor"
-STATEFUL: Final = (FILL_SIM, QUOTER, ESTIMATOR, OUTCOME_TRACKER, CALIBRATION, MONITOR)
+STATEFUL: Final = FOLDS
 """The services that are folds and so write checkpoints."""
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli.supervisor import FOLDS, ServiceProcess, Supervisor
+from cli.supervisor import ServiceProcess, Supervisor
+from shared.health import FOLDS
 from tests.e2e.running import logged
 
 BLOWS = int(os.environ.get("PAPER_CHAOS_BLOWS", "10"))

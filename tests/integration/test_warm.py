@@ -27,7 +27,7 @@ def loaded():
 
 settings = Settings({})
 for member in MEMBERS.values():
-    warm(member.make(settings, Market("warm", "up")))
+    warm(member.make_fold(settings, Market("warm", "up")))
 before = loaded()
 source = sources(FeedConfig(duration_s=240.0, speed=0.0))[0]
 composition = Composition(settings, source.market)
