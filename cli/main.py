@@ -61,8 +61,7 @@ def run(
 
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
     feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url, "exchange": exchange}
-    feed["tapes"] = [str(path.resolve()) for path in tape] if tape else None
-    feed["assets"] = _names(assets)
+    feed |= {"tapes": _paths(tape), "assets": _names(assets)}
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
     try:
         tables = _with(load(settings).tables, overrides)
@@ -75,6 +74,10 @@ def run(
 
 def _names(assets: str | None) -> list[str] | None:
     return [name.strip() for name in assets.split(",")] if assets else None
+
+
+def _paths(tapes: list[Path] | None) -> list[str] | None:
+    return [str(path.resolve()) for path in tapes] if tapes else None
 
 
 def _with(tables: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def _check(tables: dict[str, Any]) -> None:
 
 
 def _workers(options: list[str]) -> dict[str, int]:
-    from cli.supervisor import FOLDS
+    from shared.health import FOLDS
 
     counts = {}
     for option in options:
@@ -313,8 +316,7 @@ def replay(
     from cli.replay import run as run_replay
 
     feed: dict[str, Any] = {"source": source or ("tape" if tapes else None), "duration_s": duration, "seed": seed}
-    feed["tapes"] = [str(path.resolve()) for path in tapes] if tapes else None
-    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
     try:
         tables = _with(load(settings).tables, overrides)
@@ -353,8 +355,7 @@ def sweep(
     from replay.sweep import axes_of, variants_of, with_variant
 
     feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
-    feed["tapes"] = [str(path.resolve()) for path in tapes] if tapes else None
-    feed["assets"] = [name.strip() for name in assets.split(",")] if assets else None
+    feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
     try:
         tables = _with(load(settings).tables, {"feed": feed})
         axes = axes_of(change or [])
