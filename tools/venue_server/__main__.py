@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from services.feed.config import SyntheticAsset
 from tools.venue_server.faults import Fault
 from tools.venue_server.frames import Programme, of_synthetic, of_tapes
 from tools.venue_server.protocols import PROTOCOLS
@@ -27,6 +28,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--venue", choices=sorted(PROTOCOLS), default="hyperliquid", help="venue to be, without a tape")
     parser.add_argument("--tape", type=Path, action="append", default=[], help="tape to play; may be repeated")
+    parser.add_argument("--coins", type=int, default=0, help="so many synthetic coins C001, C002, ... instead of a few")
     parser.add_argument("--duration", type=float, default=86_400.0, help="length of the synthetic market, s")
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market and of the garbage")
     parser.add_argument("--speed", type=float, default=1.0, help="event seconds per second; 0: as fast as clients read")
@@ -41,7 +43,11 @@ def _arguments() -> argparse.Namespace:
 def _programme(arguments: argparse.Namespace) -> Programme:
     if arguments.tape:
         return of_tapes(arguments.tape)
-    return of_synthetic(arguments.venue, arguments.duration, arguments.seed)
+    coins = [
+        SyntheticAsset(name=f"C{number:03}", price=100.0, tick_size=0.01, lot_size=0.01)
+        for number in range(1, arguments.coins + 1)
+    ]
+    return of_synthetic(arguments.venue, arguments.duration, arguments.seed, coins)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
