@@ -6,7 +6,7 @@ U <= lastUpdateId <= u, and require pu to equal the previous u from then on.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 from services.feed.adapter import (
     CONNECTION,
     MAX_PRICE_MOVE,
+    MAX_STRIKES,
     NS_PER_MS,
     Connection,
     Guard,
@@ -50,7 +51,10 @@ IGNORED_EVENTS: Final = frozenset(
 class Asset:
     """One symbol: its book's place in the update sequence, and its last touch."""
 
-    __slots__ = ("buffer", "depth_ts", "guard", "joined", "last_id", "print_type", "ticker", "ticker_id", "trade_id")
+    __slots__ = (
+        *("buffer", "depth_ts", "guard", "joined", "last_id", "print_type", "strikes"),
+        *("ticker", "ticker_id", "trade_id"),
+    )
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -62,6 +66,7 @@ class Asset:
         self.ticker: Bbo | None = None
         self.ticker_id = 0
         self.trade_id = -1
+        self.strikes: Counter[str] = Counter()  # new messages in a row whose ids say that they are old, by kind
         self.print_type: type[Print] | type[AggregatePrint] | None = None
 
     def _forget_times(self) -> None:
@@ -79,8 +84,10 @@ class Asset:
         if not self.guard.accepts_touch(ticker.bid_price, ticker.ask_price):
             return []
         if ticker.last_id < max(self.last_id, self.ticker_id):
-            self.guard.ignored["older_touch"] += 1
+            if self._ids_are_wrong("older_touch", ts):
+                self.ticker_id = 0
             return []
+        self.strikes["older_touch"] = 0
         self.ticker_id = ticker.last_id
         self.ticker = Bbo(
             ts=ts,
@@ -98,17 +105,23 @@ class Asset:
         if not self.guard.accepts_time(ts, 0, recv_ns):
             return []
         if self.last_id and not self._follows(difference):
-            if difference.last_id < self.last_id:
-                self.guard.ignored["older_depth"] += 1
+            if difference.last_id <= self.last_id and not self._ids_are_wrong("older_depth", ts):
                 return []
             self.last_id = 0
             self.buffer.append(difference)
-            since = min(self.depth_ts, ts)
-            return [Gap(ts=ts, recv_ts=recv_ns, from_ts=since, to_ts=ts, reason="sequence_break")]
+            if not self.depth_ts:
+                return []  # the connection broke, and that gap has been told
+            return [Gap(ts=ts, recv_ts=recv_ns, from_ts=min(self.depth_ts, ts), to_ts=ts, reason="sequence_break")]
         if not self.last_id:
             self.buffer.append(difference)
             return []
         return self._apply(recv_ns, difference)
+
+    def _ids_are_wrong(self, reason: str, ts: int) -> bool:
+        """Count a message whose id says that it is old; true when, by their times, too many such ones were new."""
+        self.guard.ignored[reason] += 1
+        self.strikes[reason] += 0 < self.guard.clock <= ts
+        return self.strikes[reason] >= MAX_STRIKES
 
     def snapshot(self, recv_ns: int, frame: Frame) -> list[Message]:
         """The whole book and the buffered differences that follow it."""
@@ -137,6 +150,7 @@ class Asset:
 
     def _apply(self, recv_ns: int, difference: Difference) -> list[Message]:
         self.last_id, self.joined = difference.last_id, True
+        self.strikes["older_depth"] = 0
         self.depth_ts = max(self.depth_ts, difference.time * NS_PER_MS)
         low, high = self._believed()
         bid_limit, ask_limit = high, low
@@ -220,13 +234,15 @@ class Asset:
         if item.kind != "MARKET":
             self.guard.ignored["off_book_print"] += 1
             return []
-        if item.trade_id <= self.trade_id:
-            self.guard.ignored["duplicate_print"] += 1
-            return []
         ts = item.time * NS_PER_MS
+        if item.trade_id <= self.trade_id:
+            if self._ids_are_wrong("duplicate_print", ts):
+                self.trade_id = -1
+            return []
         if not self.guard.accepts_print(item.price, item.size, ts) or not self.guard.accepts_time(ts, 0, recv_ns):
             return []
         self.trade_id = item.trade_id
+        self.strikes["duplicate_print"] = 0
         return [
             Trades(
                 ts=ts,

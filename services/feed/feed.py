@@ -80,8 +80,6 @@ class Feed:
             done, _ = await asyncio.wait((publishing, following), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
         finally:
             publishing.cancel()
             following.cancel()

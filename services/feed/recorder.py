@@ -70,6 +70,11 @@ class AssetTape:
         self._lines: list[tuple[int, bytes]] = []
         self._file: TapeFile | None = None
         self._refused_ns = 0
+        self._missed = False
+
+    def missed(self) -> None:
+        """Something was missed: what is written next begins with a break, however short it was."""
+        self._missed = True
 
     def add(self, recv_ns: int, frame: bytes) -> None:
         """Take a frame; it is on the disk after the next flush."""
@@ -81,6 +86,9 @@ class AssetTape:
         if now_ns < self._refused_ns + RETRY_NS:
             self.lost += len(lines)
             return
+        if lines and self._missed:
+            lines.insert(0, (lines[0][0], DISCONNECTED))
+            self._missed = False
         try:
             while lines:
                 hour = lines[0][0] // ROLL_NS
@@ -91,8 +99,8 @@ class AssetTape:
                 self._file.append(lines[:count])
                 lines = lines[count:]
         except OSError:
-            self.lost += len(lines)
-            self._refused_ns = now_ns
+            self.lost += sum(1 for _, frame in lines if frame != DISCONNECTED)
+            self._refused_ns, self._missed = now_ns, True
             with contextlib.suppress(OSError):
                 self.close()
             raise
@@ -140,6 +148,7 @@ class Recorder:
             return
         if last_ns := self._ended.pop(asset, 0):
             self._miss(Missed(asset, last_ns, recv_ns, "stopped"))
+            tape.missed()
         self.frames += 1
         tape.add(recv_ns, frame.replace(b"\n", b" "))
 

@@ -24,8 +24,9 @@ from tests.integration.venues import QUICK, following
 from tests.integration.wire import become, bounded
 from tools.venue_server.faults import KINDS, Fault, Kind
 from tools.venue_server.frames import COINS, Programme, of_synthetic, of_tapes
+from tools.venue_server.hyperliquid import Hyperliquid
 from tools.venue_server.protocols import PROTOCOLS
-from tools.venue_server.server import VenueServer
+from tools.venue_server.server import Client, VenueServer
 
 KIND_OF = {struct: kind for kind, struct in MARKET_DATA.items()}
 PATIENT = LiveConfig(deep_book=False, backlog_rounds=100_000, receive_timeout_s=10.0)
@@ -216,6 +217,62 @@ def test_fault_of_frames_is_counted_and_the_book_is_never_crossed(kind: Kind, ve
         assert len(prints) == len(set(prints))
 
     recovers(kind, venue, 0.0 if kind == "clock_jump" else 0.4, check)
+
+
+class DeafToFast(Hyperliquid):
+    """Cuts whoever asks for a fast channel, and sends the slow book all the time."""
+
+    SLOW_BOOK_S = 0.0
+    deaf = False
+
+    async def _answer(self, client: Client, text: str) -> None:
+        if self.deaf and '"bbo"' in text:
+            client.cut()
+        else:
+            await super()._answer(client, text)
+
+
+def test_deep_book_alone_does_not_end_the_gap_of_the_fast_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prints are still missed, so nobody may believe that the market is back."""
+    monkeypatch.setitem(PROTOCOLS, "hyperliquid", DeafToFast)
+
+    async def follow() -> None:
+        async with following(of_synthetic("hyperliquid", 600.0), speed=5.0, delay_s=600.0) as found:
+            market = found.session.markets["BTC"]
+            await become(lambda: market.messages["bbo"] > 5 and len(found.server.clients) == 2, "both sockets")
+            monkeypatch.setattr(DeafToFast, "deaf", True)
+            next(client for client in found.server.clients if "bbo BTC" in client.streams).cut()
+            await become(lambda: market.gaps["disconnected"], "the gap")
+            books = market.messages["book"]
+            await asyncio.sleep(1.0)
+            assert any("l2Book BTC" in client.streams for client in found.server.clients)
+            assert market.messages["book"] <= books + 1
+            monkeypatch.setattr(DeafToFast, "deaf", False)
+            touches = market.messages["bbo"]
+            await become(lambda: market.messages["bbo"] > touches + 5, "touches again")
+            assert market.gaps == {"disconnected": 1}
+
+    bounded(follow())
+
+
+def test_socket_that_answers_pings_but_brings_no_data_is_opened_anew_though_the_other_does() -> None:
+    """What Binance does to a stream that is asked for on the wrong path: the trades would be missed in silence."""
+
+    async def follow() -> None:
+        async with following(of_synthetic("binance", 600.0), speed=5.0, delay_s=600.0) as found:
+            (connection,) = found.session.connections
+            market = found.session.markets["BTCUSDT"]
+            await become(lambda: market.messages["trades"] and market.messages["depth"], "data of both sockets")
+            for client in found.server.clients:
+                client.streams = {
+                    stream for stream in client.streams if "aggTrade" not in stream and "mark" not in stream
+                }
+            await become(lambda: connection.breaks["no_data"], "the end of the connection")
+            trades = market.messages["trades"]
+            await become(lambda: market.messages["trades"] > trades, "trades again")
+            assert market.gaps["disconnected"] == 1
+
+    bounded(follow())
 
 
 def test_every_fault_is_tested() -> None:

@@ -207,3 +207,44 @@ def test_frame_that_is_not_understood_is_counted(adapter: BinanceAdapter, frame:
 def test_frame_that_is_not_wanted_is_ignored(adapter: BinanceAdapter, frame: bytes) -> None:
     assert adapter.frame(RECV, frame) == []
     assert not adapter.bad[""]
+
+
+def test_depth_that_is_repeated_is_no_break(adapter: BinanceAdapter) -> None:
+    feed(adapter, depth(15, 25, 10, [], []), SNAPSHOT)
+    following = depth(26, 30, 25, [["98.0", "1.5"]], [])
+    assert [type(message) for message in feed(adapter, following, following)] == [Depth]
+    assert adapter.ignored["BTCUSDT"] == {"older_depth": 1}
+    assert adapter.unsynchronised() == []
+
+
+def test_depth_after_a_broken_connection_waits_for_a_snapshot_without_another_gap(adapter: BinanceAdapter) -> None:
+    feed(adapter, depth(15, 20, 10, [], []), SNAPSHOT)
+    adapter.reconnected()
+    assert feed(adapter, depth(30, 35, 29, [["98.0", "1.5"]], [], T0 + 4_000)) == []
+    assert adapter.unsynchronised() == ["BTCUSDT"]
+    again = feed(adapter, SNAPSHOT.replace(b'"lastUpdateId": 20', b'"lastUpdateId": 33'))
+    assert [type(message) for message in again] == [Book, Depth]
+
+
+def test_ids_that_were_too_large_are_given_up(adapter: BinanceAdapter) -> None:
+    """A broken byte, or a venue that counts anew: prints and touches come again after twenty new ones."""
+    feed(adapter, trade(10**12), ticker(10**12, "99.0", "101.0"))
+    prints = [trade(number, time=T0 + 10 * number) for number in range(1, 30)]
+    touches = [ticker(number, "99.0", "101.0", T0 + 1_000 + 10 * number) for number in range(1, 30)]
+    assert len(feed(adapter, *prints)) == 9
+    assert len(feed(adapter, *touches)) == 9
+
+
+def test_old_prints_that_come_again_stay_old(adapter: BinanceAdapter) -> None:
+    prints = [trade(number, time=T0 + number) for number in range(1, 60)]
+    assert len(feed(adapter, *prints)) == 59
+    assert feed(adapter, *prints[:50]) == []
+    adapter.reconnected()
+    assert feed(adapter, *prints[:50]) == []
+
+
+def test_update_id_that_was_too_large_is_a_break_in_the_sequence(adapter: BinanceAdapter) -> None:
+    feed(adapter, depth(15, 20, 10, [], []), SNAPSHOT, depth(21, 10**12, 20, [], []))
+    later = [depth(20 + number, 20 + number, 19 + number, [], [], T0 + number) for number in range(2, 30)]
+    assert [type(message) for message in feed(adapter, *later)] == [Gap]
+    assert adapter.unsynchronised() == ["BTCUSDT"]

@@ -134,8 +134,9 @@ def test_asset_tape_goes_on_in_a_new_file_when_the_disk_has_room_again(tmp_path:
     tape.flush(HOUR + 2 + RETRY_NS)
     tape.close()
     kept = [line for path in sorted(tmp_path.glob("*.gz")) for line in read(path)]
-    assert sorted(kept) == lines(0, 20) + lines(4_000, 5)
-    assert [item.frames for item in closed] == [20, 5]
+    (first, *others) = lines(4_000, 5)
+    assert kept == [*lines(0, 20), (first[0], DISCONNECTED), first, *others]  # a hole too short to be seen as silence
+    assert [item.frames for item in closed] == [20, 6]
 
 
 def test_recorder_after_a_kill_saves_the_torn_tape_and_notes_the_hole(tmp_path: Path) -> None:
@@ -153,6 +154,9 @@ def test_recorder_after_a_kill_saves_the_torn_tape_and_notes_the_hole(tmp_path: 
     manifest = msgspec.json.decode((tmp_path / "manifest.json").read_bytes(), type=Manifest)
     ((gap,),) = [manifest.gaps]
     assert (gap.reason, gap.from_ns, gap.to_ns) == ("stopped", lines(29, 1)[0][0], lines(100, 1)[0][0])
+    second.flush()
+    (part,) = tmp_path.glob("*.part")
+    assert read(part) == [(lines(100, 1)[0][0], DISCONNECTED), lines(100, 1)[0]]
 
 
 def test_recorder_killed_while_it_repaired_loses_nothing(tmp_path: Path) -> None:

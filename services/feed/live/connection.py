@@ -25,6 +25,15 @@ BREAKS: Final = ("dns", "tls", "refused", "handshake", "timeout", "closed", "hal
 Stream: TypeAlias = "aiohttp.ClientWebSocketResponse[bool]"
 
 
+class Pulse:
+    """When a socket last brought anything, and when it last brought data; monotonic, s."""
+
+    __slots__ = ("data_at", "heard_at")
+
+    def __init__(self) -> None:
+        self.heard_at = self.data_at = time.monotonic()
+
+
 class SendBudget:
     """Keeps all connections of a process within what a venue lets one address send in a minute."""
 
@@ -52,8 +61,7 @@ class Connection:
     ) -> None:
         self.line = line
         self.up = False
-        self.heard_at = 0.0
-        self.data_at = 0.0
+        self.pulses: list[Pulse] = []
         self.breaks: Counter[str] = Counter()
         self.last_error = ""
         self._http = http
@@ -61,6 +69,16 @@ class Connection:
         self._budget = budget
         self._hear = hear
         self._lost = lost
+
+    @property
+    def heard_at(self) -> float:
+        """When any socket last brought anything; 0 if none was ever open."""
+        return max((pulse.heard_at for pulse in self.pulses), default=0.0)
+
+    @property
+    def data_at(self) -> float:
+        """When any socket last brought data, or was opened; 0 if none was ever open."""
+        return max((pulse.data_at for pulse in self.pulses), default=0.0)
 
     async def run(self) -> None:
         """Connect, and after every break again: full-jitter exponential backoff, reset by a connection that lasts."""
@@ -99,13 +117,12 @@ class Connection:
         )
 
     async def _live(self, streams: list[Stream]) -> str:
-        self.heard_at = self.data_at = time.monotonic()
+        self.pulses = [Pulse() for _ in streams]
         self.up = True
-        pairs = list(zip(self.line.sockets, streams, strict=True))
-        heard = [time.monotonic() for _ in pairs]
-        tasks = [asyncio.create_task(self._listen(*pair, heard, index)) for index, pair in enumerate(pairs)]
-        tasks += [asyncio.create_task(self._keep_alive(*pair, heard, index)) for index, pair in enumerate(pairs)]
-        tasks += [asyncio.create_task(self._greet(*pair)) for pair in pairs if pair[0].hello]
+        opened = list(zip(self.line.sockets, streams, self.pulses, strict=True))
+        tasks = [asyncio.create_task(self._listen(*each)) for each in opened]
+        tasks += [asyncio.create_task(self._keep_alive(*each)) for each in opened]
+        tasks += [asyncio.create_task(self._greet(socket, stream)) for socket, stream, _ in opened if socket.hello]
         try:
             waiting = set(tasks)
             while True:
@@ -124,13 +141,13 @@ class Connection:
             await stream.send_str(frame)
         return ""
 
-    async def _listen(self, socket: Socket, stream: Stream, heard: list[float], index: int) -> str:
+    async def _listen(self, socket: Socket, stream: Stream, pulse: Pulse) -> str:
         while True:
             message = await stream.receive()
-            heard[index] = self.heard_at = time.monotonic()
+            pulse.heard_at = time.monotonic()
             if message.type is aiohttp.WSMsgType.TEXT or message.type is aiohttp.WSMsgType.BINARY:
                 if not message.data.startswith(socket.pong):
-                    self.data_at = self.heard_at
+                    pulse.data_at = pulse.heard_at
                 self._hear(message.data)
             elif message.type is aiohttp.WSMsgType.PING:
                 await stream.pong(message.data)
@@ -138,17 +155,19 @@ class Connection:
                 self.last_error = f"closed with code {stream.close_code or 1006}"
                 return "closed"
 
-    async def _keep_alive(self, socket: Socket, stream: Stream, heard: list[float], index: int) -> str:
+    async def _keep_alive(self, socket: Socket, stream: Stream, pulse: Pulse) -> str:
         config = self._config
         opened = time.monotonic()
         while True:
             await asyncio.sleep(config.ping_s)
             now = time.monotonic()
-            if now - heard[index] > config.receive_timeout_s:
-                self.last_error = f"nothing received for {now - heard[index]:.1f} s, not even a pong"
+            if now - pulse.heard_at > config.receive_timeout_s:
+                self.last_error = f"nothing received for {now - pulse.heard_at:.1f} s, not even a pong"
                 return "half_open"
-            if now - self.data_at > config.data_timeout_s:
-                self.last_error = f"no data for {now - self.data_at:.1f} s, though pings are answered"
+            if now - pulse.data_at > config.data_timeout_s:
+                self.last_error = (
+                    f"no data for {now - pulse.data_at:.1f} s, though pings are answered: {socket.url[:60]}"
+                )
                 return "no_data"
             if now - opened > self.line.max_age_s:
                 return "planned"

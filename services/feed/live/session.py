@@ -58,7 +58,14 @@ class LiveSession:
             venue.adapter.bad[asset] = market.bad
         budget = SendBudget()
         self.connections = [
-            Connection(http, line, config.live, budget, self.hear, lambda line=line: self._lost(line.assets))  # type: ignore[misc]
+            Connection(
+                http,
+                line,
+                config.live,
+                budget,
+                self.hear if line.assets else self._hear_beside,
+                lambda line=line: self._lost(line.assets),  # type: ignore[misc]
+            )
             for line in venue.lines(list(instruments))
         ]
         self._heard_at = 0.0
@@ -70,11 +77,14 @@ class LiveSession:
 
     async def run(self) -> None:
         """Follow the markets until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for connection in self.connections:
-                tasks.create_task(connection.run())
-            tasks.create_task(self.venue.beside(self._http, self.hear))
-            tasks.create_task(self._pass_time())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for connection in self.connections:
+                    tasks.create_task(connection.run())
+                tasks.create_task(self.venue.beside(self._http, self.hear))
+                tasks.create_task(self._pass_time())
+        except BaseExceptionGroup as group:
+            raise _innermost(group) from None
 
     def hear(self, frame: bytes) -> None:
         """Take a frame that was received now."""
@@ -95,6 +105,15 @@ class LiveSession:
                 by_asset.setdefault(asset, []).append(message)
             for asset, messages in by_asset.items():
                 self._hand_on(asset, now_ns, messages)
+
+    def _hear_beside(self, frame: bytes) -> None:
+        """Take a frame of a line that carries no asset, while those that do are alive.
+
+        Were it taken while they are not, the end of a gap would be told though prints are still missed.
+        """
+        now = time.monotonic()
+        if all(other.up and now - other.data_at < ALIVE_S for other in self.connections if other.line.assets):
+            self.hear(frame)
 
     def _hand_on(self, asset: str, now_ns: int, messages: list[Message]) -> None:
         market = self.markets.get(asset)
@@ -122,6 +141,13 @@ class LiveSession:
                 silent = [asset for asset in assets if self.markets[asset].pass_time(now_ns, alive)]
                 if silent:
                     self.venue.adapter.reconnected(silent)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first error in groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @contextlib.asynccontextmanager

@@ -30,7 +30,10 @@ class Socket(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Sockets that live and die together, and the assets that miss data while they are down."""
+    """Sockets that live and die together, and the assets that miss data while they are down.
+
+    A line without assets is a mere addition: nothing is missed while it is down.
+    """
 
     name: str
     sockets: tuple[Socket, ...]
