@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cli import show
 from cli.monitor_client import MonitorError, fetch_json
-from cli.supervisor import Supervisor
+from cli.supervisor import FEED_DEATHS, FEED_DEATHS_WITHIN_S, Supervisor
 
 POLL_S: Final = 0.5
 SETTLE_S: Final = 30.0
@@ -75,14 +75,25 @@ def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> 
     """Until the feed has ended or somebody stops the run: restart what dies and show what happens."""
     started = time.monotonic()
     with Live(console=progress, auto_refresh=False, transient=True) if not quiet else _Nothing() as live:
-        while supervisor.feed.exit_code is None and not stopped():
-            for label in supervisor.revive():
-                progress.print(f"[yellow]{label} had died and was started again[/yellow]")
+        while not supervisor.ended and not stopped():
+            for restarted in supervisor.revive():
+                progress.print(f"[yellow]{restarted} had died and was started again[/yellow]")
             if live is not None:
                 live.update(_view(supervisor, time.monotonic() - started), refresh=True)
             time.sleep(POLL_S)
-    if supervisor.feed.exit_code:
-        raise RunError(f"the feed ended with an error:\n{supervisor.feed.log_tail()}")
+    if supervisor.ended and supervisor.feed.exit_code:
+        raise RunError(_why_the_feed_ended(supervisor))
+
+
+def _why_the_feed_ended(supervisor: Supervisor) -> str:
+    feed = supervisor.feed
+    if not supervisor.gave_up:
+        return f"the feed ended with an error:\n{feed.log_tail()}"
+    minutes = FEED_DEATHS_WITHIN_S / 60
+    return (
+        f"the feed died {FEED_DEATHS} times within {minutes:.0f} minutes, at last {feed.cause}: it is not started "
+        f"again. With --data-dir the run can be gone on with. The end of its log:\n{feed.log_tail()}"
+    )
 
 
 class _Nothing:

@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from services.feed.config import LIVE_SOURCES, REFUSED
 from shared.broker import Broker, free_port
 from shared.config import ENVIRONMENT_PREFIX
 from shared.health import FOLDS
@@ -20,6 +22,9 @@ from shared.health import FOLDS
 SERVICES: Final = (*FOLDS, "feed")
 STOP_TIMEOUT_S: Final = 10.0
 RESTART_WAIT_S: Final = 0.5
+FEED_DEATHS: Final = 5
+FEED_DEATHS_WITHIN_S: Final = 600.0
+"""A feed that died so often within this time is not started again: something is wrong that a restart does not mend."""
 LOG_TAIL: Final = 2_000
 
 
@@ -31,6 +36,9 @@ class ServiceProcess:
         self.label = name if worker == 0 else f"{name}-{worker + 1}"
         self.metrics_port = metrics_port
         self.restarts = 0
+        self.deaths: deque[float] = deque(maxlen=FEED_DEATHS)
+        self.cause = ""
+        self.overrides: dict[str, str] = {}
         self._settings = settings
         self._log = log / f"{self.label}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,7 +49,7 @@ class ServiceProcess:
         if self._process is not None:
             self._process.wait()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
-        environment["PAPER_BUS_METRICS_PORT"] = str(self.metrics_port)
+        environment |= {"PAPER_BUS_METRICS_PORT": str(self.metrics_port), **self.overrides}
         module = f"services.{self.name.replace('-', '_')}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -67,6 +75,7 @@ class ServiceProcess:
         if self.exit_code is None:
             return False
         if not self._restart_at:
+            self.note_death()
             self._restart_at = time.monotonic() + RESTART_WAIT_S
         if time.monotonic() < self._restart_at:
             return False
@@ -74,6 +83,12 @@ class ServiceProcess:
         self.restarts += 1
         self.start()
         return True
+
+    def note_death(self) -> None:
+        """Remember when and of what the process died."""
+        code = self.exit_code or 0
+        self.deaths.append(time.monotonic())
+        self.cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def signal_stop(self) -> None:
         """Ask the process to checkpoint and leave."""
@@ -122,9 +137,11 @@ class Supervisor:
             for index, (name, worker) in enumerate(names)
         ]
         self.feed = self.processes[-1]
+        self._started = 0.0
 
     def start(self) -> None:
         """Start the broker and every service."""
+        self._started = time.monotonic()
         self.settings.write_bytes(orjson.dumps(self._tables, option=orjson.OPT_INDENT_2, default=str))
         if self.broker:
             self.broker.start()
@@ -132,8 +149,29 @@ class Supervisor:
             process.start()
 
     def revive(self) -> list[str]:
-        """Restart the folds that died; the labels of those restarted now. The feed's end is the run's end."""
-        return [process.label for process in self.processes if process is not self.feed and process.revive()]
+        """Restart what died; what was restarted now, and of what it had died. A feed that has ended stays so."""
+        mortal = [process for process in self.processes if process is not self.feed or not self.ended]
+        self.feed.overrides = self._rest_of_duration()
+        return [f"{process.label} ({process.cause})" for process in mortal if process.revive()]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the feed has ended for good: its source has, or to start it once more would not help."""
+        return self.feed.exit_code is not None and (self.feed.exit_code in (0, REFUSED) or self.gave_up)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the feed died too often."""
+        deaths = self.feed.deaths
+        return len(deaths) == FEED_DEATHS and deaths[-1] - deaths[0] < FEED_DEATHS_WITHIN_S
+
+    def _rest_of_duration(self) -> dict[str, str]:
+        """A live feed that is started again has only the rest of its time; a recorded one counts from its beginning."""
+        feed = self._tables.get("feed", {})
+        if feed.get("source") not in LIVE_SOURCES or not feed.get("duration_s"):
+            return {}
+        rest_s = float(feed["duration_s"]) - (time.monotonic() - self._started)
+        return {"PAPER_FEED_DURATION_S": f"{max(rest_s, 1.0):.3f}"}
 
     def stop(self) -> None:
         """Stop the feed, then the folds, then the broker."""

@@ -5,11 +5,13 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import uvloop
 
-from services.feed.config import LIVE_SOURCES, FeedConfig
+from services.feed.config import LIVE_SOURCES, REFUSED, FeedConfig
 from services.feed.feed import Feed
+from services.feed.live.venue import LiveError
 from services.feed.publisher import SessionError
 from services.feed.service import MarketSource, sources
 from shared.bus import Bus, BusError
@@ -64,15 +66,28 @@ async def _publish(feed: Feed, bus_config: BusConfig) -> None:
 
 
 def main() -> None:
-    """Run the feed until its source ends or a signal comes."""
+    """Run the feed until its source ends or a signal comes.
+
+    Exit code 0 then, 2 if what was asked for cannot be, 1 for everything that may be better the next time.
+    """
     arguments = parse_arguments("feed")
     try:
         settings = load(arguments.settings)
-        config = settings.section("feed", FeedConfig)
+        config, bus_config = settings.section("feed", FeedConfig), settings.section("bus", BusConfig)
         recorded = () if config.source in LIVE_SOURCES else sources(config)
-        uvloop.run(_serve(config, settings.section("bus", BusConfig), recorded))
-    except (SettingsError, SessionError, TapeError, BusError, ValueError) as error:
+    except (SettingsError, TapeError, ValueError) as error:
+        _refuse(error)
+    try:
+        uvloop.run(_serve(config, bus_config, recorded))
+    except (SessionError, LiveError) as error:
+        _refuse(error)
+    except BusError as error:
         sys.exit(f"feed: {error}")
+
+
+def _refuse(error: Exception) -> NoReturn:
+    sys.stderr.write(f"feed: {error}\n")
+    sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

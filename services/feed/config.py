@@ -10,6 +10,8 @@ from shared.health import FOLDS
 
 OWN_ADAPTERS: Final = ("hyperliquid", "binance")
 LIVE_SOURCES: Final = (*OWN_ADAPTERS, "ccxt")
+REFUSED: Final = 2
+"""Exit code of a feed that was asked for what cannot be: to start it again would change nothing."""
 
 
 class SyntheticAsset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

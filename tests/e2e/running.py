@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from cli.monitor_client import MonitorError, fetch_json
 from cli.supervisor import ServiceProcess, Supervisor
-from shared.broker import Broker
+from shared.broker import Broker, free_port
 from shared.bus import Bus
 from shared.reader import LogReader
+from tests.conftest import ROOT
 
 PAPERTRADER = Path(sys.executable).with_name("papertrader")
 
@@ -98,3 +100,32 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
             return True
         time.sleep(0.2)
     return False
+
+
+@contextmanager
+def venue_server(*arguments: object) -> Iterator[str]:
+    """`python -m tools.venue_server` as a process of its own; its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "tools.venue_server", "--port", str(port), *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        assert wait_until(lambda: bool(server_status(url)), 30), "the venue server does not answer"
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def server_status(url: str) -> dict[str, Any]:
+    """What a venue server says of itself, empty while it does not answer."""
+    try:
+        return dict(fetch_json(url, "/control"))
+    except MonitorError:
+        return {}
+
+
+def strike(url: str, fault: str, duration_s: float = 0.0) -> None:
+    """Let a venue server fail."""
+    body = json.dumps({"fault": fault, "duration_s": duration_s}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{url}/control", body), timeout=5).close()

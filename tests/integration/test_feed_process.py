@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.feed.config import FeedConfig
+from services.feed.config import REFUSED, FeedConfig
 from services.feed.publisher import Barrier, Publisher, SessionError, until
 from services.feed.service import sources
 from shared.broker import Broker
@@ -106,11 +106,11 @@ def test_feed_of_a_finished_session_refuses_to_run_it_again(broker: Broker, tmp_
             assert first[0] == 0, first[1]
             before = await entries(bus)
             code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
-            assert code == 1
+            assert code == REFUSED
             assert "the log already holds the whole of this session" in said
             settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": {**feed, "seed": 2}})
             code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
-            assert code == 1
+            assert code == REFUSED
             assert "the log already holds another session of synthetic." in said
             assert await entries(bus) == before
 

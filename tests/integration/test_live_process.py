@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.feed.config import REFUSED
 from services.feed.recorder import Manifest
 from shared.broker import Broker
 from shared.bus import Bus
@@ -95,7 +96,7 @@ def test_log_of_a_tape_is_not_gone_on_with_live(broker: Broker, tmp_path: Path) 
             settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": feed_settings})
             code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
         await server.stop()
-        assert code == 1
+        assert code == REFUSED
         assert "another session of hyperliquid.BTC" in said
 
     bounded(live())
