@@ -1,7 +1,7 @@
-"""What must be there before the services start: a key per broker user, and the log.
+"""What must be there before the services start: a key per broker user, the log, and the bucket of the leases.
 
 `python -m cli.bootstrap keys DIRECTORY` makes every missing key and writes the broker's list of users;
-`python -m cli.bootstrap log` creates the log, or brings its limits up to date.
+`python -m cli.bootstrap log` creates the log, or brings its limits up to date, and the bucket of the leases.
 """
 
 import argparse
@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import nkeys
+from nats.js.errors import APIError
 
 from shared.bus import Bus, BusError
 from shared.config import SettingsError, load
+from shared.lease import create_bucket
 from shared.permissions import USERS, authorization
 from shared.runtime import BusConfig
 
@@ -41,9 +43,15 @@ def _public_key(path: Path) -> str:
 
 
 async def create_log(config: BusConfig) -> None:
-    """Create the log; raises BusError."""
+    """Create the log and the bucket of the leases; raises BusError."""
     bus = await Bus.connect(config.url, "bootstrap", **config.login())
     await bus.create_stream(config.max_bytes, config.max_age_s)
+    try:
+        await create_bucket(bus)
+    except APIError as error:
+        raise BusError(
+            f"the broker has another bucket of leases: {error.description}; stop it, and start anew"
+        ) from error
     await bus.close()
 
 

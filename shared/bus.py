@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
 WRONG_LAST_SEQUENCE: Final = 10071
+NO_MESSAGE: Final = 10037
+LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 
 
 class BusError(RuntimeError):
@@ -44,6 +46,19 @@ class FencedError(BusError):
         self.stored = stored
 
 
+class _Kept(msgspec.Struct):
+    """A message as the broker's API tells it: JSON, with base64 around what it holds."""
+
+    seq: int
+    hdrs: bytes = b""
+    data: bytes = b""
+
+
+class _Found(msgspec.Struct):
+    message: _Kept | None = None
+    error: dict[str, Any] | None = None
+
+
 class _PubAck(msgspec.Struct):
     seq: int = 0
     duplicate: bool = False
@@ -51,6 +66,16 @@ class _PubAck(msgspec.Struct):
 
 
 _pub_ack = msgspec.json.Decoder(_PubAck)
+_found = msgspec.json.Decoder(_Found)
+
+
+def _message_id(headers: bytes) -> str:
+    """The id in a stored message's header block, empty without one."""
+    for line in headers.decode().splitlines():
+        name, _, value = line.partition(":")
+        if name == "Nats-Msg-Id":
+            return value.strip()
+    return ""
 
 
 class Bus:
@@ -120,7 +145,6 @@ class Bus:
             max_bytes=max_bytes,
             max_age=max_age_s,
             duplicate_window=min(120.0, max_age_s),
-            allow_direct=True,
         )
         try:
             await self._create_or_update(config)
@@ -150,27 +174,32 @@ class Bus:
 
     async def last(self, subject: str) -> Stored | None:
         """The last message of a subject, None if there is none."""
-        return await self._get(f"{STREAM}.{subject}", {})
+        return await self._get({"last_by_subj": subject})
 
     async def next(self, subject: str, after: int) -> Stored | None:
         """The first message of a subject after a sequence, None if there is none."""
-        return await self._get(STREAM, {"seq": after + 1, "next_by_subj": subject})
+        return await self._get({"seq": after + 1, "next_by_subj": subject})
 
-    async def _get(self, where: str, query: dict[str, Any]) -> Stored | None:
-        payload = msgspec.json.encode(query) if query else b""
+    async def _get(self, query: dict[str, Any]) -> Stored | None:
+        """Look a message up.
+
+        Not by JetStream's direct get: that answers with the bare message on any reply subject, so whoever may use it
+        could have its own words repeated on a subject that it may not write to.
+        """
         while True:
             try:
-                reply = await self.client.request(f"$JS.API.DIRECT.GET.{where}", payload, timeout=ACK_TIMEOUT_S)
+                reply = await self.client.request(LOOK_UP, msgspec.json.encode(query), timeout=ACK_TIMEOUT_S)
             except (TimeoutError, nats.errors.Error) as error:
-                log.warning("bus: looking up %s again: %s", where, str(error) or type(error).__name__)
+                log.warning("bus: looking up %s again: %s", query, str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
                 continue
-            headers = reply.headers or {}
-            if headers.get("Status") == "404":
+            found = _found.decode(reply.data)
+            if found.message is not None:
+                kept = found.message
+                return Stored(kept.seq, _message_id(kept.hdrs), kept.data)
+            if found.error is not None and found.error.get("err_code") == NO_MESSAGE:
                 return None
-            if "Nats-Sequence" in headers:
-                return Stored(int(headers["Nats-Sequence"]), headers.get("Nats-Msg-Id", ""), reply.data)
-            log.warning("bus: looking up %s again: %s", where, headers.get("Description", headers))
+            log.warning("bus: looking up %s again: %s", query, found.error)
             await asyncio.sleep(0.25)
 
     async def append_once(self, subject: str, payload: bytes, message_id: str) -> bool:

@@ -1,15 +1,17 @@
 """Which worker of a service folds which market: a lease per market, spread over the living workers.
 
-Members and leases are keys with a time to live in a memory bucket. The owner of a market is the living worker with
-the highest hash of (worker, market): rendezvous hashing (Thaler and Ravishankar 1998), so a worker that comes or goes
-moves only its own share. A lease says who should write; that nobody else can is the business of the fenced append.
+Members and leases are keys with a time to live in a bucket of the broker. The owner of a market is the living worker
+with the highest hash of (worker, market), rendezvous hashing (Thaler and Ravishankar 1998), among those that have not
+yet their even share, so that few markets spread as well as many. A worker that comes or goes moves little but its own
+share. A lease says who should write; that nobody else can is the business of the fenced append.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,7 +19,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from shared.bus import Bus
 from shared.subjects import Market
@@ -43,9 +45,32 @@ class _PubAck(msgspec.Struct):
 _pub_ack = msgspec.json.Decoder(_PubAck)
 
 
-def rightful_owner(workers: list[str], market: Market) -> str:
-    """The worker that should own a market."""
-    return max(workers, key=lambda worker: hashlib.blake2b(f"{worker}|{market}".encode(), digest_size=8).digest())
+def rightful_owners(workers: Collection[str], markets: Collection[Market]) -> dict[Market, str]:
+    """The worker that should own each market; nobody has more than one market more than another.
+
+    The market is offered to its workers in the order of their hashes, and the first with room takes it. Room is the
+    even share rounded up for as many workers as the remainder fills, rounded down for the others.
+    """
+    share, left_over = divmod(len(markets), len(workers))
+    counts = Counter[str]()
+    owners = {}
+    for market in sorted(markets):
+        most = share + (left_over > 0)
+        owner = max((worker for worker in workers if counts[worker] < most), key=partial(_affinity, market))
+        counts[owner] += 1
+        left_over -= counts[owner] == share + 1
+        owners[market] = owner
+    return owners
+
+
+def _affinity(market: Market, worker: str) -> bytes:
+    return hashlib.blake2b(f"{worker}|{market}".encode(), digest_size=8).digest()
+
+
+async def create_bucket(bus: Bus) -> None:
+    """Create the bucket of the leases. It is kept on disk, so that it is still there after a broker restart."""
+    config = api.KeyValueConfig(bucket=BUCKET, storage=api.StorageType.FILE, history=1, limit_marker_ttl=MARKER_TTL_S)
+    await bus.jetstream.create_key_value(config)
 
 
 class Leases:
@@ -78,7 +103,7 @@ class Leases:
 
     async def start(self) -> None:
         """Join the service's workers."""
-        await self._create_bucket()
+        await self._find_bucket()
         await self._watch()
         self._task = asyncio.create_task(self._run())
 
@@ -112,16 +137,17 @@ class Leases:
     def _lease_key(self, market: Market) -> str:
         return f"a.{self._service}.{market.venue}.{market.asset}".replace("/", "-slash-").replace(":", "-colon-")
 
-    async def _create_bucket(self) -> None:
-        config = api.KeyValueConfig(
-            bucket=BUCKET, storage=api.StorageType.MEMORY, history=1, limit_marker_ttl=MARKER_TTL_S
-        )
+    async def _find_bucket(self) -> None:
+        """Wait for the bucket; make it where nobody else has and everybody may."""
         while True:
             try:
-                await self._bus.jetstream.create_key_value(config)
+                try:
+                    await self._bus.jetstream.stream_info(f"KV_{BUCKET}")
+                except NotFoundError:
+                    await create_bucket(self._bus)
                 return
             except (TimeoutError, nats.errors.Error, APIError) as error:
-                log.warning("leases: the bucket is not there yet: %s", error)
+                log.warning("leases: the bucket is not there yet: %s", str(error) or type(error).__name__)
                 await asyncio.sleep(0.5)
 
     async def _watch(self) -> None:
@@ -172,10 +198,10 @@ class Leases:
                 continue
 
     async def _rejoin(self) -> None:
-        """After a broker restart the memory bucket may be gone, and everybody's entries with it."""
+        """After a broker restart entries may have expired unseen, or the bucket may be a new one."""
         self._entries.clear()
         self._member_revision = 0
-        await self._create_bucket()
+        await self._find_bucket()
         await self._watch()
 
     async def _renew_membership(self) -> None:
@@ -196,9 +222,8 @@ class Leases:
 
     async def _settle(self) -> None:
         """Renew what is held, give back what is another's by right, take what is free and ours."""
-        workers = self._workers()
-        for market in sorted(self._markets):
-            ours = rightful_owner(workers, market) == self._worker
+        for market, owner in rightful_owners(self._workers(), self._markets).items():
+            ours = owner == self._worker
             if market in self._held:
                 await (self._renew(market) if ours else self._release(market))
             elif ours:

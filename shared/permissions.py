@@ -1,12 +1,15 @@
 """Who may say what on the bus: one broker user per service, with the subjects that it needs and no others.
 
 A service may append only the kinds of message that it is the source of, so a quoter cannot forge a fill. Everybody may
-read the log. The answers to a request come to an inbox of the service's own.
+read the log. The answers to a request come to an inbox of the service's own. The broker does not check where else a
+client asks an answer to be sent, so nobody may ask for one that repeats a message as it is: such an answer on a subject
+of the log would be a forgery. What other answers leave there is no message of ours, and refused by whoever reads it.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from shared.bus import LOOK_UP
 from shared.health import FOLDS
 from shared.lease import BUCKET
 from shared.subjects import STREAM
@@ -40,8 +43,7 @@ _READS: Final = (
     f"$JS.API.CONSUMER.CREATE.{STREAM}",
     f"$JS.API.CONSUMER.CREATE.{STREAM}.>",
     f"$JS.API.CONSUMER.DELETE.{STREAM}.>",
-    f"$JS.API.DIRECT.GET.{STREAM}",
-    f"$JS.API.DIRECT.GET.{STREAM}.>",
+    LOOK_UP,
     f"$JS.FC.{STREAM}.>",
 )
 
@@ -50,7 +52,8 @@ def publishes(user: str) -> tuple[str, ...]:
     """The subjects that a user may publish to, wildcards included."""
     said = (*APPENDS[user], *_READS)
     if user == "bootstrap":
-        return (*said, f"$JS.API.STREAM.CREATE.{STREAM}", f"$JS.API.STREAM.UPDATE.{STREAM}")
+        creates = tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in (STREAM, _LEASES))
+        return (*said, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")
     if user == "feed":
         return (*said, "health.feed.>")
     if user in FOLDS:
@@ -59,12 +62,10 @@ def publishes(user: str) -> tuple[str, ...]:
 
 
 def _leases(user: str) -> tuple[str, ...]:
-    """A fold's own members and leases. The bucket lives in memory: after a broker restart some fold makes it anew."""
+    """A fold's own members and leases. Whoever creates a stream says what it repeats elsewhere: no fold may."""
     return (
-        "$JS.API.INFO",
         f"$KV.{BUCKET}.m.{user}.>",
         f"$KV.{BUCKET}.a.{user}.>",
-        f"$JS.API.STREAM.CREATE.{_LEASES}",
         f"$JS.API.STREAM.INFO.{_LEASES}",
         f"$JS.API.CONSUMER.CREATE.{_LEASES}",
         f"$JS.API.CONSUMER.CREATE.{_LEASES}.>",

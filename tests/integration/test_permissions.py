@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from cli.bootstrap import create_log, make_keys
 from shared.broker import executable, free_port
 from shared.bus import Bus, BusError
 from shared.lease import BUCKET, Leases
+from shared.messages import Fill
 from shared.reader import LogReader
 from shared.runtime import BusConfig
 from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, STREAM, Market, subject
+from tests.unit.learning import fill as a_fill
 
 MARKET = Market("synthetic", "SYN1")
 SUBJECTS = {kind: subject(kind, MARKET, "main") for kind in (*MARKET_DATA, *ACCOUNT_KINDS)}
@@ -124,6 +127,56 @@ def test_forged_fill_never_reaches_the_log(guarded: Guarded) -> None:
     assert asyncio.run(forge()) == (True, True)
 
 
+def test_answer_sent_to_a_subject_of_the_log_is_no_message(guarded: Guarded) -> None:
+    """The broker answers wherever it is asked to, and so writes for the quoter; but not what the quoter wants."""
+    market = Market("synthetic", "REPLY")
+    forged, order = subject("fills", market, "main"), subject("orders", market, "main")
+    fill = msgspec.json.encode(a_fill(1))
+
+    async def forge() -> list[bytes]:
+        quoter, reader = await login(guarded, "quoter"), await login(guarded, "monitor")
+        await quoter.bus.append(order, fill, "an order that looks like a fill")
+        asks = {"$JS.API.STREAM.MSG.GET": {"last_by_subj": order}, "$JS.API.DIRECT.GET": {"last_by_subj": order}}
+        for name, query in asks.items():
+            await quoter.bus.client.publish(f"{name}.{STREAM}", msgspec.json.encode(query), reply=forged)
+        await quoter.bus.client.publish(order, fill, reply=forged)
+        await quoter.bus.client.flush()
+        await asyncio.sleep(0.3)
+        found, after = [], 0
+        while (stored := await reader.bus.next(forged, after)) is not None:
+            found.append(stored.payload)
+            after = stored.sequence
+        await quoter.bus.close()
+        await reader.bus.close()
+        return found
+
+    found = asyncio.run(forge())
+    assert found, "the broker answers nothing there: then the rule about answers can go"
+    for payload in found:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(payload, type=Fill)
+
+
+def test_lease_of_a_fold_cannot_be_delivered_as_a_fill(guarded: Guarded) -> None:
+    market = Market("synthetic", "DELIVERED")
+    forged = subject("fills", market, "main")
+
+    async def forge() -> bool:
+        quoter, reader = await login(guarded, "quoter"), await login(guarded, "monitor")
+        client = quoter.bus.client
+        config = {"deliver_subject": forged, "filter_subject": f"$KV.{BUCKET}.m.quoter.>", "ack_policy": "none"}
+        request = {"stream_name": f"KV_{BUCKET}", "config": config}
+        await client.request(f"$KV.{BUCKET}.m.quoter.forger", b"{}", timeout=1)
+        await client.request(f"$JS.API.CONSUMER.CREATE.KV_{BUCKET}", msgspec.json.encode(request), timeout=1)
+        await asyncio.sleep(0.5)
+        stored = await reader.bus.last(forged)
+        await quoter.bus.close()
+        await reader.bus.close()
+        return stored is None
+
+    assert asyncio.run(forge())
+
+
 @pytest.mark.parametrize("user", OWN_KINDS)
 def test_administration_of_the_broker_is_refused(guarded: Guarded, user: str) -> None:
     async def attempt() -> list[str]:
@@ -131,7 +184,8 @@ def test_administration_of_the_broker_is_refused(guarded: Guarded, user: str) ->
         names = [f"$JS.API.STREAM.{verb}.{STREAM}" for verb in ("DELETE", "PURGE", "MSG.DELETE")]
         names += [f"$JS.API.STREAM.DELETE.KV_{BUCKET}", "$JS.API.STREAM.CREATE.OTHER", "$SYS.REQ.SERVER.PING"]
         if user != "bootstrap":
-            names.append(f"$JS.API.STREAM.UPDATE.{STREAM}")
+            names += [f"$JS.API.STREAM.UPDATE.{STREAM}", f"$JS.API.STREAM.CREATE.KV_{BUCKET}"]
+        names += [f"$JS.API.STREAM.UPDATE.KV_{BUCKET}", f"$JS.API.DIRECT.GET.{STREAM}"]
         taken = [name for name in names if not await watched.refused(name)]
         await watched.bus.close()
         return taken
