@@ -68,9 +68,9 @@ def dashboard() -> Any:
         ),
         numbers(
             "Services",
-            "Whether each service answers Prometheus.",
+            "Whether every worker of each service answers Prometheus, and the broker its exporter.",
             "none",
-            Query("min by (job) (up)", "{{job}}"),
+            Query("job:up:min", "{{job}}"),
             width=24,
             height=4,
             steps={None: RED, 1: GREEN},
@@ -78,8 +78,8 @@ def dashboard() -> Any:
         ),
         states(
             "Alerts",
-            "Alerts over time: one row per alert that fires, or none.",
-            Query(FIRING, "{{alertname}}"),
+            "Alerts over time: one row per alert that fires, with the service and the asset that it names.",
+            Query(FIRING, "{{alertname}} {{service}} {{asset}}"),
             {0: ("quiet", GREEN), 1: ("firing", RED)},
             height=6,
         ),

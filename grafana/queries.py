@@ -14,7 +14,7 @@ CHECKS: Final = (
     f'+ max by ({BY_ACCOUNT}, check) (paper_check{{{ACCOUNT},state="waiting"}})'
 )
 FIRING: Final = (
-    '(sum by (alertname) (ALERTS{alertstate="firing"}) > bool 0) '
+    '(sum by (alertname, service, asset) (ALERTS{alertstate="firing"}) > bool 0) '
     'or (label_replace(vector(0), "alertname", "no alert", "", "") unless on () count(ALERTS{alertstate="firing"}))'
 )
 

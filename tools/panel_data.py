@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -65,7 +66,7 @@ def filled_in(expression: str, variables: Mapping[str, str], interval: str) -> s
 class Prometheus:
     """A Prometheus server's HTTP API."""
 
-    def __init__(self, url: str, window_s: float, variables: Mapping[str, str], interval: str = "1m") -> None:
+    def __init__(self, url: str, window_s: float, variables: Mapping[str, str], interval: str = "20s") -> None:
         self._url = url.rstrip("/")
         self._window_s = window_s
         self._variables = variables
@@ -95,6 +96,7 @@ def _series(result: Mapping[str, Any], legend: str) -> Series:
     labels = result["metric"]
     for name, value in labels.items():
         legend = legend.replace(f"{{{{{name}}}}}", value)
+    legend = re.sub(r"{{.*?}}", "", legend).strip()
     pairs: Iterable[Any] = result["values"] if "values" in result else [result["value"]]
     points = [(float(time), float(value)) for time, value in pairs]
     return Series(labels, legend, [point for point in points if not math.isnan(point[1])])

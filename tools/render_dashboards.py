@@ -116,9 +116,9 @@ def timeline(panel: Panel, answers: list[list[Series]]) -> Iterator[str]:
     found = [series for answer in answers for series in answer]
     times = [time for series in found for time, _ in series.points]
     start, duration = min(times, default=0.0), (max(times, default=0.0) - min(times, default=0.0)) or 1.0
+    width = 100 / max(len(set(times)), 1)
     for series in found:
         yield f'<div class="note">{html.escape(series.legend)}</div><div style="position:relative;height:7px">'
-        width = 100 / max(len(series.points), 1)
         for time, value in series.points:
             ground = _look(value, panel.spec)[1]
             left = (time - start) / duration * (100 - width)
