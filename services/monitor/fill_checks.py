@@ -8,6 +8,7 @@ from services.monitor.facts import AccountFacts, fills_per_hour, mean_distance_b
 from services.monitor.liveness import FEED, FILL_SIM, QUOTER
 from shared.messages import Check
 
+LOOK_AT_FEED: Final = "see paper_feed_gaps_total for the reason, and `papertrader doctor --source` for the connection"
 RESUME: Final = "resume the account when the reason is understood"
 THROUGH_LIMIT: Final = 100
 """So many prints in a row beyond a live quote without a fill are no chance, even where fills are drawn by a coin."""
@@ -30,6 +31,8 @@ def check_fills(case: Case) -> Check:
 def _no_market(case: Case) -> Check | None:
     if case.market.rounds == 0:
         return waits("no market data yet: waiting for the feed's first round")
+    if case.market.gap_ts >= case.market.ts:
+        return waits("the market data is missing: the connection to the venue is down or silent", remedy=LOOK_AT_FEED)
     if case.market.mid is None:
         return waits("the book has no two sides: nobody can quote")
     return None

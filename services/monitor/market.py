@@ -1,6 +1,6 @@
 """How market data changes what is known of the market: the book, the prints, the clock."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
@@ -13,7 +13,7 @@ from shared.messages import Gap, Instrument, Message, Trades
 from shared.records import Record, Records, Row
 
 LONGEST_STEP_S = 5.0
-"""A round that spans more than this is a hole in the data: no time in which anybody could quote."""
+"""A round that spans more than this is a hole in the data, as is one with a gap: no time in which to quote."""
 
 
 @njit(cache=True)
@@ -84,7 +84,7 @@ def _read_touch(market: MarketFacts, book: Record) -> None:
 
 
 def follow_quotes(
-    market: MarketFacts, facts: AccountFacts, messages: Iterable[Message], quiet_prints_per_minute: float
+    market: MarketFacts, facts: AccountFacts, messages: Sequence[Message], quiet_prints_per_minute: float
 ) -> None:
     """Fold a round into the account's quoting: time quoted, distance from the touch, prints that reached a quote."""
     elapsed_s = (market.ts - market.previous_ts) / SECOND if market.previous_ts else 0.0
@@ -93,6 +93,8 @@ def follow_quotes(
     forget_minutes(facts.quoted_s_by_minute, minutes)
     if elapsed_s > LONGEST_STEP_S:
         elapsed_s = 0.0
+    if any(isinstance(message, Gap) for message in messages):
+        elapsed_s = facts.unquoted_s = 0.0
     if not any(order.live_ts for order in facts.working.values()):
         facts.unquoted_s += elapsed_s
         return

@@ -10,8 +10,9 @@ from services.monitor.facts import AccountFacts
 from services.monitor.kernel import CHECKS, interpretation, verdict
 from services.monitor.liveness import FEED, STATEFUL, ServiceHealth
 from services.monitor.service import Monitor
-from shared.messages import Check, Checklist, Control
-from tests.unit.monitoring import ACCOUNT, MARKET, START, Session, account, calibration, estimate
+from shared.fold import Round
+from shared.messages import Check, Checklist, Control, Gap
+from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session, account, ack, calibration, estimate
 
 FAILS = [
     # what is cut, when (s), how long the session is (s), the one check that fails, what its cause names
@@ -191,6 +192,27 @@ def test_quiet_market_waits_and_does_not_fail_for_want_of_fills() -> None:
         monitor.fold(round_)
     check = monitor.checklist(ACCOUNT).checks["fills"]
     assert (check.state, check.cause) == ("waiting", "a quiet market: too few public prints to judge the fill rate")
+
+
+def test_outage_of_the_venue_waits_with_the_cause_and_blames_nobody() -> None:
+    """The quoter took its orders back, as it must: a minute without data and without quotes is not its fault."""
+    session = Session()
+    monitor = Monitor(MARKET, {ACCOUNT: MonitorConfig()})
+    for round_ in session.rounds(60):
+        monitor.fold(round_)
+    for order_id in list(monitor.facts.accounts[ACCOUNT].working):
+        session.say("acks", ack(None, session.ts, order_id=order_id, status="cancelled", reason="never_touched"))
+    round_ = session.round()
+    for step in range(12):
+        ts = round_.ts + 5 * S
+        gap = Gap(ts=ts, recv_ts=ts, from_ts=round_.ts, to_ts=ts, reason="silence")
+        round_ = Round(round_.number + 1, ts, round_.ts, round_.said if step == 0 else (), (gap,), False)
+        monitor.fold(round_)
+        check = monitor.checklist(ACCOUNT).checks["fills"]
+        assert check.state == "waiting"
+        assert check.cause.startswith("the market data is missing")
+    assert monitor.facts.accounts[ACCOUNT].unquoted_s == 0.0
+    assert monitor.facts.market.gaps == 12
 
 
 def test_paused_account_waits_with_the_reason_and_fails_after_resume() -> None:
