@@ -22,7 +22,8 @@ from services.fill_sim.kernel import fold_events
 from services.fill_sim.service import FillSim
 from shared import features as market_features
 from shared.book import apply
-from shared.events import PRINT, Events, Grid, market_events
+from shared.event_rows import market_events
+from shared.events import PRINT, Events, Grid
 from shared.fold import Received, Round
 from shared.messages import Instrument, Place
 from shared.records import Record

@@ -17,7 +17,8 @@ import numpy as np
 from services.feed.config import FeedConfig
 from services.feed.publisher import until
 from services.feed.service import MarketSource, sources
-from shared.events import EVENT, ROUND, Events, Grid, market_events
+from shared.event_rows import market_events
+from shared.events import EVENT, ROUND, Events, Grid
 from shared.messages import Instrument
 from shared.subjects import Market
 

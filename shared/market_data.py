@@ -1,7 +1,8 @@
 """A fold's view of the market: its book, and a round's market data as events on the instrument's price grid."""
 
 from shared.book import new_book
-from shared.events import Events, Grid, empty_events, market_events
+from shared.event_rows import market_events
+from shared.events import Events, Grid, empty_events
 from shared.fold import Round, instrument_of
 from shared.messages import Instrument
 

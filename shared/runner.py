@@ -1,5 +1,6 @@
 """One market's fold at work: restore, consume, fold a round, append what it says, report progress, checkpoint."""
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -194,13 +195,25 @@ class Runner:
         return True
 
     async def _append(self, number: int, outputs: Iterable[Output]) -> None:
+        """Append what was said: within a subject in order, each after the last was acknowledged, all subjects at once.
+
+        Raises FencedError once nothing is under way any more.
+        """
+        said: dict[str, list[tuple[int, Message]]] = {}
         for index, output in enumerate(outputs):
-            name = subject(output.kind, self.market, output.account)
+            said.setdefault(subject(output.kind, self.market, output.account), []).append((index, output.message))
+        appending = (self._append_to(name, number, messages) for name, messages in said.items())
+        for result in await asyncio.gather(*appending, return_exceptions=True):
+            if result is not None:
+                raise result
+
+    async def _append_to(self, name: str, number: int, messages: Iterable[tuple[int, Message]]) -> None:
+        for index, message in messages:
             cursor = await self._cursor(name)
             if (number, index) <= (cursor.round, cursor.place):
                 self.suppressed += 1
             else:
-                self._cursors[name] = await self._append_one(name, number, index, _encode(output.message), cursor)
+                self._cursors[name] = await self._append_one(name, number, index, _encode(message), cursor)
                 self.outputs += 1
 
     async def _append_one(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> _Cursor:

@@ -1,10 +1,13 @@
 """Subjects of the log: how a message's kind, market and account become a NATS subject, and back."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from shared import messages as m
 
 STREAM: Final = "PAPER"
+KNOWN_SUBJECTS: Final = 8_192
+"""So many subjects are taken apart once only."""
 
 MARKET_DATA: Final[dict[str, type[m.Message]]] = {
     "instrument": m.Instrument,
@@ -69,6 +72,7 @@ def subject(kind: Kind, market: Market, account: str = "") -> str:
     return f"{kind}.{market.venue}.{market.asset}.{account}"
 
 
+@lru_cache(maxsize=KNOWN_SUBJECTS)
 def address(name: str) -> Address:
     """The inverse of `subject`; raises ValueError for a subject that is not of this system."""
     tokens = name.split(".")

@@ -14,7 +14,8 @@ from services.feed.hyperliquid import HyperliquidAdapter
 from services.feed.kernel import MarketRound
 from services.feed.service import MarketSource, sources
 from shared.book import apply, new_book, price_of
-from shared.events import PRINT, Grid, market_events
+from shared.event_rows import market_events
+from shared.events import PRINT, Grid
 from shared.messages import Bbo, Book, Gap, Trades
 from shared.records import Record, Records
 from shared.tape import read_tape

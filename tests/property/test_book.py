@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.book import MASK, NO_ASK, NO_BID, WINDOW, apply, mid_of, new_book
-from shared.events import Grid, market_events
+from shared.event_rows import market_events
+from shared.events import Grid
 from shared.messages import Bbo, Book, Depth, Instrument, Message
 from shared.records import Records
 

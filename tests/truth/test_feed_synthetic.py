@@ -12,7 +12,8 @@ import pytest
 from services.feed.config import SyntheticConfig
 from services.feed.synthetic import SyntheticMarket, SyntheticTruth
 from shared.book import apply, has_both_sides, new_book
-from shared.events import Grid, market_events
+from shared.event_rows import market_events
+from shared.events import Grid
 from shared.messages import Bbo, Book, Context, Message, Trades
 
 STEPS_PER_S = 10

@@ -16,7 +16,8 @@ from shared.book import (
     price_of,
     size_at,
 )
-from shared.events import EVENT, PRINT, Grid, market_events
+from shared.event_rows import market_events
+from shared.events import EVENT, PRINT, Grid
 from shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from shared.records import Records
 
@@ -297,3 +298,26 @@ def test_grid_turns_prices_into_ticks_and_back_to_the_very_float(
     grid = Grid(Instrument(ts=0, tick_size=tick_size, lot_size=1.0))
     assert grid.ticks(prices).tolist() == ticks
     assert [grid.price(tick) for tick in ticks] == prices
+
+
+def test_events_of_a_round_are_those_of_its_messages_one_after_the_other() -> None:
+    best = touch(None, (100.3, 2.0), ts=3)
+    prints = Trades(ts=4, recv_ts=4, times=[4], prices=[100.3], sizes=[1.0], aggressors=["buy"], trade_ids=[9])
+    context = Context(ts=5, recv_ts=5, funding_rate=1e-5, mark_price=100.5)
+    gap = Gap(ts=6, recv_ts=6, from_ts=5, to_ts=6, reason="x")
+    end = RoundEnd(ts=7, recv_ts=7, round=17, frame=1, session="s")
+    messages = [snapshot({100.0: 1.0}, {}), best, depth({99.9: 0.0}, {100.4: 1.0}), prints, context, gap, end]
+    whole = market_events(messages, GRID)
+    parts = np.concatenate([market_events([message], GRID) for message in messages])
+    for name in EVENT.names or ():
+        assert np.array_equal(whole[name], parts[name], equal_nan=name in ("size", "value")), name
+
+
+@pytest.mark.parametrize("sizes", [[], [1.0, 2.0]])
+def test_events_of_a_message_whose_columns_differ_in_length_are_refused(sizes: list[float]) -> None:
+    torn = Depth(ts=1, recv_ts=1, bid_prices=[100.0], bid_sizes=sizes, ask_prices=[], ask_sizes=[])
+    with pytest.raises(ValueError, match="levels of 1"):
+        market_events([torn], GRID)
+    prints = Trades(ts=2, recv_ts=2, times=[2], prices=[1.0], sizes=sizes, aggressors=["buy"], trade_ids=[9])
+    with pytest.raises(ValueError, match="prints of 2"):
+        market_events([prints], GRID)

@@ -1,0 +1,144 @@
+"""How long after a print its fill is heard on the bus, against two bare hops publish → stream → ordered consumer.
+
+    python -m benchmarks.print_to_fill [repetitions] [prints in each]
+
+A fill-sim worker holds one order, and every print through its price fills a piece of it. The time begins when a print's
+round is handed to the connection (the print and the round's marker, as the feed does it) and ends when an ordered
+consumer hears the fill: publish → stream → worker → stream → consumer. The bare side goes the same way without any
+work: a process hears the message with an ordered consumer and publishes it again. Both take turns, print by print, on
+one broker, each alone on its way.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from benchmarks.bus import Process, Progress, Stored, append, brokered, connected, fill_sim, market_data_of
+from benchmarks.figures import Row, percentile, ratios, spread
+from shared.broker import Broker
+from shared.bus import Bus
+from shared.messages import Book, Instrument, Message, Place, RoundEnd, Trades
+from shared.subjects import STREAM, Market, subject
+
+MARKET = Market("bench", "PRINT")
+ROUND_NS = 50_000_000
+START_TS = 1_800_000_000_000_000_000
+PAUSE_S = 0.005
+TIMEOUT_S = 10.0
+UNMEASURED = 50
+THERE, BACK = "control.bench.there.main", "control.bench.back.main"
+TABLES = {"fill_sim": {"initial_cash": 1e12}}
+
+
+def round_of(number: int, *messages: Message) -> list[Stored]:
+    """A round of these messages, 50 ms after the one before."""
+    ts = START_TS + number * ROUND_NS
+    return market_data_of(MARKET, messages, RoundEnd(ts=ts, recv_ts=ts, round=number, frame=number, session="bench"))
+
+
+def first_rounds() -> list[Stored]:
+    """The market's rules and book, an order at the touch and the rounds until it is live."""
+    ts = START_TS
+    levels = {"bid_prices": [100.0], "bid_sizes": [1.0], "ask_prices": [100.1], "ask_sizes": [1.0]}
+    rules = Instrument(ts=ts, tick_size=0.1, lot_size=0.001)
+    order = Place(ts=ts, order_id=1, side="buy", price=100.0, size=1e7, mid=100.05)
+    said = (subject("orders", MARKET, "main"), msgspec.json.encode(order))
+    quiet = [item for number in range(1, 5) for item in round_of(number)]
+    return [*round_of(0, rules, Book(ts=ts, recv_ts=ts, **levels)), said, *quiet]
+
+
+def print_round(number: int) -> list[Stored]:
+    """A round with one print through the order's price."""
+    ts = START_TS + number * ROUND_NS - 1
+    prints = {"times": [ts], "prices": [99.9], "sizes": [0.5], "aggressors": ["sell"], "trade_ids": [number]}
+    return round_of(number, Trades(ts=ts, recv_ts=ts, **prints))
+
+
+class Arrival:
+    """An ordered consumer that says when the next message of a subject came."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Future[float] | None = None
+
+    async def listen(self, bus: Bus, name: str) -> None:
+        """Begin."""
+        await bus.jetstream.subscribe(name, stream=STREAM, ordered_consumer=True, cb=self._on_message)
+
+    async def _on_message(self, _message: Any) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(time.perf_counter())
+
+    async def after(self, send: Callable[[], Awaitable[None]]) -> float:
+        """Seconds from the beginning of `send` to the arrival."""
+        self._arrived = asyncio.get_running_loop().create_future()
+        started = time.perf_counter()
+        await send()
+        return await asyncio.wait_for(self._arrived, TIMEOUT_S) - started
+
+
+async def _measure(
+    broker: Broker, folder: Path, repetitions: int, prints: int
+) -> list[tuple[list[float], list[float]]]:
+    async with connected(broker) as bus:
+        progress, fills, echoes = Progress(), Arrival(), Arrival()
+        await progress.listen(bus)
+        await fills.listen(bus, subject("fills", MARKET, "main"))
+        await echoes.listen(bus, BACK)
+        await append(bus, first_rounds())
+        with fill_sim(broker, folder, TABLES), Process("benchmarks.bare", "echo", broker.url, THERE, BACK).running():
+            await progress.reach(4)
+            await asyncio.sleep(1)
+            turns = iter(range(5, 5 + UNMEASURED + repetitions * prints))
+            await _take_turns(bus, fills, echoes, [next(turns) for _ in range(UNMEASURED)])
+            return [
+                await _take_turns(bus, fills, echoes, [next(turns) for _ in range(prints)]) for _ in range(repetitions)
+            ]
+
+
+async def _take_turns(bus: Bus, fills: Arrival, echoes: Arrival, numbers: list[int]) -> tuple[list[float], list[float]]:
+    ours, bare = [], []
+    for number in numbers:
+        round_ = print_round(number)
+        ours.append(await fills.after(lambda round_=round_: _publish(bus, round_)))
+        await asyncio.sleep(PAUSE_S)
+        print_ = round_[0][1]
+        bare.append(await echoes.after(lambda print_=print_: _publish(bus, [(THERE, print_)])))
+        await asyncio.sleep(PAUSE_S)
+    return ours, bare
+
+
+async def _publish(bus: Bus, messages: list[Stored]) -> None:
+    for name, payload in messages:
+        await bus.client.publish(name, payload)
+
+
+def rows(repetitions: int, prints: int) -> list[Row]:
+    """The lines of the table, one for the median and one for the 99th percentile."""
+    with tempfile.TemporaryDirectory() as name, brokered(Path(name) / "nats") as broker:
+        measured = uvloop.run(_measure(broker, Path(name) / "worker", repetitions, prints))
+    found = []
+    for share in (0.5, 0.99):
+        ours = [percentile(mine, share) for mine, _ in measured]
+        theirs = [percentile(bare, share) for _, bare in measured]
+        found.append(
+            Row(
+                f"(c) print to fill, from the round's publication, p{share * 100:g}, ms; {prints} prints each",
+                spread(ours, 1e3),
+                f"two bare hops: {spread(theirs, 1e3)}",
+                spread(ratios(ours, theirs)),
+            )
+        )
+    return found
+
+
+if __name__ == "__main__":
+    given = [int(text) for text in sys.argv[1:]]
+    for row in rows(given[0] if given else 3, given[1] if len(given) > 1 else 300):
+        sys.stdout.write(f"{row}\n")
