@@ -18,7 +18,7 @@ STEP_S: Final = 0.05
 DELAY_NS: Final = 300_000_000
 RECEIVE_TIMEOUT_S: Final = 1.0
 MARKET: Final = Market("hyperliquid", "BTC")
-CONFIG: Final = FeedConfig(gap_after_ms=1_500, live=LiveConfig(idle_ms=500))
+CONFIG: Final = FeedConfig(gap_after_ms=1_500, live=LiveConfig(idle_ms=1_000))
 
 
 class FaultyLine:
@@ -72,7 +72,7 @@ class FaultyLine:
         refused = any(self._faults.active(kind, now_s) for kind in ("drop", "slow_start", "dead"))
         if not self._up and now_s >= self._up_at and not refused:
             self._up, self._heard_s = True, now_s
-        alive = self._up and now_s - self._heard_s < 1.0
+        alive = self._up and now_s - self._heard_s < CONFIG.live.idle_ms * 1e-3
         if self.market.pass_time(origin_ns + int(now_s * 1e9), alive):
             self.adapter.reconnected()
         while self.market.backlog:

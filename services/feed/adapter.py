@@ -18,6 +18,8 @@ MAX_PRICE_MOVE: Final = 0.2
 """A price further than this fraction from the last mid is not believed."""
 MAX_STRIKES: Final = 20
 """After so many refusals in a row it is the old mid, or the old clock, that is not believed."""
+CLOCK_PERSISTS_NS: Final = 10_000_000_000
+"""For so long, too, must a clock have been ahead before it is believed."""
 MAX_TIME_JUMP_NS: Final = 10_000_000_000
 MAX_AHEAD_NS: Final = 60_000_000_000
 """How far the first ts may be ahead of the receive clock, which may be wrong itself."""
@@ -75,6 +77,7 @@ class Guard:
         "forget",
         "ignored",
         "is_new",
+        "jumped_ns",
         "mid",
         "recv_ns",
         "strikes",
@@ -88,6 +91,7 @@ class Guard:
         self.ignored = ignored
         self.clock = 0
         self.recv_ns = 0
+        self.jumped_ns = 0
         self.mid = 0.0
         self.strikes = 0
         self.time_strikes = 0
@@ -104,7 +108,8 @@ class Guard:
         """Whether `ts` may follow `channel_ts`, the last one of its channel; moves the clock if so.
 
         From one frame to the next the clock may not gain more than ten seconds on the receive clock; the first one of
-        a connection may not be ahead of it by more than a minute. A clock that is refused again and again is right.
+        a connection may not be ahead of it by more than a minute. A clock that is refused for ten seconds is right: it
+        cannot be taken back, so a short aberration may not move it.
         """
         if ts < channel_ts:
             self.back_strikes += 1
@@ -114,8 +119,7 @@ class Guard:
             self.forget()
         waited = max(recv_ns - self.recv_ns, 0)
         latest = recv_ns + MAX_AHEAD_NS if self.is_new else self.clock + waited + MAX_TIME_JUMP_NS
-        if ts > latest and self.time_strikes + 1 < MAX_STRIKES:
-            self.time_strikes += 1
+        if ts > latest and not self._clock_persists(recv_ns):
             return self.refuse("time_jumped")
         self.clock = max(self.clock, ts)
         self.recv_ns = recv_ns
@@ -124,6 +128,12 @@ class Guard:
         if channel_ts:
             self.back_strikes = 0
         return True
+
+    def _clock_persists(self, recv_ns: int) -> bool:
+        if not self.time_strikes:
+            self.jumped_ns = recv_ns
+        self.time_strikes += 1
+        return self.time_strikes >= MAX_STRIKES and recv_ns - self.jumped_ns >= CLOCK_PERSISTS_NS
 
     def accepts_touch(self, bid: float | None, ask: float | None) -> bool:
         """Whether best prices are uncrossed and near the last mid; the new mid is kept if so."""

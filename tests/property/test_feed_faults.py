@@ -23,7 +23,7 @@ FAULTS_S = 12.0
 LONGEST_S = 3.0
 JUMPS_MS = (-60_000, -3_000, 3_000, 8_000, 12_000, 3_600_000)
 SESSION_S = 32.0
-"""Long enough after the last fault for a clock that jumped 12 s ahead, and was believed, to be caught up."""
+"""Long enough after the last fault for a clock that jumped 10 s ahead, and was believed, to be caught up."""
 
 fault = st.builds(
     Fault,
@@ -104,8 +104,7 @@ def test_feed_recovers_from_any_faults_and_invents_nothing(faults: list[Fault], 
     assert all(gap.from_ts <= gap.to_ts for gap in gaps)
     assert line.losses > 0 or not line.market.gaps["disconnected"]
     assert not line.losses or line.market.gaps.total() > 0  # a line that was silent before it broke is one gap
-    if not any(item.kind == "clock_jump" and item.jump_ms > 12_000 for item in faults):
-        assert last_touch(line.rounds) == last_touch(undisturbed(seed).rounds)
+    assert last_touch(line.rounds) == last_touch(undisturbed(seed).rounds)
 
 
 @settings(max_examples=FOLDED_SEQUENCES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -129,4 +128,4 @@ def test_paper_exchange_behind_any_faults_fills_only_on_true_prints_and_guesses_
                 assert said.size <= known[said.trade_id][1] + 1e-9
             elif isinstance(said, Markout) and said.filled and said.resolved:
                 due_ts = said.fill_ts + int(said.horizon_s * 1e9)
-                assert not any(gap.from_ts < due_ts and gap.to_ts > said.fill_ts for gap in gaps if gap.ts <= due_ts)
+                assert not any(gap.from_ts < due_ts and gap.to_ts > said.fill_ts for gap in gaps)

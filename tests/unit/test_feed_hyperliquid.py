@@ -248,11 +248,22 @@ def test_deep_book_newer_than_the_fast_one_replaces_it(adapter: HyperliquidAdapt
     assert (book_.bid_prices, book_.ask_prices) == ([98.0], [100.0])
 
 
-def test_clock_that_jumped_is_believed_after_twenty_frames(adapter: HyperliquidAdapter) -> None:
+def test_clock_that_jumped_is_believed_after_ten_seconds(adapter: HyperliquidAdapter) -> None:
     adapter.frame(RECV, bbo(T0, ("99.0", "1"), ("101.0", "1")))
-    found = [adapter.frame(RECV, bbo(T0 + 20_000 + step, ("99.0", "1"), ("101.0", "1"))) for step in range(20)]
-    assert [len(messages) for messages in found] == [0] * 19 + [1]
-    assert adapter.bad["BTC"] == {"time_jumped": 19}
+    ahead = [
+        (RECV + step * 400 * MS, bbo(T0 + 20_000 + step * 400, ("99.0", "1"), ("101.0", "1"))) for step in range(27)
+    ]
+    assert [len(adapter.frame(*frame)) for frame in ahead] == [0] * 25 + [1, 1]
+    assert adapter.bad["BTC"] == {"time_jumped": 25}
+
+
+def test_clock_that_was_an_hour_ahead_for_five_seconds_changes_nothing(adapter: HyperliquidAdapter) -> None:
+    adapter.frame(RECV, bbo(T0, ("99.0", "1"), ("101.0", "1")))
+    for step in range(100):
+        assert (
+            adapter.frame(RECV + step * 50 * MS, bbo(T0 + 3_600_000 + step * 50, ("99.0", "1"), ("101.0", "1"))) == []
+        )
+    assert len(adapter.frame(RECV + 5_100 * MS, bbo(T0 + 5_100, ("99.0", "1"), ("101.0", "1")))) == 1
 
 
 def test_clock_that_ran_ahead_is_given_up_after_twenty_frames_of_an_older_time(adapter: HyperliquidAdapter) -> None:

@@ -27,8 +27,8 @@ class LiveMarket(Tally):
     to jump ahead and back again, time would stand still until it has caught up, and go on.
 
     * A round closes when data of a later window comes, or `grace_ms` after the estimate has passed its end.
-    * A quiet market on a connection that is alive gets a round without data every `idle_ms`. While a whole connection
-      is silent time stands still, for nobody knows what was missed.
+    * A quiet market on a connection that brings data of others gets a round without data every `idle_ms`. While a whole
+      connection brings none time stands still, so that no markout is resolved on what may have been missed.
     * After `gap_after_ms` of silence, or at once when the connection breaks, a gap is published, and again while it
       lasts, so that time goes on and everybody knows that it passed unseen.
     """
@@ -88,7 +88,7 @@ class LiveMarket(Tally):
             self._gap_reason, self._idle_from_ns = reason, 0
 
     def pass_time(self, now_ns: int, alive: bool) -> bool:
-        """Let time pass; `alive` says that the connection brought something lately. True if a silence begins now."""
+        """Let time pass; `alive`: the connection brought data within `idle_ms`. True if a silence begins now."""
         if not self._heard_ns or len(self.backlog) >= self._backlog_rounds:
             return False
         event_ns = self.event_ns(now_ns)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 STEP_S: Final = 0.02
 """How often time passes."""
 ALIVE_S: Final = 1.0
-"""A connection that brought anything in this time is alive."""
+"""A line that brought data in this time is alive, for those that only add to it."""
 
 Tap = Callable[[str, int, bytes], None]
 """Hears every raw frame: asset (empty: none), receive time in ns and frame."""
@@ -69,6 +69,7 @@ class LiveSession:
             for line in venue.lines(list(instruments))
         ]
         self._heard_at = 0.0
+        self._idle_s = config.live.idle_ms * 1e-3
         self._lines: list[tuple[Connection | None, list[str]]] = [
             (connection, sorted(connection.line.assets)) for connection in self.connections
         ]
@@ -136,8 +137,8 @@ class LiveSession:
             now_ns = self.clock.now_ns()
             monotonic = time.monotonic()
             for connection, assets in self._lines:
-                heard_at = self._heard_at if connection is None else connection.heard_at
-                alive = (connection is None or connection.up) and monotonic - heard_at < ALIVE_S
+                data_at = self._heard_at if connection is None else connection.data_at
+                alive = (connection is None or connection.up) and monotonic - data_at < self._idle_s
                 silent = [asset for asset in assets if self.markets[asset].pass_time(now_ns, alive)]
                 if silent:
                     self.venue.adapter.reconnected(silent)
