@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = "papertrader-e2e"
+TAG: Final = "e2e"
 PORTS: Final = {
     "PAGE_PORT": "18080",
     "PROMETHEUS_PORT": "19090",
@@ -23,12 +24,18 @@ PORTS: Final = {
 }
 
 
+class OutOfTimeError(BaseException):
+    """The run has to end: no step may take this for its own failure."""
+
+
 class Stack:
     """One run; `environment` is what docker compose is told."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = {**os.environ, **PORTS, "COMPOSE_PROJECT_NAME": PROJECT, **environment}
+        names = {"COMPOSE_PROJECT_NAME": PROJECT, "PAPERTRADER_TAG": TAG}
+        self.environment = {**os.environ, **PORTS, **names, **environment}
         self.failures: list[str] = []
+        self.passed = 0
 
     def compose(self, *arguments: str, timeout_s: float = 300) -> str:
         """Run docker compose; raises CalledProcessError with its output."""
@@ -52,6 +59,14 @@ class Stack:
     def container(self, service: str, number: int = 1) -> str:
         """The name of a service's container."""
         return f"{PROJECT}-{service}-{number}"
+
+    def containers(self) -> list[str]:
+        """The identities of all running containers."""
+        return self.compose("ps", "-q").split()
+
+    def pid(self, container: str) -> str:
+        """The process identity of a container's first process, on this machine."""
+        return self.docker("inspect", "-f", "{{.State.Pid}}", container)
 
     def get(self, port: str, path: str) -> Any:
         """JSON of a published port."""
@@ -81,18 +96,35 @@ class Stack:
         alerts = self.get("ALERTMANAGER_PORT", "/api/v2/alerts?active=true&silenced=false&inhibited=true")
         return [alert["labels"] for alert in alerts if alert["labels"]["alertname"] == name]
 
-    def step(self, name: str, work: Callable[[], object]) -> Any:
+    def step(self, name: str, work: Callable[[], object]) -> None:
         """Do a step, print how long it took, remember a failure and go on."""
         started = time.monotonic()
         try:
             result = work()
+        except OutOfTimeError:
+            tell(f"{time.monotonic() - started:7.1f} s  FAIL  {name}: not ended")
+            raise
         except Exception as error:  # a step that breaks must not hide what the later ones show
             self.failures.append(name)
-            print(f"{time.monotonic() - started:7.1f} s  FAIL  {name}: {error}", flush=True)  # noqa: T201
-            return None
-        remark = f": {result}" if isinstance(result, str) else ""
-        print(f"{time.monotonic() - started:7.1f} s  ok    {name}{remark}", flush=True)  # noqa: T201
-        return result
+            tell(f"{time.monotonic() - started:7.1f} s  FAIL  {name}: {error}")
+            self._tell_state()
+            return
+        self.passed += 1
+        remark = f": {result}" if isinstance(result, str) and result else ""
+        tell(f"{time.monotonic() - started:7.1f} s  ok    {name}{remark}")
+
+    def _tell_state(self) -> None:
+        """What an operator would look at first."""
+        for command in (["ps", "-a", "--format", "{{.Name}} {{.Status}}"], ["logs", "--no-color", "--tail", "3"]):
+            try:
+                tell(self.compose(*command))
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                tell(str(error))
+
+
+def tell(text: str) -> None:
+    """A line for whoever watches."""
+    print(text, flush=True)  # noqa: T201
 
 
 def until(condition: Callable[[], object], timeout_s: float, what: Callable[[], object] = lambda: "") -> None:
@@ -112,5 +144,5 @@ def until(condition: Callable[[], object], timeout_s: float, what: Callable[[], 
 
 def skip(reason: str) -> NoReturn:
     """End without having tested anything, and say so; an error where COMPOSE_REQUIRED is set."""
-    print(f"SKIPPED, NOTHING WAS TESTED: {reason}", flush=True)  # noqa: T201
+    tell(f"SKIPPED, NOTHING WAS TESTED: {reason}\n0 passed, 0 failed, 1 skipped")
     sys.exit(1 if os.environ.get("COMPOSE_REQUIRED") else 0)
