@@ -8,11 +8,9 @@ from rich.console import Console
 
 from services.feed.config import FeedConfig
 from shared import kernel_cache
-from shared.compiled import warm
 from shared.config import ACCOUNTS, Settings
 from shared.health import FOLDS
 from shared.runtime import BusConfig
-from shared.subjects import Market
 
 PACKAGES: Final = tuple(name.replace("-", "_") for name in FOLDS)
 """The folders of the folds under `services`, which are also their sections of the settings."""
@@ -42,7 +40,7 @@ def warm_all(console: Console) -> None:
     settings = Settings({})
     for service in MEMBERS.values():
         console.print(f"compiling {service.name} …")
-        warm(service.make_fold(settings, Market("warm", "up")))
+        service.warm(settings)
     current = kernel_cache()
     for other in current.parent.iterdir():
         if other.is_dir() and other.name != current.name and len(other.name) == len(current.name):

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,13 @@ class Service:
     samples: Callable[[Market, Any], Iterable[Sample]]
     beside: "Callable[[Runtime], Awaitable[None]] | None" = None
     """A coroutine that runs beside the folds, until cancelled."""
+
+    def warm(self, settings: Settings) -> None:
+        """Load (or compile) now every kernel that the folds and their metrics call."""
+        market = Market("warm", "up")
+        fold = self.make_fold(settings, market)
+        warm(fold)
+        deque(self.samples(market, fold), maxlen=0)
 
 
 ROUNDS = Metric("paper_rounds_folded", "counter", "Rounds folded", MARKET)
@@ -219,7 +227,7 @@ def main(service: Service) -> None:
     try:
         settings = load(arguments.settings)
         config = settings.section("bus", BusConfig)
-        warm(service.make_fold(settings, Market("warm", "up")))
+        service.warm(settings)
         release_compiler_memory()
         uvloop.run(_serve(service, settings, config))
     except (SettingsError, BusError) as error:

@@ -1,4 +1,4 @@
-"""What `warm` promises: afterwards a market is folded without another kernel being loaded or compiled."""
+"""What `warm` promises: afterwards a market is folded and scraped without another kernel loaded or compiled."""
 
 import os
 import subprocess
@@ -12,9 +12,7 @@ from numba.core.dispatcher import Dispatcher
 from replay.composition import MEMBERS, Composition
 from services.feed.config import FeedConfig
 from services.feed.service import sources
-from shared.compiled import warm
 from shared.config import Settings
-from shared.subjects import Market
 
 def loaded():
     return {
@@ -27,7 +25,7 @@ def loaded():
 
 settings = Settings({})
 for member in MEMBERS.values():
-    warm(member.make_fold(settings, Market("warm", "up")))
+    member.warm(settings)
 before = loaded()
 source = sources(FeedConfig(duration_s=240.0, speed=0.0))[0]
 composition = Composition(settings, source.market)
@@ -36,6 +34,8 @@ for round_ in source.rounds():
     fills += sum(spoken.output.kind == "fills" for spoken in composition.fold(round_.messages[:-1], round_.end))
     if round_.end.round and round_.end.ts - source.instrument.ts > 240e9:
         break
+for name, fold in composition.folds.items():
+    assert list(MEMBERS[name].samples(source.market, fold))
 after = loaded()
 assert fills > 0, "the session tests nothing without fills"
 print(sorted(name for name in after if after[name] != before.get(name)))
