@@ -44,6 +44,7 @@ async def _record(config: FeedConfig, directory: Path) -> None:
         if progress.is_terminal or seconds % TELL_EVERY == 1:
             down = [connection.line.name for connection in session.connections if not connection.up]
             state = f"; {', '.join(down)} down" if down else ""
+            state += f"; {recorder.refused} frames lost: the disk is full" if recorder.refused else ""
             gaps = sum(market.gaps.total() for market in session.markets.values())
             text = f"{seconds} s: {recorder.frames} frames, {gaps} gaps{state}"
             progress.print(text, end="\r" if progress.is_terminal else "\n", highlight=False)

@@ -141,6 +141,11 @@ class Recorder:
         self._salvage(venue.name)
         self._write_manifest()
 
+    @property
+    def refused(self) -> int:
+        """Frames that the disk did not take."""
+        return sum(tape.lost for tape in self._tapes.values())
+
     def tap(self, asset: str, recv_ns: int, frame: bytes) -> None:
         """Take a raw frame; one that belongs to no asset is not recorded."""
         tape = self._tapes.get(asset)
@@ -176,12 +181,17 @@ class Recorder:
     def flush(self) -> None:
         """Write what was received; a disk that refuses is a gap, and is asked again five seconds later."""
         now_ns = self._clock.now_ns()
+        refusals: dict[str, OSError] = {}
         for tape in self._tapes.values():
             try:
                 tape.flush(now_ns)
             except OSError as error:
-                log.error("%s: the disk takes nothing: %s", tape.asset, error)
-                self._miss(Missed(tape.asset, now_ns, now_ns + RETRY_NS, "disk_full"))
+                refusals[tape.asset] = error
+                self._note(Missed(tape.asset, now_ns, now_ns + RETRY_NS, "disk_full"))
+        if refusals:
+            asset, refusal = next(iter(refusals.items()))
+            log.error("the disk takes nothing of %s and %d others: %s", asset, len(refusals) - 1, refusal)
+            self._save()
 
     def _note_gaps(self, session: LiveSession) -> None:
         for asset, market in session.markets.items():
@@ -191,6 +201,10 @@ class Recorder:
                         self._miss(Missed(asset, message.from_ts, message.to_ts, message.reason))
 
     def _miss(self, missed: Missed) -> None:
+        self._note(missed)
+        self._save()
+
+    def _note(self, missed: Missed) -> None:
         """Note a gap; one that goes on where the asset's last one ended makes that one longer."""
         before = next((gap for gap in reversed(self._manifest.gaps) if gap.asset == missed.asset), None)
         slack_ns = RETRY_NS if missed.reason == "disk_full" else 0
@@ -198,7 +212,6 @@ class Recorder:
             before.to_ns = missed.to_ns
         else:
             self._manifest.gaps.append(missed)
-        self._save()
 
     def _on_closed(self, recorded: Recorded) -> None:
         self._manifest.tapes.append(recorded)

@@ -184,3 +184,21 @@ def test_recorder_refuses_the_directory_of_another_venue(tmp_path: Path) -> None
     other = live_venue(FeedConfig(source="binance", assets=("BTCUSDT",)))
     with pytest.raises(ValueError, match="holds tapes of hyperliquid"):
         Recorder(tmp_path, other, ("BTCUSDT",))
+
+
+def test_full_disk_is_one_gap_an_asset_and_one_line_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(tmp_path, VENUE, ("BTC", "ETH"))
+    for asset in ("BTC", "ETH"):
+        for line in lines(0, 500):
+            recorder.tap(asset, *line)
+    with disk_of(400):
+        recorder.flush()
+    assert recorder.refused == 1_000
+    assert [record.getMessage() for record in caplog.records if "disk" in record.getMessage()] == [
+        "the disk takes nothing of BTC and 1 others: [Errno 27] File too large"
+    ]
+    recorder._save()
+    manifest = msgspec.json.decode((tmp_path / "manifest.json").read_bytes(), type=Manifest)
+    assert [(gap.asset, gap.reason) for gap in manifest.gaps] == [("BTC", "disk_full"), ("ETH", "disk_full")]
