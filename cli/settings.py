@@ -2,6 +2,8 @@
 
 import importlib
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from rich.console import Console
@@ -14,6 +16,8 @@ from shared.runtime import BusConfig
 
 PACKAGES: Final = tuple(name.replace("-", "_") for name in FOLDS)
 """The folders of the folds under `services`, which are also their sections of the settings."""
+
+WARM_REPLAY_S: Final = 5.0
 
 
 def sections() -> dict[str, Any]:
@@ -34,13 +38,20 @@ def check_all(settings: Settings) -> None:
 
 
 def warm_all(console: Console) -> None:
-    """Compile and cache the kernels of every fold, and forget those of other sources."""
-    from replay.composition import MEMBERS  # brings every kernel along: nothing that a check of settings should pay
+    """Compile and cache the kernels of every fold and of the replay, and forget those of other sources."""
+    # they bring every kernel along, which a check of settings should not pay for
+    from replay.composition import MEMBERS
+    from replay.replay import replay
+    from replay.session import sessions
 
     settings = Settings({})
     for service in MEMBERS.values():
         console.print(f"compiling {service.name} …")
         service.warm(settings)
+    console.print("compiling replay …")
+    with TemporaryDirectory() as folder:
+        for session in sessions(FeedConfig(duration_s=WARM_REPLAY_S), Path(folder)):
+            replay(session, settings)
     current = kernel_cache()
     for other in current.parent.iterdir():
         if other.is_dir() and other.name != current.name and len(other.name) == len(current.name):

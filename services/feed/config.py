@@ -93,7 +93,10 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Literal["synthetic", "tape", "hyperliquid", "binance", "ccxt"],
         Meta(description="a seeded market of known truth, recorded frames, or a live venue"),
     ] = "synthetic"
-    tapes: Annotated[tuple[Path, ...], Meta(description="recorded frames to read, gzip or plain")] = ()
+    tapes: Annotated[
+        tuple[Path, ...],
+        Meta(description="recorded frames to read, gzip or plain, and arrays of hftbacktest (`.npz`), one per market"),
+    ] = ()
     assets: Annotated[
         tuple[str, ...], Meta(description="assets to publish, as the venue spells them; empty: all of a tape")
     ] = ()

@@ -9,30 +9,19 @@ from typing import Any, Final, NamedTuple, TextIO
 import numpy as np
 import numpy.typing as npt
 
+from services.feed.hftbacktest import (
+    BUY,
+    CLEAR,
+    DEPTH,
+    EXCHANGE,
+    HFTBACKTEST_EVENT,
+    LOCAL,
+    SELL,
+    SNAPSHOT,
+    TRADE,
+)
 from services.feed.service import MarketSource
 from shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
-
-HFTBACKTEST_EVENT: Final = np.dtype(
-    [
-        ("ev", "u8"),
-        ("exch_ts", "i8"),
-        ("local_ts", "i8"),
-        ("px", "f8"),
-        ("qty", "f8"),
-        ("order_id", "u8"),
-        ("ival", "i8"),
-        ("fval", "f8"),
-    ],
-    align=True,
-)
-DEPTH: Final = 1
-TRADE: Final = 2
-CLEAR: Final = 3
-SNAPSHOT: Final = 4
-EXCHANGE: Final = 1 << 31
-LOCAL: Final = 1 << 30
-BUY: Final = 1 << 29
-SELL: Final = 1 << 28
 
 FORMATS: Final = ("hftbacktest", "tardis")
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from services.feed import binance, hyperliquid
+from services.feed import binance, hftbacktest, hyperliquid
 from services.feed.adapter import CONNECTION, NS_PER_MS, Adapter
 from services.feed.config import FeedConfig
 from services.feed.instrument import infer_instrument
@@ -128,17 +128,33 @@ def _tape_sources(config: FeedConfig) -> list[MarketSource]:
     if not paths:
         raise ValueError("feed.tapes: the source is 'tape' but no tape is named")
     found: dict[Market, list[_Part]] = {}
-    for path in paths:
+    arrays = {hftbacktest.market_of(path): path for path in paths if path.suffix == hftbacktest.SUFFIX}
+    for path in (path for path in paths if path.suffix != hftbacktest.SUFFIX):
         tape = discover(path)
         for asset, instrument in tape.instruments.items():
             part = _Part(tape.first_ns, path, tape.venue, frozenset(tape.instruments), asset, instrument)
             found.setdefault(Market(tape.venue.name, token(asset)), []).append(part)
-    return [_tape_source(market, sorted(parts, key=itemgetter(0)), config) for market, parts in found.items()]
+    tapes = [_tape_source(market, sorted(parts, key=itemgetter(0)), config) for market, parts in found.items()]
+    if len(arrays) + sum(path.suffix != hftbacktest.SUFFIX for path in paths) != len(paths) or arrays.keys() & found:
+        raise ValueError("feed.tapes: an array of hftbacktest is a session of its own: name one per market")
+    return tapes + [_array_source(market, path, config) for market, path in arrays.items()]
+
+
+def _array_source(market: Market, path: Path, config: FeedConfig) -> MarketSource:
+    """One file of hftbacktest: one market's session."""
+    rows = hftbacktest.load(path)
+    session = _session(config, _beginning(path), market.asset)
+    instrument = hftbacktest.instrument_of(rows)
+    return MarketSource(market, instrument, session, partial(_array_frames, path), config)
+
+
+def _array_frames(path: Path, bad: Counter[str]) -> Frames:
+    yield from hftbacktest.frames(hftbacktest.load(path), bad)
 
 
 def _files(named: Path) -> list[Path]:
-    """A tape, or what a directory of the recorder holds."""
-    return sorted(named.glob("*.gz")) if named.is_dir() else [named]
+    """A tape or an array of hftbacktest, or what a directory holds of them."""
+    return sorted([*named.glob("*.gz"), *named.glob(f"*{hftbacktest.SUFFIX}")]) if named.is_dir() else [named]
 
 
 class _Part(NamedTuple):

@@ -1,8 +1,22 @@
 """Messages in the formats of hftbacktest and Tardis, worked by hand."""
 
-import numpy as np
+from collections import Counter
+from itertools import chain
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from services.feed.config import FeedConfig
 from services.feed.convert import (
+    Change,
+    Ladder,
+    convert,
+    hftbacktest_events,
+    in_both_orders,
+    tardis_rows,
+)
+from services.feed.hftbacktest import (
     BUY,
     CLEAR,
     DEPTH,
@@ -12,13 +26,12 @@ from services.feed.convert import (
     SELL,
     SNAPSHOT,
     TRADE,
-    Change,
-    Ladder,
-    hftbacktest_events,
-    in_both_orders,
-    tardis_rows,
+    frames,
+    market_of,
 )
-from shared.messages import Bbo, Book, Depth, Gap, Trades
+from services.feed.service import sources
+from shared.messages import Bbo, Book, Depth, Gap, Message, Trades
+from shared.tape import TapeError
 
 US = 1_000
 
@@ -113,3 +126,84 @@ def test_tardis_rows_are_in_microseconds_with_absolute_sizes() -> None:
     ticker, removed = list(tardis_rows(bbo(6 * US, 99.0, 100.0), ladder))
     assert ticker == ("book_ticker", (6, 16, 1.0, 100.0, 99.0, 1.0))
     assert removed[1][2:] == (False, "ask", 100.0, 1.0)
+
+
+def read_back(events: "np.ndarray[tuple[int], np.dtype[np.void]]") -> list[Message]:
+    bad: Counter[str] = Counter()
+    found = list(chain.from_iterable(messages for _, messages in frames(events, bad)))
+    assert not bad
+    return found
+
+
+def test_array_read_back_has_the_book_its_changes_and_the_prints() -> None:
+    first, touch_ = book(0, {99.0: 1.0, 98.0: 4.0}, {101.0: 2.0}), bbo(3 * US, 98.0, 101.0)
+    found = read_back(hftbacktest_events([first, touch_, TRADE_MESSAGE]))
+    gone = Depth(
+        ts=3 * US,
+        recv_ts=13 * US,
+        bid_prices=[99.0, 98.0],
+        bid_sizes=[0.0, 1.0],
+        ask_prices=[101.0],
+        ask_sizes=[1.0],
+    )
+    assert found == [first, gone, TRADE_MESSAGE]
+
+
+def test_rows_in_the_order_of_the_exchange_alone_are_not_read_twice() -> None:
+    late = Trades(
+        ts=1 * US, recv_ts=30 * US, times=[1 * US], prices=[9.0], sizes=[1.0], aggressors=["buy"], trade_ids=[3]
+    )
+    events = hftbacktest_events([book(0, {99.0: 1.0}, {101.0: 2.0}), TRADE_MESSAGE, late])
+    assert [message.ts for message in read_back(events) if isinstance(message, Trades)] == [5 * US, 1 * US]
+
+
+def test_rows_that_no_market_has_are_counted_and_left_out() -> None:
+    events = hftbacktest_events([TRADE_MESSAGE] * 4)
+    events["px"][0], events["qty"][1], events["ev"][2] = np.nan, 0.0, EXCHANGE | LOCAL | BUY | 99
+    bad: Counter[str] = Counter()
+    assert len(list(frames(events, bad))) == 1
+    assert bad == {"non_positive": 2, "unknown_message": 1}
+
+
+def test_trades_without_ids_get_their_places_in_the_file() -> None:
+    events = hftbacktest_events([TRADE_MESSAGE, TRADE_MESSAGE])
+    events["order_id"] = 0
+    (message,) = read_back(events)
+    assert isinstance(message, Trades)
+    assert message.trade_ids == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "market"),
+    [
+        ("hyperliquid-WLFI.npz", ("hyperliquid", "WLFI")),
+        ("binance-usdm-BTCUSDT.npz", ("binance-usdm", "BTCUSDT")),
+        ("btcusdt_20240808.npz", ("hftbacktest", "btcusdt_20240808")),
+    ],
+)
+def test_market_of_an_array_is_in_its_name(name: str, market: tuple[str, str]) -> None:
+    assert market_of(Path(name)) == market
+
+
+@pytest.mark.parametrize("tape", ["hyperliquid-20250126-BTC-raw.gz", "hyperliquid-20250904-WLFI.gz"])
+def test_tape_written_as_an_array_and_read_back_gives_the_same_array(tape: str, tape_dir: Path, tmp_path: Path) -> None:
+    """Every row: flags, both times, price, size, id; and the same price grid."""
+    (source,) = sources(FeedConfig(source="tape", tapes=(tape_dir / tape,)))
+    (path,) = convert(source, "hftbacktest", tmp_path)
+    (again,) = sources(FeedConfig(source="tape", tapes=(path,)))
+    assert again.market == source.market
+    (second,) = convert(again, "hftbacktest", tmp_path / "again")
+    before, after = np.load(path)["data"], np.load(second)["data"]
+    assert len(before) > 300
+    assert np.array_equal(before, after)
+    assert again.instrument.tick_size == source.instrument.tick_size
+
+
+def test_file_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(TapeError, match="not an event array"):
+        sources(FeedConfig(source="tape", tapes=(path,)))
+    np.savez(path, data=np.zeros(3))
+    with pytest.raises(TapeError, match="ev"):
+        sources(FeedConfig(source="tape", tapes=(path,)))
