@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WARM := $(VENV)/.warm
 
-.PHONY: help setup run test test-long test-compose lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run test test-long test-ccxt test-compose lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,11 @@ test: lint  ## lint and every test but the long ones
 test-long: setup  ## chaos, scaling, whole tapes
 	$(BIN)/pytest -q -m long
 
+test-ccxt:  ## the ccxt source with ccxt itself, in an environment of its own: it pins older packages than the product has
+	test -x .venv-ccxt/bin/python || $(PYTHON) -m venv .venv-ccxt
+	.venv-ccxt/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ccxt.lock
+	PYTHONPATH=. .venv-ccxt/bin/python -m pytest -q tests/unit/test_feed_ccxt.py tests/integration/test_live_ccxt.py
+
 test-compose: setup  ## the whole stack on a real Docker engine, from build to break and repair (root)
 	$(BIN)/python -m tests.compose.e2e
 
@@ -60,10 +65,11 @@ dashboards: setup  ## generate the Grafana dashboards
 lock:  ## pin the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements.lock
 	uv pip compile -q pyproject.toml --extra dev --extra grafana --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements-dev.lock
+	uv pip compile -q pyproject.toml --extra dev --extra ccxt --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements-ccxt.lock
 
 docs: setup  ## generate the reference pages of settings, subjects and metrics
 	$(BIN)/python -m docs.generate
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-ccxt .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""ccxt itself against the venue server; skipped where the package is not installed."""
+"""ccxt itself against the venue server; skipped where the package is not installed, `make test-ccxt` has it."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tools.venue_server.frames import of_synthetic
 from tools.venue_server.protocols import PROTOCOLS
 from tools.venue_server.server import VenueServer
 
-pytest.importorskip("ccxt", reason="CCXT IS NOT INSTALLED: pip install 'papertrader[ccxt]'")
+pytest.importorskip("ccxt", reason="CCXT IS NOT INSTALLED: RUN make test-ccxt")
 
 
 def test_exchange_followed_through_ccxt_survives_a_broken_connection() -> None:
