@@ -118,6 +118,13 @@ class Leases:
         if self._subscription is not None:
             await self._subscription.unsubscribe()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the keeping of the leases; every lease expires after it."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        return self._task.exception()
+
     def offer(self, market: Market) -> None:
         """A market that some worker has to fold."""
         if market not in self._markets:
@@ -152,8 +159,9 @@ class Leases:
 
     async def _watch(self) -> None:
         """Follow every member and lease of this service, their expiry included."""
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
+        watched, self._subscription = self._subscription, None
+        if watched is not None:
+            await watched.unsubscribe()
         inbox = self._bus.client.new_inbox()
         self._subscription = await self._bus.client.subscribe(inbox, cb=self._on_entry)
         config = api.ConsumerConfig(
@@ -186,8 +194,9 @@ class Leases:
             self._wake.clear()
             try:
                 if self._bus.reconnects != reconnects:
-                    reconnects = self._bus.reconnects
+                    now = self._bus.reconnects
                     await self._rejoin()
+                    reconnects = now
                 await self._renew_membership()
                 await self._settle()
             except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
@@ -253,7 +262,12 @@ class Leases:
         if revision is not None:
             self._held[market] = revision
             self.changes["acquired"] += 1
-            await self._gain(market)
+            try:
+                await self._gain(market)
+            except Exception:  # it is not folded, so it must not be held
+                del self._held[market]
+                await self._lose(market, False)
+                raise
 
     async def _release(self, market: Market) -> None:
         await self._lose(market, True)

@@ -203,7 +203,8 @@ class Runtime:
 
     def _raise_failure(self) -> None:
         """A fold that broke ends the process: it starts again from its checkpoint, and nobody overlooks it."""
-        failures = [self._discovery.failure, *(runner.failure for runner in self.runners.values())]
+        runners = (runner.failure for runner in self.runners.values())
+        failures = [self._discovery.failure, self.leases.failure, *runners]
         for failure in failures:
             if failure is not None:
                 raise failure

@@ -1,0 +1,121 @@
+"""Leases on a real broker that dies."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.broker import Broker, free_port
+from shared.bus import Bus
+from shared.lease import TTL_S, Leases
+from shared.subjects import Market
+
+MARKET = Market("venue", "A")
+
+
+class Worker:
+    """One worker of fill-sim, and what it holds."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.held: set[Market] = set()
+        self.gains = 0
+        self.leases = Leases(bus, "fill-sim", "w1", self.gain, self.lose)
+
+    async def gain(self, market: Market) -> None:
+        self.held.add(market)
+        self.gains += 1
+
+    async def lose(self, market: Market, _clean: bool) -> None:
+        self.held.discard(market)
+
+    async def wait(self, held: bool) -> None:
+        async with asyncio.timeout(15):
+            while (MARKET in self.held) is not held:  # noqa: ASYNC110 - what is waited for is what is tested
+                await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def working(directory: Path) -> Any:
+    broker = Broker(directory, free_port())
+    broker.start()
+    worker = Worker(await Bus.connect(broker.url, "fill-sim"))
+    await worker.leases.start()
+    worker.leases.offer(MARKET)
+    await worker.wait(held=True)
+    try:
+        yield broker, worker
+    finally:
+        await worker.leases.stop()
+        await worker.bus.close()
+        broker.stop()
+
+
+async def _die_and_come_back(broker: Broker) -> None:
+    os.kill(broker.pid, signal.SIGKILL)
+    await asyncio.sleep(TTL_S + 1)
+    broker.stop()
+    broker.start()
+
+
+def test_market_is_held_again_after_the_broker_died_even_if_rejoining_fails_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> tuple[int, bool]:
+        async with working(tmp_path) as (broker, worker):
+            watch, failures = worker.bus.jetstream.add_consumer, [TimeoutError(), TimeoutError()]
+
+            async def fail_at_first(*arguments: Any, **options: Any) -> Any:
+                if failures:
+                    raise failures.pop()
+                return await watch(*arguments, **options)
+
+            monkeypatch.setattr(worker.bus.jetstream, "add_consumer", fail_at_first)
+            await _die_and_come_back(broker)
+            await asyncio.sleep(2)
+            await worker.wait(held=True)
+            entry = worker.leases._entries[worker.leases._lease_key(MARKET)]
+            await asyncio.sleep(TTL_S)
+            renewed = worker.leases._entries[worker.leases._lease_key(MARKET)]
+            return len(failures), renewed.revision > entry.revision and renewed.holder == "w1"
+
+    assert asyncio.run(run()) == (0, True)
+
+
+def test_market_that_could_not_be_taken_up_is_not_held(tmp_path: Path) -> None:
+    async def run() -> tuple[bool, BaseException | None]:
+        async with working(tmp_path) as (_, worker):
+            taken_up = worker.leases._gain
+
+            async def fail(_market: Market) -> None:
+                worker.leases._gain = taken_up
+                raise TimeoutError
+
+            worker.leases._gain = fail
+            await worker.leases.surrender(MARKET)
+            await worker.wait(held=False)
+            await worker.wait(held=True)
+            return worker.gains == 2, worker.leases.failure
+
+    assert asyncio.run(run()) == (True, None)
+
+
+def test_end_of_the_keeping_of_leases_is_told(tmp_path: Path) -> None:
+    async def run() -> str:
+        async with working(tmp_path) as (_, worker):
+
+            async def fail(_market: Market) -> None:
+                raise RuntimeError("a defect")
+
+            worker.leases._gain = fail
+            await worker.leases.surrender(MARKET)
+            async with asyncio.timeout(10):
+                while worker.leases.failure is None:  # noqa: ASYNC110 - what is waited for is what is tested
+                    await asyncio.sleep(0.05)
+            return str(worker.leases.failure)
+
+    assert asyncio.run(run()) == "a defect"
