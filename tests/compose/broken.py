@@ -51,7 +51,7 @@ def killed_service_is_named(stack: Stack, service: str) -> str:
     stack.compose("up", "-d", "--wait", "--no-recreate")
     until(lambda: not named(stack.firing("PaperServiceDown")), 60, lambda: stack.values("up"))
     until(lambda: not named(stack.told("PaperServiceDown")), 90, lambda: stack.told("PaperServiceDown"))
-    keeps_up(stack)
+    one_owner_each(stack)
     return f"fired after {fired:.0f} s, resolved after {time.monotonic() - started:.0f} s"
 
 

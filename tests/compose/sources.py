@@ -61,13 +61,27 @@ def real_tape(stack: Stack, choice: Choice, speed: float) -> str:
 
 
 def live(stack: Stack, choice: Choice, venue: str) -> str:
-    """From nothing, live by two lines of `.env`; the venue hangs up once; the recorder writes tapes."""
+    """From nothing, live by two lines of `.env`."""
     stack.compose("down", "-v")
     choice.live(venue)
-    files = {"COMPOSE_FILE": "docker-compose.yml:tests/compose/venue.yml", "COMPOSE_ENV_FILES": str(choice.env)}
-    stack.environment |= {"VENUE": venue, "COMPOSE_PROFILES": "record", **files}
+    files = "docker-compose.yml:tests/compose/venue.yml"
+    stack.environment |= {"VENUE": venue, "COMPOSE_PROFILES": "record", "COMPOSE_FILE": files}
     stack.compose("up", "-d", "--wait", "venue")
     stack.compose("up", "-d", "--wait")
+    return _followed(stack, venue)
+
+
+def live_on(stack: Stack, choice: Choice, venue: str) -> str:
+    """From one live venue to another, by two other lines of `.env`."""
+    choice.live(venue)
+    stack.environment["VENUE"] = venue
+    for services in (["venue"], ["feed", "recorder"]):
+        stack.compose("up", "-d", "--wait", "--no-deps", *services)
+    return _followed(stack, venue)
+
+
+def _followed(stack: Stack, venue: str) -> str:
+    """Fills come; the venue hangs up once, which is a gap and no more; the recorder has written tapes."""
     started = time.monotonic()
     fills = f'min(sum by (asset) (paper_fills_total{{venue="{venue}"}}))'
     until(lambda: stack.value(fills) > 0, 120, lambda: stack.values("paper_fills_total"))
@@ -76,7 +90,7 @@ def live(stack: Stack, choice: Choice, venue: str) -> str:
     until(lambda: stack.value('min(sum by (asset) (paper_feed_gaps_total{reason="disconnected"}))') >= 1, 30)
     until(lambda: stack.value("min(paper_feed_connected)") == 1, 30, lambda: stack.values("paper_feed_connected"))
     keeps_up(stack)
-    found = stack.values('paper_check{state="fail"} == 1')
+    found = stack.values(f'paper_check{{venue="{venue}",state="fail"}} == 1')
     assert not found, found
     return f"filled after {filled:.0f} s; {_recorded(stack, venue)}"
 
