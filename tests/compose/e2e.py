@@ -22,6 +22,7 @@ from tests.compose.broken import (
     accounts_survive,
     cut_off_worker_loses_its_markets,
     killed_service_is_named,
+    others_resolved,
     scale,
 )
 from tests.compose.healthy import (
@@ -96,6 +97,7 @@ def steps(stack: Stack, choice: Choice, tapes: Path) -> list[tuple[str, Callable
     ]
     found += [(f"kill {name}", lambda name=name: killed_service_is_named(stack, name)) for name in SERVICES]
     found += [
+        ("the last alert has resolved", lambda: others_resolved(stack)),
         ("all checks pass after all that", lambda: all_checks_pass(stack, 120)),
         ("down and up: the accounts are intact", lambda: accounts_survive(stack)),
     ]
