@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WARM := $(VENV)/.warm
 
-.PHONY: help setup run test test-long test-ccxt test-compose lint unit integration docs dashboards lock up down logs clean
+BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
+HFTBACKTEST := build/hftbacktest/bin/python
+
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +61,16 @@ down:  ## stop the containers; log, accounts and checkpoints stay
 
 logs:  ## follow the containers' logs
 	docker compose logs --follow --tail 100
+
+$(HFTBACKTEST):
+	$(PYTHON) -m venv build/hftbacktest
+	$(HFTBACKTEST) -m pip install --quiet --disable-pip-version-check hftbacktest
+
+bench: setup $(HFTBACKTEST)  ## measure everything and write the table of docs/benchmarks.md (half an hour, on a quiet machine)
+	$(BIN)/python -m benchmarks $(BENCH_TAPES) $(HFTBACKTEST)
+
+bench-quick: setup $(HFTBACKTEST)  ## the same with small sizes, written nowhere
+	$(BIN)/python -m benchmarks $(BENCH_TAPES) $(HFTBACKTEST) --quick --repetitions 2
 
 dashboards: setup  ## generate the Grafana dashboards
 	$(BIN)/python -m grafana.generate

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 AT_ONCE = 400
 MAX_BYTES = 8 * 2**30
 PATIENCE_S = 180.0
+STOP_TIMEOUT_S = 10.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LEARNERS = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration")
 HEARD = ("orders", "estimate")
@@ -170,10 +171,13 @@ class Process:
             self.stop()
 
     def stop(self) -> None:
-        """End it."""
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._process.communicate()
+        """End it, in the end by force."""
+        self._process.terminate()
+        try:
+            self._process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 @contextmanager

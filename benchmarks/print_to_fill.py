@@ -10,10 +10,12 @@ one broker, each alone on its way.
 """
 
 import asyncio
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ import msgspec
 import uvloop
 
 from benchmarks.bus import Process, Progress, Stored, append, brokered, connected, fill_sim, market_data_of
+from benchmarks.feed_many_coins import WARM_UP_S, answered
 from benchmarks.figures import Row, percentile, ratios, spread
-from shared.broker import Broker
+from shared.broker import Broker, free_port
 from shared.bus import Bus
-from shared.messages import Book, Instrument, Message, Place, RoundEnd, Trades
-from shared.subjects import STREAM, Market, subject
+from shared.messages import Book, Fill, Instrument, Message, Place, RoundEnd, Trades
+from shared.subjects import STREAM, Market, address, subject
 
 MARKET = Market("bench", "PRINT")
 ROUND_NS = 50_000_000
@@ -34,6 +37,7 @@ PAUSE_S = 0.005
 TIMEOUT_S = 10.0
 UNMEASURED = 50
 THERE, BACK = "control.bench.there.main", "control.bench.back.main"
+_trades, _fill = msgspec.json.Decoder(Trades), msgspec.json.Decoder(Fill)
 TABLES = {"fill_sim": {"initial_cash": 1e12}}
 
 
@@ -136,6 +140,86 @@ def rows(repetitions: int, prints: int) -> list[Row]:
             )
         )
     return found
+
+
+LIVE_COINS = 20
+LIVE_SERVICES = ("fill_sim", "quoter", "estimator")
+
+
+class LiveTimes:
+    """Per fill of a live session, in ms since the feed received its print: when it was heard, and its round's end."""
+
+    def __init__(self) -> None:
+        self.fills: list[float] = []
+        self.windows: list[float] = []
+        self._received: dict[tuple[str, int], int] = {}
+        self._waiting: dict[str, list[int]] = {}
+        self._ended: dict[tuple[str, int], float] = {}
+
+    async def listen(self, bus: Bus) -> None:
+        """Begin."""
+        await bus.subscribe("md.>", self._on_market_data)
+        await bus.subscribe("fills.>", self._on_fill)
+
+    async def _on_market_data(self, message: Any) -> None:
+        now = time.time_ns()
+        where = address(message.subject)
+        market = str(where.market)
+        if where.kind == "trades":
+            prints = _trades.decode(message.data)
+            self._received |= {(market, trade_id): prints.recv_ts for trade_id in prints.trade_ids}
+            self._waiting.setdefault(market, []).extend(prints.trade_ids)
+        elif where.kind == "round":
+            for trade_id in self._waiting.pop(market, ()):
+                self._ended[market, trade_id] = (now - self._received[market, trade_id]) * 1e-6
+
+    async def _on_fill(self, message: Any) -> None:
+        now, key = time.time_ns(), (str(address(message.subject).market), _fill.decode(message.data).trade_id)
+        if key in self._ended:
+            self.fills.append((now - self._received[key]) * 1e-6)
+            self.windows.append(self._ended[key])
+
+
+async def _live(broker: Broker, warm_up_s: float, seconds: float) -> LiveTimes:
+    async with connected(broker) as bus:
+        await asyncio.sleep(warm_up_s)
+        times = LiveTimes()
+        await times.listen(bus)
+        await asyncio.sleep(seconds)
+        return times
+
+
+def live_rows(repetitions: int, seconds: float) -> list[Row]:
+    """The whole way with a live feed and its rounds, against the wait for the end of the round alone."""
+    measured = [_live_session(seconds) for _ in range(repetitions)]
+    return [
+        Row(
+            f"(c) print to fill with the live feed, rounds of 50 ms, from the print's receipt, p{share * 100:g}, ms; "
+            f"{min(len(times.fills) for times in measured)} fills or more each",
+            spread([percentile(times.fills, share) for times in measured]),
+            f"until the round's marker is heard: {spread([percentile(times.windows, share) for times in measured])}",
+            spread([percentile(times.fills, share) / percentile(times.windows, share) for times in measured]),
+        )
+        for share in (0.5, 0.99)
+    ]
+
+
+def _live_session(seconds: float) -> LiveTimes:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    coins = [f"C{number:03}" for number in range(1, LIVE_COINS + 1)]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = stack.enter_context(brokered(folder / "nats"))
+        venue = Process("tools.venue_server", "--coins", str(LIVE_COINS), "--port", str(port), "--duration", "3600")
+        stack.enter_context(venue.running())
+        answered(f"{url}/control")
+        feed = {"source": "hyperliquid", "assets": coins, "venue_url": url}
+        settings = folder / "settings.json"
+        settings.write_text(json.dumps({"feed": feed, "bus": {"url": broker.url, "data_dir": str(folder)}}))
+        for name in (*LIVE_SERVICES, "feed"):
+            stack.enter_context(Process(f"services.{name}", "--settings", str(settings)).running())
+        return uvloop.run(_live(broker, WARM_UP_S, seconds))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,17 @@ async def _read_all(url: str, subject: str) -> list[tuple[str, bytes]]:
     return found
 
 
+def verify(directory: Path) -> dict[str, Any]:
+    """Fold a finished run's log again: every message must come out byte for byte the same. What was compared."""
+    done = papertrader("verify", directory, "--json", timeout_s=600)
+    assert done.stdout, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["same"], "\n".join(found["first_difference"])
+    assert done.returncode == 0
+    assert found["verified"].get("account"), "nothing was compared"
+    return found
+
+
 @contextmanager
 def system(directory: Path, tables: dict[str, Any]) -> Iterator[Supervisor]:
     """The whole system, started; nothing is revived, so that a test decides what is down."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import logged, papertrader, run_json
+from tests.e2e.running import logged, papertrader, run_json, verify
 
 NAMES = {
     *("venue", "asset", "account", "fills", "own_fills", "outcomes_resolved", "outcomes_unresolved"),
@@ -43,6 +43,7 @@ def test_two_speeds_give_the_same_log(tmp_path: Path, tape_dir: Path) -> None:
         directory = tmp_path / f"speed{speed}"
         run_json("--tape", tape, "--speed", speed, "--duration", 400, "--data-dir", directory)
         logs.append({subject: logged(directory, subject) for subject in subjects})
+        verify(directory)
     assert logs[0]["fills.>"]
     assert logs[0] == logs[1]
 

@@ -11,7 +11,7 @@ import pytest
 
 from cli.supervisor import ServiceProcess, Supervisor
 from shared.health import FOLDS
-from tests.e2e.running import logged
+from tests.e2e.running import logged, verify
 
 BLOWS = int(os.environ.get("PAPER_CHAOS_BLOWS", "10"))
 DURATION_S = 12.0 * BLOWS
@@ -75,3 +75,4 @@ def test_killed_and_frozen_folds_lose_and_double_nothing(tmp_path: Path, tape_di
     assert calm["fills.>"]
     for subject in SUBJECTS:
         assert stormy[subject] == calm[subject], subject
+    assert verify(tmp_path / "stormy")["verified"]["fills"] == len(calm["fills.>"])

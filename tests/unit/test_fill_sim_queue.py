@@ -110,6 +110,14 @@ def test_cancels_leave_from_ahead_by_rule(cancels: str, exponent: float, ahead: 
     assert session.ahead(1) == pytest.approx(ahead)
 
 
+@pytest.mark.parametrize("cancels", ["power", "pro_rata", "ahead", "behind"])
+def test_cancels_leave_from_ahead_by_any_rule_where_nobody_stands_behind(cancels: str) -> None:
+    """10 ahead of 10 displayed, 4 cancelled: they were ahead. The rules differ only once others have joined behind."""
+    session = quoted(place(1000, 1, "buy", 99.9, 1), cancels=cancels)
+    session.round(1300, book(1250, with_bid(6), ASKS))
+    assert session.ahead(1) == pytest.approx(6)
+
+
 def test_cancels_never_leave_more_ahead_than_displayed() -> None:
     session = quoted(place(1000, 1, "buy", 99.9, 1), cancels="behind")
     session.round(1300, book(1250, with_bid(16), ASKS), book(1260, with_bid(3), ASKS))
