@@ -17,39 +17,42 @@ from shared.records import Record, Records
 
 @njit(cache=True)
 def say_markouts(
-    progress: Record, tracker_market: Record, trackers: Records, settings: Records, said: Said, ts: int
+    progress: Record, index: int, tracker_market: Record, tracker_: Record, settings: Record, said: Said, ts: int
 ) -> None:
-    """Every horizon that the clock has passed."""
-    for index in range(len(trackers)):
-        start = progress.count[MARKOUTS]
-        out = said.markouts[start:]
-        written = tracker.settle(tracker_market, trackers[index], settings[index], ts, out)
-        progress.lost |= written == len(out)
-        for row in range(start, start + written):
-            said.of_markout[row].account, said.of_markout[row].round = index, progress.round
-        progress.count[MARKOUTS] += written
+    """Every horizon of one account that the clock has passed."""
+    start = progress.count[MARKOUTS]
+    out = said.markouts[start:]
+    written = tracker.settle(tracker_market, tracker_, settings, ts, out)
+    progress.lost |= written == len(out)
+    for row in range(start, start + written):
+        said.of_markout[row].account, said.of_markout[row].round = index, progress.round
+    progress.count[MARKOUTS] += written
 
 
 @njit(cache=True)
-def say_estimates(progress: Record, estimators: Records, estimates: Records, said: Said) -> None:
-    """The estimates that are due."""
-    for index in range(len(estimators)):
-        if estimators[index].due:
-            row = progress.count[ESTIMATES]
-            said.estimates[row] = estimates[index]
-            said.of_estimate[row].account, said.of_estimate[row].round = index, progress.round
-            progress.count[ESTIMATES] += 1
+def say_estimate(progress: Record, index: int, estimate: Record, said: Said) -> None:
+    """One account's estimate."""
+    row = progress.count[ESTIMATES]
+    said.estimates[row] = estimate
+    said.of_estimate[row].account, said.of_estimate[row].round = index, progress.round
+    progress.count[ESTIMATES] += 1
 
 
 @njit(cache=True)
-def say_calibrations(progress: Record, controllers: Records, calibrations: Records, said: Said) -> None:
-    """The calibrations that are due."""
-    for index in range(len(controllers)):
-        if controllers[index].due:
-            row = progress.count[CALIBRATIONS]
-            said.calibrations[row] = calibrations[index]
-            said.of_calibration[row].account, said.of_calibration[row].round = index, progress.round
-            progress.count[CALIBRATIONS] += 1
+def say_calibration(progress: Record, index: int, spoken: Record, said: Said) -> None:
+    """One account's calibration."""
+    row = progress.count[CALIBRATIONS]
+    said.calibrations[row] = spoken
+    said.of_calibration[row].account, said.of_calibration[row].round = index, progress.round
+    progress.count[CALIBRATIONS] += 1
+
+
+@njit(cache=True)
+def say_account(progress: Record, index: int, said: Said) -> None:
+    """One account's money, which is written already."""
+    row = progress.count[ACCOUNTS]
+    said.of_account[row].account, said.of_account[row].round = index, progress.round
+    progress.count[ACCOUNTS] += 1
 
 
 @njit(cache=True)
@@ -78,16 +81,13 @@ def address_exchange(progress: Record, said: Said) -> None:
 
 
 @njit(cache=True)
-def close_round(progress: Record, ts: int) -> None:
-    """Make what was said in this round what is heard in the next, which begins at `ts`."""
+def hand_on(progress: Record) -> None:
+    """Make what was said in this round what is heard in the next."""
     progress.heard = 0
     for kind in range(COUNTS):
         progress.first[kind] = progress.last[kind]
         progress.last[kind] = progress.count[kind]
         progress.heard += progress.last[kind] - progress.first[kind]
-    progress.round += 1
-    progress.previous_ts = ts
-    progress.begun = 0
 
 
 @njit(cache=True)

@@ -12,17 +12,18 @@ from replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed
 from replay.hearing import (
     address_exchange,
     calibration_hears,
-    close_round,
     estimator_hears,
     exchange_hears,
+    hand_on,
     quoter_hears,
-    say_calibrations,
-    say_estimates,
+    say_account,
+    say_calibration,
+    say_estimate,
     say_markouts,
     say_orders,
     tracker_hears,
 )
-from replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, Accounts, Said, Scratch
+from replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch
 from services.calibration import kernel as calibration
 from services.estimator import kernel as estimator
 from services.fill_sim import kernel as exchange
@@ -31,8 +32,8 @@ from services.fill_sim.state import Exchange, Outbox, has_room
 from services.outcome_tracker import kernel as tracker
 from services.quoter import kernel as quoter
 from shared import features as market_features
-from shared.book import apply
-from shared.events import GAP, MARK, PRINT, ROUND, Events
+from shared.book import NO_ASK, apply, apply_message
+from shared.events import GAP, PRINT, ROUND, TOUCH, Events
 from shared.records import Record, Records
 
 
@@ -57,64 +58,78 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     quoters, quoter_settings = accounts.quoters, accounts.quoter_settings
     estimates, calibrations = scratch.estimates, scratch.calibrations
     targets, commands = scratch.targets, scratch.commands
-    said_accounts, of_account = said.accounts, said.of_account
+    said_accounts = said.accounts
     # a tuple is handed on only where something was said: that alone costs as much as ten events
     last_round = progress.round + rounds
-    for row in range(progress.row, len(events)):
+    row = progress.row
+    while row < len(events):
         event = events[row]
-        progress.row = row
         if progress.begun == 0:
             progress.begun = 1
             if progress.heard > 0:
                 hear(market, accounts, said)
-            else:
-                estimator.begin_round(estimators, progress.previous_ts)
+            for index in range(len(estimators)):
+                estimator.begin_round(estimators[index], progress.previous_ts)
         due = max(event.ts, book.ts) >= progress.due_ts
         if due and not pass_time(market, exchanges, exchange_settings, event.ts, out):
+            progress.row = row
             return False
-        if event.last == 0:
-            apply(book, event)
-            continue
         if event.kind != ROUND:
-            if event.kind == PRINT and matters(exchanges, event) and not has_room(out, len(exchanges)):
+            if reaches(progress, event) and not has_room(out, len(exchanges)):
+                progress.row = row
                 return False
             if event.kind == GAP or event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
                 before_event(market, trackers, tracker_settings, estimators, estimator_settings, event)
-            on_event(market, exchanges, exchange_settings, event)
-            if event.kind == PRINT and matters(exchanges, event):
-                match(market, exchanges, exchange_settings, out, event)
+            if event.kind <= TOUCH:
+                row = apply_message(book, events, row)
+                progress.quoter_ts = max(progress.quoter_ts, event.ts)
+                market.quoter.changed_ts = progress.quoter_ts
+                if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
+                    on_top(market)
+                if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
+                    exchange.on_levels(book, exchanges, exchange_settings, event)
+            elif event.kind == PRINT:
+                on_print(market, event)
+                if reaches(progress, event):
+                    match(market, exchanges, exchange_settings, out, event)
+            else:
+                on_news(market, exchanges, event)
+            row += 1
             continue
-        if progress.round == last_round:
-            return True
-        if not has_room_for_a_round(progress, out):
-            return False
+        if progress.round == last_round or not has_room_for_a_round(progress, out):
+            progress.row = row
+            return progress.round == last_round
         if progress.heard > 0:
             calibration_hears(progress, controllers, said)
             quoter_hears(progress, book.tick_size, quoters, quoter_settings, said)
-        markouts_due = tracker.end_round(
-            book, market.tracker_seconds, market.tracker, trackers, tracker_settings, event.ts
-        )
-        estimates_due = estimator.end_round(
-            book,
-            market.features,
-            market.estimator_seconds,
-            market.estimator,
-            estimators,
-            estimator_settings,
-            event.ts,
-            estimates,
-        )
-        calibrations_due = calibration.fold_round(
-            controllers, controller_settings, progress.previous_ts, event.ts, calibrations
-        )
-        say_accounts(market, exchanges, exchange_settings, said_accounts, of_account, event.ts)
-        if markouts_due > 0:
-            say_markouts(progress, market.tracker, trackers, tracker_settings, said, event.ts)
-        if estimates_due > 0:
-            say_estimates(progress, estimators, estimates, said)
-        if calibrations_due > 0:
-            say_calibrations(progress, controllers, calibrations, said)
-        for index in range(len(quoters)):
+        if event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
+            close_seconds(market, trackers, tracker_settings, estimators, estimator_settings, event.ts)
+        book.ts = max(book.ts, event.ts)
+        speaks = out.counts[2] > progress.last[SAID]
+        for index in range(len(exchanges)):
+            if tracker.is_due(trackers[index], event.ts):
+                speaks = True
+                say_markouts(progress, index, market.tracker, trackers[index], tracker_settings[index], said, event.ts)
+            if estimator.end_round_of(
+                book,
+                market.features,
+                market.estimator,
+                estimators[index],
+                estimator_settings[index],
+                event.ts,
+                estimates[index],
+            ):
+                speaks = True
+                say_estimate(progress, index, estimates[index], said)
+            if calibration.end_round(
+                controllers[index], controller_settings[index], progress.previous_ts, event.ts, calibrations[index]
+            ):
+                speaks = True
+                say_calibration(progress, index, calibrations[index], said)
+            account = said_accounts[progress.count[ACCOUNTS]]
+            if exchange.end_round(market.exchange, exchanges[index], exchange_settings[index], event.ts, account):
+                speaks = True
+                say_account(progress, index, said)
             sent = quoter.decide(
                 quoters[index],
                 quoter_settings[index],
@@ -127,22 +142,26 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
                 commands,
             )
             if sent > 0:
+                speaks = True
                 say_orders(progress, index, commands[:sent], said)
-        if out.counts[2] > progress.last[SAID]:
+        if speaks or progress.heard > 0:
             address_exchange(progress, said)
-        close_round(progress, event.ts)
-    progress.row = len(events)
+            hand_on(progress)
+        progress.round += 1
+        progress.previous_ts = event.ts
+        progress.begun = 0
+        row += 1
+    progress.row = row
     return True
 
 
 @njit(cache=True)
 def hear(market: Record, accounts: Accounts, said: Said) -> None:
     """Begin a round in which something is heard: exchange, estimator and outcome tracker take it in."""
-    progress, estimators = market.progress, accounts.estimators
+    progress = market.progress
     exchange_hears(market, accounts.exchange, accounts.exchange_settings, said)
     plan(progress, market.exchange, accounts.exchange)
-    estimator_hears(progress, estimators, accounts.estimator_settings, said)
-    estimator.begin_round(estimators, progress.previous_ts)
+    estimator_hears(progress, accounts.estimators, accounts.estimator_settings, said)
     tracker_hears(progress, market.tracker, accounts.trackers, accounts.tracker_settings, said)
 
 
@@ -161,22 +180,49 @@ def before_event(
 
 
 @njit(cache=True)
-def on_event(market: Record, exchanges: Records, exchange_settings: Records, event: Record) -> None:
-    """Fold an event into the book, and what follows from it into the exchange and the shared part of the learners."""
+def close_seconds(
+    market: Record,
+    trackers: Records,
+    tracker_settings: Records,
+    estimators: Records,
+    estimator_settings: Records,
+    ts: int,
+) -> None:
+    """Close the seconds that ended before the end of a round."""
+    tracker.close_seconds(market.tracker_seconds, market.tracker, trackers, tracker_settings, ts)
+    estimator.close_seconds(market.estimator_seconds, market.estimator, estimators, estimator_settings, ts)
+
+
+@njit(cache=True)
+def on_top(market: Record) -> None:
+    """What follows from a touch at new prices; where the prices are the same, so is the mid."""
+    book, progress = market.book, market.progress
+    progress.best_bid, progress.best_ask = book.best_bid, book.best_ask
+    exchange.on_top(market.exchange, book, market.features)
+    estimator.on_top(book, market.estimator_seconds, market.estimator)
+    tracker.on_top(book, market.tracker_seconds, market.tracker)
+
+
+@njit(cache=True)
+def on_print(market: Record, event: Record) -> None:
+    """Fold a print into the shared part of every service."""
     book, progress = market.book, market.progress
     progress.quoter_ts = max(progress.quoter_ts, event.ts)
-    if apply(book, event):
-        exchange.on_book(market.exchange, book, market.features, exchanges, exchange_settings, event)
-        estimator.on_top(book, market.estimator_seconds, market.estimator)
-        tracker.on_top(book, market.tracker_seconds, market.tracker)
-        market.quoter.changed_ts = progress.quoter_ts
-    elif event.kind == PRINT:
-        market_features.on_print(market.features, event.ts, event.size, event.side)
-        estimator.on_print(book, market.estimator_seconds, market.estimator, event)
-    elif event.kind == MARK or event.kind == GAP:
-        exchange.on_news(market.exchange, book, market.features, exchanges, event)
-        if event.kind == GAP:
-            market.quoter.gap_ts = progress.quoter_ts
+    book.ts = max(book.ts, event.ts)
+    market_features.on_print(market.features, event.ts, event.size, event.side)
+    estimator.on_print(book, market.estimator_seconds, market.estimator, event)
+
+
+@njit(cache=True)
+def on_news(market: Record, exchanges: Records, event: Record) -> None:
+    """Fold a mark price, a funding rate or a gap into the shared part of every service."""
+    book, progress = market.book, market.progress
+    progress.quoter_ts = max(progress.quoter_ts, event.ts)
+    apply(book, event)
+    exchange.on_news(market.exchange, book, market.features, exchanges, event)
+    if event.kind == GAP:
+        market.quoter.gap_ts = progress.quoter_ts
+        progress.best_bid = UNKNOWN
 
 
 @njit(cache=True)
@@ -188,16 +234,13 @@ def match(market: Record, exchanges: Records, exchange_settings: Records, out: O
         if event.tick <= account.high_bid or event.tick >= account.low_ask:
             settings = exchange_settings[index]
             match_print(Exchange(market.exchange, book, features, account, settings, out, index), event)
+    plan(market.progress, market.exchange, exchanges)
 
 
 @njit(cache=True)
-def matters(exchanges: Records, event: Record) -> bool:
+def reaches(progress: Record, event: Record) -> bool:
     """Whether a print reaches an own order of anybody."""
-    for index in range(len(exchanges)):
-        account = exchanges[index]
-        if event.tick <= account.high_bid or event.tick >= account.low_ask:
-            return True
-    return False
+    return event.kind == PRINT and (event.tick <= progress.high_bid or event.tick >= progress.low_ask)
 
 
 @njit(cache=True)
@@ -210,31 +253,25 @@ def pass_time(market: Record, exchanges: Records, exchange_settings: Records, ts
 
 @njit(cache=True)
 def plan(progress: Record, exchange_market: Record, exchanges: Records) -> None:
-    """Note when something next happens at the exchange by itself."""
-    due_ts = exchange_market.next_hour_ts
+    """Note when something next happens at the exchange by itself, and which prices reach own orders."""
+    due_ts, high_bid, low_ask = exchange_market.next_hour_ts, 0, NO_ASK
     for index in range(len(exchanges)):
-        due_ts = min(due_ts, exchanges[index].next_ts)
-    progress.due_ts = due_ts
+        account = exchanges[index]
+        due_ts = min(due_ts, account.next_ts)
+        high_bid, low_ask = max(high_bid, account.high_bid), min(low_ask, account.low_ask)
+    progress.due_ts, progress.high_bid, progress.low_ask = due_ts, high_bid, low_ask
 
 
 @njit(cache=True)
 def has_room_for_a_round(progress: Record, out: Outbox) -> bool:
-    """Whether every array can take what a round may say; counts what the exchange has said."""
+    """Whether every array can take what a round may say; counts what the exchange has said.
+
+    Where nothing was said in this round or the last one there is as much room as there was.
+    """
+    if progress.heard == 0 and out.counts[2] == progress.last[SAID]:
+        return True
     progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
     full = 0
     for kind in range(COUNTS):
         full += progress.count[kind] > progress.limit[kind]
     return full == 0
-
-
-@njit(cache=True)
-def say_accounts(
-    market: Record, exchanges: Records, exchange_settings: Records, said: Records, addresses: Records, ts: int
-) -> None:
-    """The accounts that are due."""
-    progress = market.progress
-    for index in range(len(exchanges)):
-        row = progress.count[ACCOUNTS]
-        if exchange.end_round(market.exchange, exchanges[index], exchange_settings[index], ts, said[row]):
-            addresses[row].account, addresses[row].round = index, progress.round
-            progress.count[ACCOUNTS] += 1

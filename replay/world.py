@@ -51,7 +51,8 @@ COUNTS: Final = len(KINDS) + 1
 MARKOUT_ROOM: Final = 4096
 """Markouts that one round of all accounts may bring beside those of its fills."""
 
-ROWS_AT_FIRST: Final = 4096
+ROWS_AT_FIRST: Final = 512
+UNKNOWN: Final = -1
 
 PROGRESS: Final = np.dtype(
     [
@@ -59,7 +60,11 @@ PROGRESS: Final = np.dtype(
         ("round", "i8"),  # rounds ended
         ("previous_ts", "i8"),  # where the open round began
         ("due_ts", "i8"),  # before this nothing happens at the exchange by itself
+        ("high_bid", "i8"),  # prints and touches between the two reach no own order
+        ("low_ask", "i8"),
         ("quoter_ts", "i8"),  # the quoter's event clock
+        ("best_bid", "i8"),  # the touch that the mid is of, UNKNOWN after a gap
+        ("best_ask", "i8"),
         ("begun", "i1"),  # the open round has heard what was said in the last one
         ("heard", "i8"),  # messages that are heard in the open round
         ("count", "i8", (COUNTS,)),  # messages said so far, by kind
@@ -239,7 +244,7 @@ def room_per_round(accounts: int) -> Integers:
 
 def new_said(accounts: int) -> Said:
     """Nothing said yet, with room for a few rounds."""
-    rows = 2 * room_per_round(accounts) + ROWS_AT_FIRST
+    rows = room_per_round(accounts) + ROWS_AT_FIRST
 
     def addresses(kind: int) -> Records:
         return np.zeros(rows[kind], dtype=ADDRESS)

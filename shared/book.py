@@ -66,7 +66,7 @@ def mid_of(book: Record) -> float:
     return 0.5 * (price_of(book, book.best_bid) + price_of(book, book.best_ask))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def in_window(book: Record, tick: int) -> bool:
     """Whether the window holds this tick."""
     return book.low <= tick < book.low + WINDOW
@@ -137,9 +137,12 @@ def keep_in_window(book: Record, tick: int) -> None:
         slide(book, tick)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def set_bid(book: Record, tick: int, size: float) -> None:
     """Set a bid level and keep the best bid right."""
+    if book.low <= tick < book.best_bid:
+        book.bid[tick & MASK] = size
+        return
     if size > 0 and tick > book.best_bid:
         keep_in_window(book, tick)
     if not in_window(book, tick):
@@ -152,9 +155,12 @@ def set_bid(book: Record, tick: int, size: float) -> None:
         book.best_bid = next_bid(book, tick - 1)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def set_ask(book: Record, tick: int, size: float) -> None:
     """Set an ask level and keep the best ask right."""
+    if book.best_ask < tick < book.low + WINDOW:
+        book.ask[tick & MASK] = size
+        return
     if size > 0 and tick < book.best_ask:
         keep_in_window(book, tick)
     if not in_window(book, tick):
@@ -183,7 +189,7 @@ def clear_side(book: Record, side: int, worst: int) -> None:
         book.ask_ceiling = worst if worst > 0 else NO_ASK
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def set_touch(book: Record, side: int, tick: int, size: float) -> None:
     """Make `tick` the best level of a side: better levels are gone."""
     if side > 0:
@@ -203,6 +209,32 @@ def set_touch(book: Record, side: int, tick: int, size: float) -> None:
             set_ask(book, tick, size)
 
 
+@njit(cache=True, forceinline=True)
+def set_level(book: Record, side: int, tick: int, size: float) -> None:
+    """Set a level and keep the best price of its side right."""
+    if side > 0:
+        set_bid(book, tick, size)
+    else:
+        set_ask(book, tick, size)
+
+
+@njit(cache=True)
+def apply_message(book: Record, events: Records, row: int) -> int:
+    """Fold the rest of the message that `row` is in, levels or touches; returns its last row."""
+    book.ts = max(book.ts, events[row].ts)
+    while True:
+        event = events[row]
+        if event.kind == LEVEL:
+            set_level(book, event.side, event.tick, event.size)
+        elif event.kind == TOUCH:
+            set_touch(book, event.side, event.tick, event.size)
+        else:
+            clear_side(book, event.side, event.tick)
+        if event.last == 1:
+            return row
+        row += 1
+
+
 @njit(cache=True)
 def apply(book: Record, event: Record) -> bool:
     """Fold one event into the book. True when it completes a message that may have changed a level.
@@ -211,10 +243,7 @@ def apply(book: Record, event: Record) -> bool:
     """
     book.ts = max(book.ts, event.ts)
     if event.kind == LEVEL:
-        if event.side > 0:
-            set_bid(book, event.tick, event.size)
-        else:
-            set_ask(book, event.tick, event.size)
+        set_level(book, event.side, event.tick, event.size)
     elif event.kind == TOUCH:
         set_touch(book, event.side, event.tick, event.size)
     elif event.kind == SNAPSHOT:

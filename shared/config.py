@@ -82,8 +82,7 @@ def _check_account(account: str, overrides: Any) -> None:
 
 
 def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
-    known = msgspec.structs.fields(struct)  # type: ignore[arg-type]
-    names = [field.name for field in known]
+    names = struct.__struct_fields__  # type: ignore[attr-defined]
     for key in values:
         if key not in names:
             raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, names)}")

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.events import EVENT, GAP, LEVEL, MARK, PRINT, ROUND, SNAPSHOT, TOUCH, Events, Grid, empty_events
+from shared.events import EVENT, FUNDING, GAP, LEVEL, MARK, PRINT, ROUND, SNAPSHOT, TOUCH, Events, Grid, empty_events
 from shared.messages import Bbo, Book, Context, Depth, Gap, Message, RoundEnd, Trades
 
 
 class _Rows:
     """The rows of messages, in order. `runs`, flat, has ts, kind, side and count of rows that share them."""
 
-    __slots__ = ("ids", "ids_at", "last_at", "prices", "runs", "sizes", "values", "values_at")
+    __slots__ = ("ids", "ids_at", "last_at", "prices", "runs", "sizes")
 
     def __init__(self) -> None:
         self.runs: list[int] = []
@@ -24,8 +24,6 @@ class _Rows:
         self.last_at: list[int] = []
         self.ids: list[int] = []
         self.ids_at: list[int] = []
-        self.values: list[float] = []
-        self.values_at: list[int] = []
 
     def touch(self, message: Bbo) -> None:
         """Both sides' best levels."""
@@ -73,11 +71,13 @@ class _Rows:
         self.sizes += message.bid_sizes
         self.sizes += message.ask_sizes
 
-    def mark(self, message: Context) -> None:
-        """The venue's mark price, and the funding rate as size."""
-        self.values_at.append(len(self.prices))
-        self.values.append(np.nan if message.mark_price is None else message.mark_price)
-        self._single(message.ts, MARK, np.nan if message.funding_rate is None else message.funding_rate)
+    def news(self, message: Context) -> None:
+        """The venue's mark price and its funding rate, each as the size of a row."""
+        self.runs += (message.ts, MARK, 0, 1, message.ts, FUNDING, 0, 1)
+        self.prices += (0.0, 0.0)
+        for number in (message.mark_price, message.funding_rate):
+            self.sizes.append(np.nan if number is None else number)
+        self.last_at.append(len(self.prices) - 1)
 
     def gap(self, message: Gap) -> None:
         """From `id` to `ts`."""
@@ -107,8 +107,6 @@ class _Rows:
         rows["last"][self.last_at] = 1
         if self.ids:
             rows["id"][self.ids_at] = self.ids
-        if self.values:
-            rows["value"][self.values_at] = self.values
         return rows
 
 
@@ -117,7 +115,7 @@ _ADD: Final[dict[type[Message], Callable[[_Rows, Any], None]]] = {
     Trades: _Rows.prints,
     Book: _Rows.snapshot,
     Depth: _Rows.levels,
-    Context: _Rows.mark,
+    Context: _Rows.news,
     Gap: _Rows.gap,
     RoundEnd: _Rows.round_end,
 }

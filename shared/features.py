@@ -55,13 +55,18 @@ def on_top(features: Record, book: Record) -> None:
 @njit(cache=True)
 def on_print(features: Record, ts: int, size: float, aggressor: int) -> None:
     """Fold a public print into the signed flow."""
-    elapsed_s = max(ts - features.print_ts, 0) * 1e-9
-    fast, slow = np.exp(-elapsed_s), np.exp(-elapsed_s / 10)
-    features.net_1s = features.net_1s * fast + aggressor * size
-    features.gross_1s = features.gross_1s * fast + size
-    features.net_10s = features.net_10s * slow + aggressor * size
-    features.gross_10s = features.gross_10s * slow + size
-    features.print_ts = max(ts, features.print_ts)
+    if ts > features.print_ts:
+        elapsed_s = (ts - features.print_ts) * 1e-9
+        fast, slow = np.exp(-elapsed_s), np.exp(-elapsed_s / 10)
+        features.net_1s *= fast
+        features.gross_1s *= fast
+        features.net_10s *= slow
+        features.gross_10s *= slow
+        features.print_ts = ts
+    features.net_1s += aggressor * size
+    features.gross_1s += size
+    features.net_10s += aggressor * size
+    features.gross_10s += size
 
 
 @njit(cache=True)

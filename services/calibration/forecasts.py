@@ -70,6 +70,15 @@ def on_round(forecasts: Record, heard_ts: int) -> bool:
 
 
 @njit(cache=True)
+def next_settled_ts(forecasts: Record) -> int:
+    """Up to this `on_round` settles nothing."""
+    ts = np.iinfo(np.int64).max
+    for row in range(forecasts.waiting):
+        ts = min(ts, forecasts.orders[row].live_ts + HORIZON_NS + LATE_PRINT_NS)
+    return ts
+
+
+@njit(cache=True)
 def _settle(forecasts: Record, order_id: int, end_ts: int, first_fill_ts: int) -> bool:
     for row in range(forecasts.waiting):
         order = forecasts.orders[row]

@@ -31,6 +31,7 @@ CONTROLLER: Final = np.dtype(
         ("news", "i1"),  # a fill or a label: say it now
         ("changed", "i1"),  # anything else: say it when the interval is over
         ("due", "i1"),  # says its calibration in this round
+        ("same_until_ts", "i8"),  # before this nothing changes if nothing is heard
         ("fill_forecasts", fills.FORECASTS),
         ("toxicity_forecasts", scoring.SCORES),
     ],
@@ -81,18 +82,21 @@ def hear(
 @njit(cache=True)
 def on_ack(controller: Record, ack: Record) -> None:
     """Follow the forecast of an order."""
+    controller.same_until_ts = 0
     controller.changed |= fills.on_ack(controller.fill_forecasts, ack)
 
 
 @njit(cache=True)
 def on_estimate(controller: Record, kappa_confidence: float) -> None:
     """Take over how sure κ is."""
+    controller.same_until_ts = 0
     controller.kappa_confidence = kappa_confidence
 
 
 @njit(cache=True)
 def on_fill(controller: Record, fill: Record) -> None:
     """Remember when a fill happened and settle its order's forecast."""
+    controller.same_until_ts = 0
     controller.fill_ts[controller.fills % FILLS_KEPT] = fill.ts
     controller.fills += 1
     if controller.fills - controller.window_start > FILLS_KEPT:
@@ -111,7 +115,7 @@ def on_label(controller: Record, markout: Record) -> None:
     controller.adverse += markout.adverse
     if 0.0 <= markout.toxicity <= 1.0:
         scoring.score(controller.toxicity_forecasts, markout.toxicity, markout.adverse)
-    controller.news = 1
+    controller.news, controller.same_until_ts = 1, 0
 
 
 @njit(cache=True)
@@ -122,14 +126,31 @@ def fold_round(controllers: Records, settings: Records, previous_ts: int, clock:
     """
     said = 0
     for account in range(controllers.shape[0]):
-        controller = controllers[account]
-        controller.changed |= fills.on_round(controller.fill_forecasts, previous_ts)
-        controller.changed |= update(controller, settings[account], clock)
-        controller.due = is_due(controller, settings[account], clock)
-        if controller.due:
-            say(controller, clock, out[account])
-            said += 1
+        said += end_round(controllers[account], settings[account], previous_ts, clock, out[account])
     return said
+
+
+@njit(cache=True)
+def end_round(controller: Record, settings: Record, previous_ts: int, clock: int, out: Record) -> bool:
+    """`fold_round` for one account; whether it says its calibration."""
+    if clock >= controller.same_until_ts:
+        controller.changed |= fills.on_round(controller.fill_forecasts, previous_ts)
+        controller.changed |= update(controller, settings, clock)
+        controller.same_until_ts = next_change_ts(controller, settings)
+    controller.due = is_due(controller, settings, clock)
+    if controller.due:
+        say(controller, clock, out)
+    return controller.due == 1
+
+
+@njit(cache=True)
+def next_change_ts(controller: Record, settings: Record) -> int:
+    """When a fill leaves the look-back or a forecast is settled, the first of them, if nothing is heard before."""
+    ts = fills.next_settled_ts(controller.fill_forecasts)
+    if controller.window_start < controller.fills:
+        oldest_ts = controller.fill_ts[controller.window_start % FILLS_KEPT]
+        ts = min(ts, oldest_ts + int(settings.lookback_s * 1e9))
+    return ts
 
 
 @njit(cache=True)

@@ -142,16 +142,16 @@ def fold_round(
     What all accounts share has shape (1,), what each has and `out` shape (accounts,). The accounts that say their
     estimate have `due` set; returns how many.
     """
-    begin_round(estimators, previous_ts)
+    for account in range(estimators.shape[0]):
+        begin_round(estimators[account], previous_ts)
     fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events)
     return end_round(book[0], features[0], seconds[0], market[0], estimators, settings, clock, out)
 
 
 @njit(cache=True)
-def begin_round(estimators: Records, previous_ts: int) -> None:
-    """Begin a round at `previous_ts`, after everything said in the last one was heard."""
-    for account in range(estimators.shape[0]):
-        intensity.on_round(estimators[account].kappa, previous_ts)
+def begin_round(estimator: Record, previous_ts: int) -> None:
+    """Begin a round at `previous_ts`, after everything said to the account in the last one was heard."""
+    intensity.on_round(estimator.kappa, previous_ts)
 
 
 @njit(cache=True)
@@ -223,12 +223,19 @@ def end_round(
     close_seconds(seconds, market, estimators, settings, clock)
     said = 0
     for account in range(estimators.shape[0]):
-        estimator = estimators[account]
-        estimator.due = is_due(market, estimator, settings[account], clock)
-        if estimator.due:
-            say(book, features, market, estimator, settings[account], clock, out[account])
-            said += 1
+        said += end_round_of(book, features, market, estimators[account], settings[account], clock, out[account])
     return said
+
+
+@njit(cache=True)
+def end_round_of(
+    book: Record, features: Record, market: Record, estimator: Record, settings: Record, clock: int, out: Record
+) -> bool:
+    """Write one account's estimate if it is due; whether it was."""
+    estimator.due = is_due(market, estimator, settings, clock)
+    if estimator.due:
+        say(book, features, market, estimator, settings, clock, out)
+    return estimator.due == 1
 
 
 @njit(cache=True)

@@ -22,7 +22,7 @@ from services.fill_sim.queue import on_gap, on_level
 from services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
 from shared import features as market_features
 from shared.book import apply
-from shared.events import GAP, MARK, PRINT
+from shared.events import FUNDING, GAP, MARK, PRINT, TOUCH
 from shared.messages import ControlAction
 from shared.records import Record, Records, code
 
@@ -63,7 +63,7 @@ def fold_events(
                 account = accounts[index]
                 if event.tick <= account.high_bid or event.tick >= account.low_ask:
                     on_print(Exchange(market, book, features, account, settings[index], out, index), event)
-        elif event.kind == MARK or event.kind == GAP:
+        elif event.kind == MARK or event.kind == FUNDING or event.kind == GAP:
             on_news(market, book, features, accounts, event)
     if not advance(market, book, features, accounts, settings, end_ts, out):
         return len(events)
@@ -110,10 +110,24 @@ def on_book(
     market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record
 ) -> None:
     """Fold a completed book message: the mid, the features, and every order's queue."""
+    on_top(market, book, features)
+    on_levels(book, accounts, settings, event)
+
+
+@njit(cache=True)
+def on_top(market: Record, book: Record, features: Record) -> None:
+    """Fold the mid of a completed book message."""
     on_mid(market, book)
     market_features.on_top(features, book)
+
+
+@njit(cache=True)
+def on_levels(book: Record, accounts: Records, settings: Records, event: Record) -> None:
+    """Fold a completed book message into every order's queue; a touch says nothing of orders behind it."""
     for index in range(len(accounts)):
         account = accounts[index]
+        if event.kind == TOUCH and account.high_bid < book.best_bid and account.low_ask > book.best_ask:
+            continue
         for slot in range(account.orders_count):
             on_level(account.orders[slot], book, settings[index], event)
 
@@ -122,8 +136,9 @@ def on_book(
 def on_news(market: Record, book: Record, features: Record, accounts: Records, event: Record) -> None:
     """Fold the venue's mark and funding rate, or a gap: after one, own orders are at the back of their queues."""
     if event.kind == MARK:
-        if event.value > 0:
-            market.mark = event.value
+        if event.size > 0:
+            market.mark = event.size
+    elif event.kind == FUNDING:
         if not np.isnan(event.size):
             market.funding_rate = event.size
     else:

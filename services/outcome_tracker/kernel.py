@@ -145,7 +145,7 @@ def before_event(
         grid.on_gap(seconds)
         push_gap(market.gaps, event.id, event.ts, book.ts)
     if event.ts > seconds.boundary:
-        _close(seconds, market, trackers, settings, event.ts)
+        close_seconds(seconds, market, trackers, settings, event.ts)
 
 
 @njit(cache=True)
@@ -162,7 +162,7 @@ def on_top(book: Record, seconds: Record, market: Record) -> None:
 def end_round(book: Record, seconds: Record, market: Record, trackers: Records, settings: Records, clock: int) -> int:
     """End a round at `clock`; returns how many accounts have horizons to be answered by `settle`."""
     book.ts = max(book.ts, clock)
-    _close(seconds, market, trackers, settings, clock)
+    close_seconds(seconds, market, trackers, settings, clock)
     due = 0
     for account in range(trackers.shape[0]):
         due += is_due(trackers[account], clock)
@@ -170,7 +170,8 @@ def end_round(book: Record, seconds: Record, market: Record, trackers: Records, 
 
 
 @njit(cache=True)
-def _close(seconds: Record, market: Record, trackers: Records, settings: Records, ts: int) -> None:
+def close_seconds(seconds: Record, market: Record, trackers: Records, settings: Records, ts: int) -> None:
+    """Fold the seconds that ended before `ts` into every account's variance."""
     if grid.close(seconds, ts, market.second):
         for account in range(trackers.shape[0]):
             on_second(trackers[account], settings[account], market.second)

@@ -63,6 +63,11 @@ MARKET: Final = np.dtype(
 QUOTER: Final = np.dtype(
     [
         ("orders", ORDER, (ORDERS,)),
+        ("rows", "i8"),  # those that were ever in use come first, so many
+        ("settled", "i1"),  # nothing was heard since a decision that changed nothing, made at this touch:
+        ("settled_bid", "i8"),
+        ("settled_ask", "i8"),
+        ("settled_increase", "i1"),  # and when the margin did or did not allow to add
         ("terms", TERMS),
         ("next_order_id", "i8"),
         ("last_command_ts", "i8"),
@@ -139,6 +144,7 @@ def on_events(book: Record, market: Record, events: Events) -> None:
 @njit(cache=True)
 def on_estimate(state: Record, estimate: Record) -> None:
     """Take over what the estimator knows."""
+    state.settled = 0
     state.params_version = estimate.version
     state.kappa, state.intensity, state.sigma_bps = estimate.kappa, estimate.intensity, estimate.sigma_bps
     state.toxicity_bid, state.toxicity_ask = estimate.toxicity_bid, estimate.toxicity_ask
@@ -149,6 +155,7 @@ def on_estimate(state: Record, estimate: Record) -> None:
 @njit(cache=True)
 def on_calibration(state: Record, calibration: Record) -> None:
     """Take over how bold to be."""
+    state.settled = 0
     state.cal_gamma = calibration.cal_gamma
 
 
@@ -159,6 +166,7 @@ def on_account(state: Record, settings: Record, account: Record) -> None:
     * loss: the share of the first equity that is lost reaches `max_loss`;
     * drawdown: equity lies the share `max_drawdown` or more below its peak.
     """
+    state.settled = 0
     state.position, state.margin_available = account.position, account.margin_available
     state.equity = account.equity
     if np.isnan(state.first_equity):
@@ -178,6 +186,7 @@ def on_control(state: Record, action: int) -> None:
 
     After a resume losses are measured from the equity as it is then, after a reset from the first one that is heard.
     """
+    state.settled = 0
     if action in (PAUSE, FLATTEN):
         state.paused = PAUSED
     elif action in (RESUME, RESET):
@@ -235,18 +244,11 @@ def look(state: Record, settings: Record, book: Record, market: Record, ts: int,
 
 
 @njit(cache=True)
-def prepare(
-    state: Record,
-    settings: Record,
-    book: Record,
-    market: Record,
-    previous_ts: int,
-    ts: int,
-    view: Record,
-    commands: Records,
+def may_quote(
+    state: Record, settings: Record, book: Record, market: Record, previous_ts: int, ts: int, commands: Records
 ) -> int:
-    """What comes before the strategy: the number of commands already written (cancels where nothing may be quoted, or
-    none when it is too early to requote), or ASK with `view` filled.
+    """ASK if a strategy may be asked now; else the number of commands written: cancels where nothing may be quoted,
+    none when it is too early to requote.
 
     `previous_ts` is the end of the round whose answers have been heard.
     """
@@ -259,8 +261,39 @@ def prepare(
         state.no_quote_rounds[NO_MARGIN] += 1
     if state.last_command_ts >= 0 and ts - state.last_command_ts < settings.requote_interval_ms * 1e6:
         return 0
-    look(state, settings, book, market, ts, view)
     return ASK
+
+
+@njit(cache=True)
+def prepare(
+    state: Record,
+    settings: Record,
+    book: Record,
+    market: Record,
+    previous_ts: int,
+    ts: int,
+    view: Record,
+    commands: Records,
+) -> int:
+    """What comes before the strategy: `may_quote`, and `view` filled if it is to be asked."""
+    prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
+    if prepared == ASK:
+        look(state, settings, book, market, ts, view)
+    return prepared
+
+
+@njit(cache=True)
+def is_settled(state: Record, settings: Record, book: Record, ts: int) -> bool:
+    """Whether a decision would be made of what the last one was made of, which changed nothing."""
+    same_touch = state.settled_bid == book.best_bid and state.settled_ask == book.best_ask
+    return state.settled == 1 and same_touch and state.settled_increase == can_increase(state, settings, ts)
+
+
+@njit(cache=True)
+def settle(state: Record, view: Record) -> None:
+    """Remember of what a decision was made that changed nothing."""
+    state.settled = 1
+    state.settled_bid, state.settled_ask, state.settled_increase = view.bid_tick, view.ask_tick, view.can_increase
 
 
 @njit(cache=True)
@@ -275,12 +308,21 @@ def decide(
     targets: Records,
     commands: Records,
 ) -> int:
-    """A whole decision of the built-in strategy; returns the number of commands written."""
-    prepared = prepare(state, settings, book, market, previous_ts, ts, view, commands)
+    """A whole decision of the built-in strategy; returns the number of commands written.
+
+    The strategy knows no time: asked the same again it would answer the same.
+    """
+    prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
     if prepared != ASK:
         return prepared
+    if is_settled(state, settings, book, ts):
+        return 0
+    look(state, settings, book, market, ts, view)
     count = quote(view, settings, state.terms, targets)
-    return reconcile(state, view, settings, targets, count, commands)
+    sent = reconcile(state, view, settings, targets, count, commands)
+    if sent == 0:
+        settle(state, view)
+    return sent
 
 
 @njit(cache=True)

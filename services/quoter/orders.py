@@ -106,6 +106,7 @@ def best_tick(orders: Records, side: int) -> int:
 @njit(cache=True)
 def on_fill(state: Record, fill: Record) -> None:
     """A fill shrinks its order and sets the position."""
+    state.settled = 0
     state.position = fill.position_after
     index = index_of(state.orders, fill.order_id)
     if index >= 0:
@@ -119,6 +120,7 @@ def on_ack(state: Record, ack: Record, tick: int) -> None:
 
     An order that was given up and is accepted after all comes back without a level, to be cancelled.
     """
+    state.settled = 0
     if ack.status == REJECTED:
         state.rejected += 1
         if ack.reason == INSUFFICIENT_MARGIN:
@@ -141,6 +143,7 @@ def take_back(state: Record, ack: Record, tick: int) -> None:
     if index < 0:
         state.table_full += 1
         return
+    state.rows = max(state.rows, index + 1)
     order = state.orders[index]
     order.id, order.tick, order.command_ts = ack.order_id, tick, ack.ts
     order.size = ack.size - ack.filled_size
@@ -153,11 +156,12 @@ def give_up_unanswered(state: Record, settings: Record, heard_ts: int) -> None:
 
     `heard_ts` is the end of the round whose answers have been heard: a hole in the market data is no silence.
     """
-    for index in range(len(state.orders)):
+    for index in range(state.rows):
         order = state.orders[index]
         if order.status != PENDING and order.status != CANCELLING:
             continue
         if heard_ts - order.command_ts > settings.answer_timeout_s * 1e9:
+            state.settled = 0
             state.unanswered += 1
             order.status = FREE if order.status == PENDING else LIVE
 
@@ -166,7 +170,7 @@ def give_up_unanswered(state: Record, settings: Record, heard_ts: int) -> None:
 def cancel(state: Record, index: int, ts: int, command: Record) -> None:
     """Ask for the end of a live order."""
     order = state.orders[index]
-    order.status, order.command_ts = CANCELLING, ts
+    order.status, order.command_ts, state.settled = CANCELLING, ts, 0
     state.cancels += 1
     command.type, command.ts, command.order_id = CANCEL, ts, order.id
 
@@ -175,7 +179,7 @@ def cancel(state: Record, index: int, ts: int, command: Record) -> None:
 def cancel_all(state: Record, ts: int, commands: Records) -> int:
     """Ask for the end of every live order; returns the number of commands. A pending one waits for its answer."""
     count = 0
-    for index in range(len(state.orders)):
+    for index in range(state.rows):
         if state.orders[index].status == LIVE:
             cancel(state, index, ts, commands[count])
             count += 1
@@ -191,10 +195,12 @@ def place(state: Record, view: Record, target: Record, size: float, command: Rec
     if index < 0:
         state.table_full += 1
         return False
+    state.rows = max(state.rows, index + 1)
     order = state.orders[index]
     order.id, order.tick, order.command_ts = state.next_order_id, target.tick, view.ts
     order.size, order.level, order.side, order.status = size, target.level, target.side, PENDING
     state.next_order_id += 1
+    state.settled = 0
     state.placed += 1
     command.type, command.ts, command.order_id = PLACE, view.ts, order.id
     command.side, command.size, command.price = order.side, size, price_of(view, order.tick)
@@ -271,7 +277,7 @@ def crosses_own(state: Record, target: Record) -> bool:
 
     One that is being cancelled does not count: it is gone before the new one goes live.
     """
-    for index in range(len(state.orders)):
+    for index in range(state.rows):
         order = state.orders[index]
         works = order.status == PENDING or order.status == LIVE
         if works and order.side == -target.side and target.side * (target.tick - order.tick) >= 0:
@@ -288,16 +294,16 @@ def reconcile(state: Record, view: Record, settings: Record, targets: Records, c
     """
     admit(view, targets, count)
     sent = 0
-    for index in range(len(state.orders)):
+    for index in range(state.rows):
         order = state.orders[index]
         if order.status == LIVE and must_go(view, settings, order, targets, count):
             cancel(state, index, view.ts, commands[sent])
             sent += 1
     for index in range(count):
         target = targets[index]
-        if working_row(state.orders, target.side, target.level) >= 0 or crosses_own(state, target):
+        if working_row(state.orders[: state.rows], target.side, target.level) >= 0 or crosses_own(state, target):
             continue
-        room_left = room(view, target.side) - open_size(state.orders, target.side)
+        room_left = room(view, target.side) - open_size(state.orders[: state.rows], target.side)
         size = admissible_size(view, target.size, room_left, target.tick)
         if size > 0 and place(state, view, target, size, commands[sent]):
             sent += 1

@@ -17,7 +17,7 @@ from shared.book import (
     size_at,
 )
 from shared.event_rows import market_events
-from shared.events import EVENT, PRINT, Grid
+from shared.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, Grid
 from shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from shared.records import Records
 
@@ -229,12 +229,8 @@ def test_apply_is_true_once_per_book_message_and_never_for_others() -> None:
     assert fold(book, START) == [False] * 7 + [True]
     assert fold(book, touch((100.0, 1.0), None)) == [False, True]
     assert fold(book, depth({99.0: 1.0}, {})) == [True]
-    assert fold(book, prints, Context(ts=1, recv_ts=1), Gap(ts=1, recv_ts=1, from_ts=0, to_ts=1, reason="x")) == [
-        False,
-        False,
-        False,
-        False,
-    ]
+    gap = Gap(ts=1, recv_ts=1, from_ts=0, to_ts=1, reason="x")
+    assert fold(book, prints, Context(ts=1, recv_ts=1), gap) == [False] * 5
 
 
 def test_gap_is_counted_and_keeps_the_levels() -> None:
@@ -268,11 +264,12 @@ def test_events_of_context_gap_and_round_carry_their_numbers() -> None:
     gap = Gap(ts=5, recv_ts=5, from_ts=2, to_ts=4, reason="x")
     end = RoundEnd(ts=6, recv_ts=6, round=17, frame=1, session="s")
     rows = market_events([context, Context(ts=1, recv_ts=1), gap, end], GRID)
-    assert (rows["value"][0], rows["size"][0]) == (100.5, 1e-5)
-    assert np.isnan(rows["value"][1])
-    assert np.isnan(rows["size"][1])
-    assert (rows["ts"][2], rows["id"][2]) == (4, 2)
-    assert (rows["ts"][3], rows["id"][3]) == (6, 17)
+    assert rows["kind"].tolist() == [MARK, FUNDING, MARK, FUNDING, GAP, ROUND]
+    assert rows["last"].tolist() == [0, 1, 0, 1, 1, 1]
+    assert rows["size"][:2].tolist() == [100.5, 1e-5]
+    assert np.isnan(rows["size"][2:4]).all()
+    assert (rows["ts"][4], rows["id"][4]) == (4, 2)
+    assert (rows["ts"][5], rows["id"][5]) == (6, 17)
 
 
 def test_messages_without_events_yield_an_empty_array_of_events() -> None:
@@ -321,3 +318,10 @@ def test_events_of_a_message_whose_columns_differ_in_length_are_refused(sizes: l
     prints = Trades(ts=2, recv_ts=2, times=[2], prices=[1.0], sizes=sizes, aggressors=["buy"], trade_ids=[9])
     with pytest.raises(ValueError, match="prints of 2"):
         market_events([prints], GRID)
+
+
+def test_a_price_of_too_many_ticks_is_refused_by_name() -> None:
+    grid = Grid(Instrument(ts=0, tick_size=1e-8, lot_size=1.0))
+    assert grid.ticks([21.0]).tolist() == [2_100_000_000]
+    with pytest.raises(OverflowError, match=r"22\.0 is too many ticks of 1e-08"):
+        grid.ticks([1.0, 22.0])
