@@ -100,6 +100,7 @@ class Quoter:
         see(self._market_data.book, self._market, events)
 
     def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
+        self._quoters["settled"] = 0
         self._market["lot_size"] = instrument.lot_size
         self._market["min_notional"] = instrument.min_notional
         self._market["significant_figures"] = instrument.significant_figures

@@ -143,3 +143,29 @@ def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
             seen.add(order.order_id)
             check(order, config, venue, bid, ask)
         said += venue.answer(step["answers"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONFIG, st.lists(st.tuples(ROUND, st.booleans(), st.booleans()), min_size=1, max_size=40))
+def test_a_decision_that_is_skipped_would_have_changed_nothing(
+    config: QuoterConfig, script: list[tuple[dict[str, Any], bool, bool]]
+) -> None:
+    skipping, deciding = Session(config), Session(config)
+    for session in (skipping, deciding):
+        session.round(instrument(significant_figures=5))
+    venue, mid, said = Venue(), 1000.0, list[Message]()
+    for step, moves, is_told in script:
+        mid *= 1 + moves * step["move_bps"] / 1e4
+        bid = round(mid, 2)
+        if is_told:
+            said += [estimate(kappa=step["kappa"], sigma_bps=step["sigma_bps"]), calibration(step["cal_gamma"])]
+        deciding.quoter.state()["quoters"]["settled"] = 0
+        market = [touch(bid, round(bid + 5 * TICK, 2), skipping.ts)]
+        commands = skipping.round(*market, said=said, after_ms=step["after_ms"])
+        assert commands == deciding.round(*market, said=said, after_ms=step["after_ms"])
+        said = venue.send(commands) + venue.answer(step["answers"])
+    ends = []
+    for session in (skipping, deciding):
+        session.quoter.state()["quoters"]["settled"] = 0
+        ends.append({name: array.tobytes() for name, array in session.quoter.state().items()})
+    assert ends[0] == ends[1]
