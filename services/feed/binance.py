@@ -42,6 +42,7 @@ VENUE: Final = "binance"
 SIGNIFICANT_FIGURES: Final = 0
 MIN_NOTIONAL: Final = 5.0
 FUNDING_INTERVAL_H: Final = 8.0
+"""Of a symbol of which the venue says nothing else."""
 BUFFERED_DIFFERENCES: Final = 2_000
 IGNORED_EVENTS: Final = frozenset(
     {"kline", "continuous_kline", "24hrMiniTicker", "24hrTicker", "forceOrder", "compositeIndex", "contractInfo"}
@@ -52,7 +53,7 @@ class Asset:
     """One symbol: its book's place in the update sequence, and its last touch."""
 
     __slots__ = (
-        *("buffer", "depth_ts", "guard", "joined", "last_id", "print_type", "strikes"),
+        *("buffer", "depth_ts", "funding_interval_h", "guard", "joined", "last_id", "print_type", "strikes"),
         *("ticker", "ticker_id", "trade_id"),
     )
 
@@ -67,6 +68,7 @@ class Asset:
         self.ticker_id = 0
         self.trade_id = -1
         self.strikes: Counter[str] = Counter()  # new messages in a row whose ids say that they are old, by kind
+        self.funding_interval_h = FUNDING_INTERVAL_H
         self.print_type: type[Print] | type[AggregatePrint] | None = None
 
     def _forget_times(self) -> None:
@@ -256,16 +258,15 @@ class Asset:
         ]
 
     def mark(self, recv_ns: int, mark: Mark) -> list[Message]:
-        """Mark and index price; the funding rate per hour is an eighth of the venue's."""
+        """Mark and index price, and the funding rate per hour: the venue's over the hours of its interval."""
         ts = mark.time * NS_PER_MS
         if not self.guard.accepts_time(ts, 0, recv_ns):
             return []
-        rate = _rate(mark.funding_rate)
         return [
             Context(
                 ts=ts,
                 recv_ts=recv_ns,
-                funding_rate=None if rate is None else rate / FUNDING_INTERVAL_H,
+                funding_rate=mark.hourly_rate(self.funding_interval_h),
                 oracle_price=known(mark.index_price),
                 mark_price=known(mark.mark_price),
             )
@@ -293,13 +294,17 @@ class BinanceAdapter(Connection[Asset]):
             return []
         event = frame.data
         if event is UNSET:
-            return self._snapshot(recv_ns, data, frame)
+            return self._answer(recv_ns, data, frame)
         asset = self._asset(event.symbol)
         if asset is None:
             return []
         return [(event.symbol, message) for message in _messages(asset, recv_ns, event)]
 
-    def _snapshot(self, recv_ns: int, data: bytes, frame: Frame) -> list[tuple[str, Message]]:
+    def _answer(self, recv_ns: int, data: bytes, frame: Frame) -> list[tuple[str, Message]]:
+        if frame.symbol is not UNSET and frame.funding_interval_h is not UNSET:
+            if asset := self._asset(frame.symbol):
+                asset.funding_interval_h = frame.funding_interval_h
+            return []
         if frame.last_update_id is UNSET:
             self._classify(data)
             return []
@@ -341,10 +346,3 @@ def _messages(asset: Asset, recv_ns: int, event: Difference | Ticker | Print | A
     if isinstance(event, Difference):
         return asset.difference(recv_ns, event)
     return asset.mark(recv_ns, event)
-
-
-def _rate(text: str) -> float | None:
-    try:
-        return known(float(text))
-    except ValueError:
-        return None

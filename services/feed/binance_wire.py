@@ -1,11 +1,11 @@
 """The frames of Binance USD-M as typed structs: combined streams and the REST depth snapshot."""
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from services.feed.adapter import Id, Millis
+from services.feed.adapter import Id, Millis, known
 
 Levels: TypeAlias = list[tuple[float, float]]
 """(price, size) pairs as the venue sends them."""
@@ -68,11 +68,19 @@ class Mark(msgspec.Struct, tag_field="e", tag="markPriceUpdate", gc=False):
     index_price: float | None = field(name="i", default=None)
     funding_rate: str = field(name="r", default="")
 
+    def hourly_rate(self, interval_h: float) -> float | None:
+        """The funding rate per hour where it is charged every `interval_h` hours; None without one."""
+        try:
+            rate = known(float(self.funding_rate))
+        except ValueError:
+            return None
+        return None if rate is None else rate / interval_h
+
 
 class Frame(msgspec.Struct, gc=False):
-    """A combined-stream frame (`data`) or the answer to a depth request (the other fields).
+    """A combined-stream frame (`data`), or an answer over REST: a depth snapshot, or a symbol's funding interval.
 
-    The venue's answer names no symbol; the feed and its recorder write it in front.
+    The venue's snapshot names no symbol; the feed and its recorder write it in front.
     """
 
     data: Difference | Ticker | Print | AggregatePrint | Mark | UnsetType = UNSET
@@ -81,6 +89,9 @@ class Frame(msgspec.Struct, gc=False):
     time: Millis | UnsetType = field(name="T", default=UNSET)
     bids: Levels = []
     asks: Levels = []
+    funding_interval_h: Annotated[int, msgspec.Meta(ge=1, le=24)] | UnsetType = field(
+        name="fundingIntervalHours", default=UNSET
+    )
 
 
 class Event(msgspec.Struct, gc=False):

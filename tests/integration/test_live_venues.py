@@ -150,7 +150,7 @@ def recovers(kind: Kind, venue: str, duration_s: float, check: Callable[[list[Me
         before = len(asyncio.all_tasks())
         async with following(programme, speed=5.0, delay_s=600.0) as found:
             market = found.session.markets[asset]
-            await become(lambda: market.messages["bbo"] > 5, "data")
+            await become(lambda: market.messages["bbo"] > 5 and market.messages["book"], "data")
             found.server.faults.start(Fault(0.0, kind, duration_s), found.server.now_s())
             await asyncio.sleep(duration_s)
             struck = market.messages["bbo"]
@@ -271,6 +271,18 @@ def test_socket_that_answers_pings_but_brings_no_data_is_opened_anew_though_the_
             trades = market.messages["trades"]
             await become(lambda: market.messages["trades"] > trades, "trades again")
             assert market.gaps["disconnected"] == 1
+
+    bounded(follow())
+
+
+def test_funding_per_hour_is_by_each_symbols_interval() -> None:
+    async def follow() -> None:
+        async with following(of_synthetic("binance", 600.0), speed=5.0, delay_s=600.0) as found:
+            for asset, rate in (("BTCUSDT", 0.0001 / 8), ("ETHUSDT", 0.0001 / 4)):
+                market = found.session.markets[asset]
+                await become(lambda market=market: market.messages["ctx"], "a context")
+                contexts = [message for message in found.heard(asset) if isinstance(message, Context)]
+                assert {context.funding_rate for context in contexts} == {rate}
 
     bounded(follow())
 

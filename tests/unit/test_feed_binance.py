@@ -91,6 +91,26 @@ def test_mark_price_funding_is_an_eighth_per_hour(adapter: BinanceAdapter) -> No
     ]
 
 
+def test_funding_of_a_symbol_charged_every_four_hours_is_a_quarter_per_hour(adapter: BinanceAdapter) -> None:
+    mark = combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000")
+    (found,) = feed(adapter, b'{"symbol":"BTCUSDT","fundingIntervalHours":4}', mark)
+    assert isinstance(found, Context)
+    assert found.funding_rate == 2e-4
+    assert not adapter.bad[""]
+
+
+@pytest.mark.parametrize("hours", [b"0", b"-4", b"25", b"null"])
+def test_funding_interval_that_cannot_be_is_refused(adapter: BinanceAdapter, hours: bytes) -> None:
+    (found,) = feed(
+        adapter,
+        b'{"symbol":"BTCUSDT","fundingIntervalHours":%s}' % hours,
+        combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000"),
+    )
+    assert isinstance(found, Context)
+    assert found.funding_rate == 1e-4
+    assert adapter.bad[""].total() == 1
+
+
 def test_mark_price_without_funding_has_none(adapter: BinanceAdapter) -> None:
     (found,) = feed(adapter, combined(e="markPriceUpdate", p="100.5", i="100.25", r=""))
     assert isinstance(found, Context)

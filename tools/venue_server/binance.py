@@ -64,6 +64,7 @@ class Binance(Protocol):
             web.get("/market/stream", self._connect),
             web.get("/fapi/v1/exchangeInfo", self._exchange_info),
             web.get("/fapi/v1/depth", self._depth),
+            web.get("/fapi/v1/fundingInfo", self._funding_info),
         ]
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
@@ -119,6 +120,12 @@ class Binance(Protocol):
             await asyncio.sleep(0.01)
         recorded, depth.recorded = depth.recorded, b""
         return web.Response(body=recorded or depth.snapshot(), content_type="application/json")
+
+    async def _funding_info(self, _request: web.Request) -> web.Response:
+        """Only symbols that are not charged every eight hours are named, as at the venue."""
+        hours = {"ETHUSDT": 4}
+        named = [name for name in self.server.programme.instruments if name in hours]
+        return web.json_response([{"symbol": name, "fundingIntervalHours": hours[name]} for name in named])
 
     async def _exchange_info(self, _request: web.Request) -> web.Response:
         symbols = [

@@ -36,6 +36,8 @@ SNAPSHOT_EVERY_S: Final = 1.0
 SNAPSHOTS_EVERY_S: Final = 0.6
 """Time between any two: each weighs 20 of the 2,400 that an address has in a minute."""
 POLL_S: Final = 0.05
+FUNDING_EVERY_S: Final = 3_600.0
+"""Time between two requests for the funding intervals, which the venue changes at times."""
 _symbol: Final = re.compile(rb'"(?:s|symbol)"\s*:\s*"([^"]+)"')
 
 
@@ -62,6 +64,14 @@ class ExchangeInfo(msgspec.Struct):
     symbols: list[Symbol]
 
 
+class FundingInterval(msgspec.Struct):
+    """How often a symbol is charged, where it is not every eight hours."""
+
+    symbol: str
+    hours: int = field(name="fundingIntervalHours", default=8)
+
+
+_funding: Final = msgspec.json.Decoder(list[FundingInterval])
 _exchange_info: Final = msgspec.json.Decoder(ExchangeInfo, strict=False)
 
 
@@ -72,6 +82,8 @@ class BinanceLive:
 
     def __init__(self, config: FeedConfig) -> None:
         self.adapter = BinanceAdapter(frozenset(config.assets))
+        self.opening: list[bytes] = []
+        self._assets = frozenset(config.assets)
         self._socket = f"ws{(config.venue_url or SOCKET_URL).rstrip('/').removeprefix('http')}"
         self.rest_url = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
 
@@ -84,7 +96,9 @@ class BinanceLive:
             raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
         info = await ask(http, f"{self.rest_url}/fapi/v1/exchangeInfo", _exchange_info)
         trading = (symbol for symbol in info.symbols if symbol.status == "TRADING")
-        return choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
+        chosen = choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
+        self.opening = await self._funding_intervals(http)
+        return chosen
 
     def lines(self, assets: Collection[str]) -> list[Line]:
         """One line of both sockets."""
@@ -96,7 +110,18 @@ class BinanceLive:
         return Socket(f"{self._socket}/{kind}/stream?streams={names}")
 
     async def beside(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
-        """Fetch a snapshot for every symbol that waits for one."""
+        """Fetch a snapshot for every symbol that waits for one, and now and then the funding intervals."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_books(http, hear))
+            tasks.create_task(self._follow_funding(http, hear))
+
+    async def _follow_funding(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        while True:
+            await asyncio.sleep(FUNDING_EVERY_S)
+            for frame in await self._funding_intervals(http):
+                hear(frame)
+
+    async def _follow_books(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
         asked: dict[str, float] = {}
         while True:
             await asyncio.sleep(POLL_S)
@@ -105,6 +130,18 @@ class BinanceLive:
                     asked[symbol] = time.monotonic()
                     await self._fetch_snapshot(http, symbol, hear)
                     await asyncio.sleep(SNAPSHOTS_EVERY_S)
+
+    async def _funding_intervals(self, http: aiohttp.ClientSession) -> list[bytes]:
+        try:
+            intervals = await ask(http, f"{self.rest_url}/fapi/v1/fundingInfo", _funding)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("no funding intervals, 8 h are assumed: %s", error or type(error).__name__)
+            return []
+        return [
+            b'{"symbol":"%s","fundingIntervalHours":%d}' % (found.symbol.encode(), found.hours)
+            for found in intervals
+            if found.symbol in self._assets
+        ]
 
     async def _fetch_snapshot(self, http: aiohttp.ClientSession, symbol: str, hear: Callable[[bytes], None]) -> None:
         query = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}

@@ -35,6 +35,8 @@ Hear = Callable[[bytes], None]
 class CcxtLive:
     """One exchange through ccxt; its id is the venue's name."""
 
+    opening = ()
+
     def __init__(self, config: FeedConfig) -> None:
         self.name = config.exchange
         self.adapter = CcxtAdapter(frozenset(config.assets))

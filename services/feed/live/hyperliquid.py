@@ -80,6 +80,7 @@ class HyperliquidLive:
     """The live venue Hyperliquid."""
 
     name = VENUE
+    opening = ()
 
     def __init__(self, config: FeedConfig) -> None:
         self.adapter = HyperliquidAdapter(frozenset(config.assets))

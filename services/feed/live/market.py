@@ -56,6 +56,11 @@ class LiveMarket(Tally):
         """The trading rules that the session begins with."""
         return self._builder.instrument
 
+    @property
+    def in_gap(self) -> bool:
+        """Whether data is missed now."""
+        return bool(self._gap_reason)
+
     def resume(self, number: int, ts: int, instrument: Instrument | None) -> None:
         """Go on after what an earlier session has left in the log, on its price grid if that is the finer one."""
         self._builder.resume(number, ts, "restarted")

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 STEP_S: Final = 0.02
 """How often time passes."""
 ALIVE_S: Final = 1.0
-"""A line that brought data in this time is alive, for those that only add to it."""
+"""A line that brought data in this time is alive: what only adds to it is taken."""
 
 Tap = Callable[[str, int, bytes], None]
 """Hears every raw frame: asset (empty: none), receive time in ns and frame."""
@@ -78,11 +78,13 @@ class LiveSession:
 
     async def run(self) -> None:
         """Follow the markets until cancelled."""
+        for frame in self.venue.opening:
+            self.hear(frame)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for connection in self.connections:
                     tasks.create_task(connection.run())
-                tasks.create_task(self.venue.beside(self._http, self.hear))
+                tasks.create_task(self.venue.beside(self._http, self._hear_beside))
                 tasks.create_task(self._pass_time())
         except BaseExceptionGroup as group:
             raise _innermost(group) from None
@@ -108,10 +110,13 @@ class LiveSession:
                 self._hand_on(asset, now_ns, messages)
 
     def _hear_beside(self, frame: bytes) -> None:
-        """Take a frame of a line that carries no asset, while those that do are alive.
+        """Take what comes beside the lines that carry the assets, if there are any, while these are alive.
 
-        Were it taken while they are not, the end of a gap would be told though prints are still missed.
+        Were it taken while they are not, or in a gap, the market would seem to be back though prints are still missed.
         """
+        market = self.markets.get(self.venue.asset_of(frame))
+        if market is not None and market.in_gap:
+            return
         now = time.monotonic()
         if all(other.up and now - other.data_at < ALIVE_S for other in self.connections if other.line.assets):
             self.hear(frame)

@@ -1,7 +1,7 @@
 """What a live venue is: where to connect, what to ask for, and the trading rules of its markets."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import aiohttp
@@ -49,6 +49,11 @@ class LiveVenue(Protocol):
     @property
     def adapter(self) -> Adapter:
         """What reads the venue's frames."""
+        ...
+
+    @property
+    def opening(self) -> Sequence[bytes]:
+        """Frames that a session begins with: what REST has told of the assets, in order to be on the tape."""
         ...
 
     @property
