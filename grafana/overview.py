@@ -81,7 +81,7 @@ def dashboard() -> Any:
             "Alerts over time: one row per alert that fires, with the service and the asset that it names.",
             Query(FIRING, "{{alertname}} {{service}} {{asset}}"),
             {0: ("quiet", GREEN), 1: ("firing", RED)},
-            height=6,
+            height=10,
         ),
     ]
     learning = [
