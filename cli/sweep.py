@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from rich.console import Console
@@ -10,10 +10,30 @@ from rich.progress import Progress
 from rich.table import Table
 
 from replay.session import sessions
-from replay.sweep import Axes, Band, Outcome, Sweep, Variant, band_variants, bands, ranked, variants_of, with_variant
+from replay.sweep import (
+    EARNS,
+    FRAGILE,
+    LOSES,
+    Axes,
+    Band,
+    Outcome,
+    Sweep,
+    Variant,
+    band_variants,
+    bands,
+    ranked,
+    variants_of,
+    with_variant,
+)
 from services.feed.config import FeedConfig
 from services.monitor.statistics import Interval
 from shared.config import Settings
+
+MEANING: Final = {
+    EARNS: "the 95 % interval lies above 0 under every fill model",
+    LOSES: "the 95 % interval lies below 0 under every fill model",
+    FRAGILE: "whether it earns depends on the fill model, or cannot be told from chance",
+}
 
 
 def run(
@@ -82,10 +102,7 @@ def _ranking(outcomes: Sequence[Outcome], keys: Sequence[str]) -> Table:
 
 def _band(band: Band) -> Table:
     name = ", ".join(f"{key}={value}" for key, value in band.variant.items()) or "the settings as they are"
-    agreement = (
-        "all fill models agree on the sign" if band.verdict == "robust" else "the sign depends on the fill model"
-    )
-    title = f"{name}\nPnL/h from {band.low:+.2f} to {band.high:+.2f}: {band.verdict}, {agreement}"
+    title = f"{name}\nPnL/h from {band.low:+.2f} to {band.high:+.2f}: {band.verdict}, {MEANING[band.verdict]}"
     table = Table(title=title, title_justify="left", box=None, header_style="bold")
     table.add_column("fill model")
     for column in ("PnL/h", "95 %", "fills", "5 s bp", "adverse", "drawdown"):

@@ -35,6 +35,9 @@ BAND: Final[Mapping[str, dict[str, Any]]] = {
 }
 """Fill models by name: only prints through the price; queues in which cancels leave from behind, evenly, from ahead."""
 MOST_VARIANTS: Final = 100_000
+EARNS: Final = "robust: earns"
+LOSES: Final = "robust: loses"
+FRAGILE: Final = "fragile"
 
 Axes = dict[str, list[Any]]
 """Values to try by dotted key, e.g. `quoter.levels`."""
@@ -76,8 +79,14 @@ class Band(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """`robust` if every model agrees on the sign of PnL, `fragile` if the sign is an assumption about queues."""
-        return "robust" if self.low > 0 or self.high < 0 else "fragile"
+        """`robust: earns` if under every model the whole 95 % interval of PnL per hour lies above 0, `robust: loses` if
+        below, else `fragile`: whether it earns is an assumption about queues, or chance."""
+        intervals = [outcome.pnl_per_hour for outcome in self.outcomes.values()]
+        if all(interval.low is not None and interval.low > 0 for interval in intervals):
+            return EARNS
+        if all(interval.high is not None and interval.high < 0 for interval in intervals):
+            return LOSES
+        return FRAGILE
 
 
 def axes_of(options: Iterable[str]) -> Axes:

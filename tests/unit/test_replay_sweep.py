@@ -113,14 +113,32 @@ def test_ranking_puts_the_best_first() -> None:
     assert [item.pnl_per_hour.value for item in ranked([one(-1.0), one(3.0), one(2.0)])] == [3.0, 2.0, -1.0]
 
 
+def with_interval(low: float | None, high: float | None) -> Outcome:
+    middle = 0.0 if low is None or high is None else 0.5 * (low + high)
+    return one(middle)._replace(pnl_per_hour=Interval(middle, low, high))
+
+
 @pytest.mark.parametrize(
-    ("values", "verdict"),
-    [((1.0, 2.0, 3.0, 4.0), "robust"), ((-1.0, 2.0, 3.0, 4.0), "fragile"), ((-4.0, -3.0, -2.0, -1.0), "robust")],
+    ("intervals", "verdict"),
+    [
+        ([(1.0, 3.0), (2.0, 3.0), (2.0, 9.0), (0.1, 4.0)], "robust: earns"),
+        ([(-0.1, 3.0), (2.0, 3.0), (2.0, 9.0), (1.0, 4.0)], "fragile"),
+        ([(-3.0, -1.0), (2.0, 3.0), (2.0, 9.0), (1.0, 4.0)], "fragile"),
+        ([(-5.0, -3.0), (-4.0, -2.0), (-3.0, -1.0), (-2.0, -0.1)], "robust: loses"),
+        ([(-5.0, -3.0), (-4.0, -2.0), (-3.0, -1.0), (-2.0, 0.1)], "fragile"),
+        ([(None, None), (2.0, 3.0), (2.0, 9.0), (1.0, 4.0)], "fragile"),
+    ],
 )
-def test_band_is_robust_when_every_fill_model_agrees_on_the_sign(values: tuple[float, ...], verdict: str) -> None:
-    band = Band({}, dict(zip(BAND, map(one, values), strict=True)))
+def test_band_is_robust_when_every_interval_lies_on_one_side_of_zero(
+    intervals: list[tuple[float | None, float | None]], verdict: str
+) -> None:
+    band = Band({}, dict(zip(BAND, [with_interval(*interval) for interval in intervals], strict=True)))
     assert band.verdict == verdict
-    assert (band.low, band.high) == (min(values), max(values))
+
+
+def test_band_reaches_from_the_worst_to_the_best_model() -> None:
+    band = Band({}, dict(zip(BAND, map(one, (-1.0, 2.0, 3.0, 1.0)), strict=True)))
+    assert (band.low, band.high) == (-1.0, 3.0)
 
 
 def test_bands_belong_to_their_variants() -> None:
