@@ -1,14 +1,15 @@
 """Which worker of a service folds which market: a lease per market, spread over the living workers.
 
-Members and leases are keys with a time to live in a bucket of the broker. The owner of a market is the living worker
-with the highest hash of (worker, market), rendezvous hashing (Thaler and Ravishankar 1998), among those that have not
-yet their even share, so that few markets spread as well as many. A worker that comes or goes moves little but its own
-share. A lease says who should write; that nobody else can is the business of the fenced append.
+Members and leases are keys with a time to live in a bucket of the broker, renewed all the time. The owner of a market
+is the living worker with the highest hash of (worker, market), rendezvous hashing (Thaler and Ravishankar 1998), among
+those that have not yet their even share, so that few markets spread as well as many. A worker that comes or goes moves
+little but its own share. A lease says who should write; that nobody else can is the business of the fenced append.
 """
 
 import asyncio
 import hashlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -29,12 +30,24 @@ log = logging.getLogger(__name__)
 BUCKET: Final = "PAPER_LEASES"
 TTL_S: Final = 3
 RENEW_S: Final = 0.75
+SILENT_S: Final = 2 * TTL_S
+"""An entry that was not renewed for so long is nobody's, whatever the broker says."""
 MARKER_TTL_S: Final = 60
 
 
 class _Entry(NamedTuple):
     revision: int
     holder: str  # empty once released or expired
+    heard_at: float
+
+    @property
+    def living(self) -> bool:
+        """Whether it is held and its holder renews it.
+
+        Our own clock must agree with the broker's: a broker that was killed may find entries again that had expired
+        long before, and never lets them expire.
+        """
+        return bool(self.holder) and time.monotonic() - self.heard_at < SILENT_S
 
 
 class _PubAck(msgspec.Struct):
@@ -184,7 +197,7 @@ class Leases:
         before = self._entries.get(key)
         if before is not None and revision < before.revision:
             return
-        self._entries[key] = _Entry(revision, "" if gone else message.data.decode())
+        self._entries[key] = _Entry(revision, "" if gone else message.data.decode(), time.monotonic())
         if before is None or before.holder != self._entries[key].holder:
             self._wake.set()
 
@@ -225,7 +238,7 @@ class Leases:
     def _workers(self) -> list[str]:
         prefix = f"m.{self._service}."
         living = {
-            key.removeprefix(prefix) for key, entry in self._entries.items() if key.startswith(prefix) and entry.holder
+            key.removeprefix(prefix) for key, entry in self._entries.items() if key.startswith(prefix) and entry.living
         }
         return sorted(living | {self._worker})
 
@@ -256,7 +269,7 @@ class Leases:
 
     async def _acquire(self, market: Market) -> None:
         entry = self._entries.get(self._lease_key(market))
-        if entry is not None and entry.holder not in ("", self._worker):
+        if entry is not None and entry.living and entry.holder != self._worker:
             return  # its holder gives it back, or it expires
         revision = await self._put(self._lease_key(market), entry.revision if entry else 0)
         if revision is not None:

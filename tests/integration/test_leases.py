@@ -11,7 +11,7 @@ import pytest
 
 from shared.broker import Broker, free_port
 from shared.bus import Bus
-from shared.lease import TTL_S, Leases
+from shared.lease import BUCKET, TTL_S, Leases
 from shared.subjects import Market
 
 MARKET = Market("venue", "A")
@@ -84,6 +84,22 @@ def test_market_is_held_again_after_the_broker_died_even_if_rejoining_fails_at_f
             return len(failures), renewed.revision > entry.revision and renewed.holder == "w1"
 
     assert asyncio.run(run()) == (0, True)
+
+
+def test_entries_that_never_expire_are_not_taken_for_workers(tmp_path: Path) -> None:
+    """As a broker leaves them that was killed: found again after they had expired, and without an end."""
+
+    async def run() -> int:
+        async with working(tmp_path) as (_, worker):
+            ghosts = [f"ghost{number}" for number in range(8)]
+            for ghost in ghosts:
+                await worker.bus.client.request(f"$KV.{BUCKET}.m.fill-sim.{ghost}", ghost.encode(), timeout=1)
+            await worker.wait(held=False)
+            await worker.bus.client.request(f"$KV.{BUCKET}.{worker.leases._lease_key(MARKET)}", b"ghost1", timeout=1)
+            await worker.wait(held=True)
+            return worker.gains
+
+    assert asyncio.run(run()) == 2
 
 
 def test_market_that_could_not_be_taken_up_is_not_held(tmp_path: Path) -> None:
