@@ -50,7 +50,7 @@ def targets_up(stack: Stack) -> str:
 
 def idle_cores(stack: Stack) -> str:
     """CPU of the whole stack while nobody does anything."""
-    time.sleep(10)  # starting is not idling
+    time.sleep(20)  # starting is not idling
     before, started = _cpu_s(stack), time.monotonic()
     time.sleep(15)
     cores = (_cpu_s(stack) - before) / (time.monotonic() - started)
