@@ -58,7 +58,7 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     quoters, quoter_settings = accounts.quoters, accounts.quoter_settings
     estimates, calibrations = scratch.estimates, scratch.calibrations
     targets, commands = scratch.targets, scratch.commands
-    said_accounts = said.accounts
+    said_accounts, exchange_said = said.accounts, out.counts
     # a tuple is handed on only where something was said: that alone costs as much as ten events
     last_round = progress.round + rounds
     row = progress.row
@@ -96,16 +96,18 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
                 on_news(market, exchanges, event)
             row += 1
             continue
-        if progress.round == last_round or not has_room_for_a_round(progress, out):
+        speaks = exchange_said[2] > progress.last[SAID]
+        # where nothing was said in this round or the last one there is as much room as there was
+        full = (speaks or progress.heard > 0) and not has_room_for_a_round(progress, out)
+        if full or progress.round == last_round:
             progress.row = row
-            return progress.round == last_round
+            return not full
         if progress.heard > 0:
             calibration_hears(progress, controllers, said)
             quoter_hears(progress, book.tick_size, quoters, quoter_settings, said)
         if event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
             close_seconds(market, trackers, tracker_settings, estimators, estimator_settings, event.ts)
         book.ts = max(book.ts, event.ts)
-        speaks = out.counts[2] > progress.last[SAID]
         for index in range(len(exchanges)):
             if tracker.is_due(trackers[index], event.ts):
                 speaks = True
@@ -264,12 +266,7 @@ def plan(progress: Record, exchange_market: Record, exchanges: Records) -> None:
 
 @njit(cache=True)
 def has_room_for_a_round(progress: Record, out: Outbox) -> bool:
-    """Whether every array can take what a round may say; counts what the exchange has said.
-
-    Where nothing was said in this round or the last one there is as much room as there was.
-    """
-    if progress.heard == 0 and out.counts[2] == progress.last[SAID]:
-        return True
+    """Whether every array can take what a round may say; counts what the exchange has said."""
     progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
     full = 0
     for kind in range(COUNTS):

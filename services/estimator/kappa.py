@@ -191,14 +191,25 @@ def compute(
     shape = intensity_strength + kappa.fills
     rate = intensity_strength / intensity_mean
     linear = prior_strength / prior_mean + kappa.fill_distance
+    _expect_exposure(kappa)
     for point in range(len(GRID)):
-        slope = GRID[point]
-        kappa.log_density[point] = (
-            prior_strength * np.log(slope) - linear * slope - shape * np.log(rate + expected_exposure(kappa, slope))
-        )
+        slope, exposure = GRID[point], kappa.log_density[point]
+        kappa.log_density[point] = prior_strength * np.log(slope) - linear * slope - shape * np.log(rate + exposure)
     _moments(kappa)
     kappa.intensity = shape / (rate + expected_exposure(kappa, kappa.mean))
     kappa.stale = 0
+
+
+@njit(cache=True)
+def _expect_exposure(kappa: Record) -> None:
+    """Write `expected_exposure` at every point of the grid into `log_density`; most bins hold nothing."""
+    kappa.log_density[:] = 0.0
+    for distance_bin in range(BINS):
+        seconds = kappa.exposure_s[distance_bin]
+        if seconds > 0:
+            distance = kappa.exposure_distance[distance_bin]
+            for point in range(len(GRID)):
+                kappa.log_density[point] += seconds * np.exp(-GRID[point] * distance / seconds)
 
 
 @njit(cache=True)

@@ -192,8 +192,9 @@ def before_event(seconds: Record, market: Record, estimators: Records, settings:
 def on_print(book: Record, seconds: Record, market: Record, event: Record) -> None:
     """Fold a public print."""
     grid.on_print(seconds)
-    price = books.price_of(book, event.tick)
-    sweeps.on_print(market.sweeps, event.ts, event.side, price, books.mid_of(book))
+    if not sweeps.belongs(market.sweeps, event.ts, event.side):
+        sweeps.begin(market.sweeps, event.ts, event.side, books.mid_of(book))
+    sweeps.on_print(market.sweeps, event.side, books.price_of(book, event.tick))
 
 
 @njit(cache=True)

@@ -21,17 +21,27 @@ SWEEPS: Final = np.dtype(
 
 
 @njit(cache=True)
-def on_print(sweeps: Record, ts: int, side: int, price: float, mid: float) -> None:
-    """Fold a print into the aggressive order that it belongs to: prints of one instant and one side are one order.
+def belongs(sweeps: Record, ts: int, side: int) -> bool:
+    """Whether a print is part of the open order: prints of one instant and one side are one order."""
+    return ts == sweeps.ts and side == sweeps.side and sweeps.mid > 0
+
+
+@njit(cache=True)
+def begin(sweeps: Record, ts: int, side: int, mid: float) -> None:
+    """Begin an order that meets this mid; before there is one, none is open."""
+    finish(sweeps)
+    sweeps.ts = ts
+    sweeps.side = side
+    sweeps.mid = mid if mid > 0 else 0.0
+    sweeps.farthest = 0.0
+
+
+@njit(cache=True)
+def on_print(sweeps: Record, side: int, price: float) -> None:
+    """Fold a print into the open order.
 
     Its reach is how far beyond the mid before it the farthest of its prints was, as a fraction of that mid.
     """
-    if ts != sweeps.ts or side != sweeps.side or not sweeps.mid > 0:
-        finish(sweeps)
-        sweeps.ts = ts
-        sweeps.side = side
-        sweeps.mid = mid if mid > 0 else 0.0
-        sweeps.farthest = 0.0
     if sweeps.mid > 0:
         sweeps.farthest = max(sweeps.farthest, side * (price - sweeps.mid) / sweeps.mid)
 
