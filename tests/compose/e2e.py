@@ -41,7 +41,7 @@ from tests.compose.healthy import (
 from tests.compose.sources import Choice, faster, live, live_on, real_tape
 from tests.compose.stack import ROOT, OutOfTimeError, Stack, skip, tell
 
-TIMEOUT_S: Final = 870
+TIMEOUT_S: Final = 1500
 SERVICES: Final = ("feed", *FOLDS, "broker-exporter", "nats")
 IMAGES: Final = (
     "python:3.12-slim",
