@@ -21,6 +21,11 @@ from shared.reader import LogReader
 from tests.conftest import ROOT
 
 PAPERTRADER = Path(sys.executable).with_name("papertrader")
+SAID = ("orders.>", "acks.>", "fills.>", "account.>", "markouts.>", "params.>", "checks.>")
+"""What folds say."""
+
+Log = dict[str, list[tuple[str, bytes]]]
+"""What was said on each of `SAID`."""
 
 
 def papertrader(*arguments: object, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
@@ -44,6 +49,18 @@ def logged(directory: Path, subject: str) -> list[tuple[str, bytes]]:
         return sorted(asyncio.run(_read_all(broker.url, subject)), key=lambda item: item[0])
     finally:
         broker.stop()
+
+
+def finished(supervisor: Supervisor) -> Log:
+    """Let the feed run to its end, whatever dies started again, stop everything and read what was said."""
+    try:
+        while supervisor.feed.exit_code is None:
+            supervisor.revive()
+            time.sleep(0.1)
+        assert supervisor.feed.exit_code == 0, supervisor.feed.log_tail()
+    finally:
+        supervisor.stop()
+    return {subject: logged(supervisor.directory, subject) for subject in SAID}
 
 
 async def _read_all(url: str, subject: str) -> list[tuple[str, bytes]]:

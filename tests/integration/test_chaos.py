@@ -11,25 +11,20 @@ import pytest
 
 from cli.supervisor import ServiceProcess, Supervisor
 from shared.health import FOLDS
-from tests.e2e.running import logged, verify
+from tests.e2e.running import SAID, Log, finished, verify
 
 BLOWS = int(os.environ.get("PAPER_CHAOS_BLOWS", "10"))
 DURATION_S = 12.0 * BLOWS
-SUBJECTS = ("orders.>", "acks.>", "fills.>", "account.>", "markouts.>", "params.>", "checks.>")
 
 
-def _run(directory: Path, tables: dict[str, Any], workers: int, blows: int) -> dict[str, list[tuple[str, bytes]]]:
+def _run(directory: Path, tables: dict[str, Any], workers: int, blows: int) -> Log:
     supervisor = Supervisor(directory, tables, None, dict.fromkeys(FOLDS, workers))
     supervisor.start()
     try:
         _strike(supervisor, random.Random(1), blows)
-        while supervisor.feed.exit_code is None:
-            supervisor.revive()
-            time.sleep(0.1)
-        assert supervisor.feed.exit_code == 0, supervisor.feed.log_tail()
+        return finished(supervisor)
     finally:
         supervisor.stop()
-    return {subject: logged(directory, subject) for subject in SUBJECTS}
 
 
 def _strike(supervisor: Supervisor, chance: random.Random, blows: int) -> None:
@@ -73,6 +68,6 @@ def test_killed_and_frozen_folds_lose_and_double_nothing(tmp_path: Path, tape_di
     calm = _run(tmp_path / "calm", tables, workers=1, blows=0)
     stormy = _run(tmp_path / "stormy", tables, workers=3, blows=BLOWS)
     assert calm["fills.>"]
-    for subject in SUBJECTS:
+    for subject in SAID:
         assert stormy[subject] == calm[subject], subject
     assert verify(tmp_path / "stormy")["verified"]["fills"] == len(calm["fills.>"])

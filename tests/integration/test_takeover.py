@@ -14,7 +14,7 @@ import pytest
 
 from cli.supervisor import ServiceProcess, Supervisor
 from shared.bus import Bus
-from tests.e2e.running import logged, verify, wait_until
+from tests.e2e.running import Log, finished, verify, wait_until
 from tests.integration.wire import kill
 
 TABLES: dict[str, Any] = {
@@ -27,12 +27,9 @@ TABLES: dict[str, Any] = {
     },
     "monitor": {"port": 0},
 }
-SUBJECTS = ("orders.>", "acks.>", "fills.>", "account.>", "markouts.>", "params.>", "checks.>")
 LONGEST_TAKEOVER_S = 5.0
 DOWN_S = 2.0
 LONGEST_OUTAGE_S = DOWN_S + 10.0
-
-Log = dict[str, list[tuple[str, bytes]]]
 
 
 def started(directory: Path, workers: int) -> Supervisor:
@@ -40,17 +37,6 @@ def started(directory: Path, workers: int) -> Supervisor:
     supervisor.start()
     assert wait_until(lambda: bool(owners(supervisor)), 120), "no fill-sim owns the market"
     return supervisor
-
-
-def finished(supervisor: Supervisor) -> Log:
-    try:
-        while supervisor.feed.exit_code is None:
-            supervisor.revive()
-            time.sleep(0.1)
-        assert supervisor.feed.exit_code == 0, supervisor.feed.log_tail()
-    finally:
-        supervisor.stop()
-    return {subject: logged(supervisor.directory, subject) for subject in SUBJECTS}
 
 
 def fill_sims(supervisor: Supervisor) -> list[ServiceProcess]:
