@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from shared.subjects import STREAM, TOKENS
+from shared.wire import Connection, Deliver, Outgoing, header, header_block
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,29 @@ class Stored(NamedTuple):
     sequence: int
     message_id: str
     payload: bytes
+
+
+class Write(NamedTuple):
+    """A message for the log, fenced if it names the sequence that it expects as the last of its subject."""
+
+    subject: str
+    payload: bytes
+    message_id: str
+    expected_last: int | None = None
+
+    def headers(self) -> dict[str, str]:
+        """What JetStream is told of it."""
+        if self.expected_last is None:
+            return {"Nats-Msg-Id": self.message_id}
+        return {"Nats-Msg-Id": self.message_id, "Nats-Expected-Last-Subject-Sequence": str(self.expected_last)}
+
+
+class _Question(NamedTuple):
+    """What was asked where, and the answer that is to come on `reply`."""
+
+    subject: str
+    reply: str
+    answer: asyncio.Future[bytes]
 
 
 class FencedError(BusError):
@@ -69,21 +93,15 @@ _pub_ack = msgspec.json.Decoder(_PubAck)
 _found = msgspec.json.Decoder(_Found)
 
 
-def _message_id(headers: bytes) -> str:
-    """The id in a stored message's header block, empty without one."""
-    for line in headers.decode().splitlines():
-        name, _, value = line.partition(":")
-        if name == "Nats-Msg-Id":
-            return value.strip()
-    return ""
-
-
 class Bus:
     """One connection to the broker."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Connection) -> None:
         self.client = client
         self.jetstream = client.jetstream()
+        self._inbox = ""
+        self._answers: dict[str, asyncio.Future[bytes]] = {}
+        self._numbers = itertools.count()
         self.slow_consumer_drops = 0
         self.disconnects = 0
         """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
@@ -92,7 +110,7 @@ class Bus:
     @classmethod
     async def connect(cls, url: str, name: str, timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> "Bus":
         """Connect; raises BusError if no broker answers in time. Later breaks are mended by reconnecting."""
-        client = Client()
+        client = Connection()
         bus = cls(client)
         connecting = client.connect(
             url,
@@ -107,10 +125,12 @@ class Bus:
             reconnected_cb=bus._on_reconnect,
             allow_reconnect=True,
             connect_timeout=2,
+            skip_subject_validation=True,  # every subject is made of tokens that were validated
             **options,
         )
         try:
             await asyncio.wait_for(connecting, timeout_s)
+            await bus._await_answers()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
             reason = str(error) or f"nothing in {timeout_s:g} s"
@@ -127,6 +147,9 @@ class Bus:
 
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_result(b"")  # what was asked before the break is not answered any more
         log.warning("bus: reconnected to %s", self.client.connected_url)
 
     async def close(self) -> None:
@@ -172,6 +195,17 @@ class Bus:
         """Hear a subject that is not part of the log."""
         return await self.client.subscribe(subject, cb=callback)
 
+    async def deliver(self, subject: str, deliver: Deliver) -> Subscription:
+        """Hear a subject without a queue in between, for what is read all the time; ends with `undeliver`."""
+        subscription = await self.client.subscribe(subject)
+        self.client.direct[b"%d" % subscription._id] = deliver
+        return subscription
+
+    async def undeliver(self, subscription: Subscription) -> None:
+        """Hear a subject no longer, from now on."""
+        self.client.direct.pop(b"%d" % subscription._id, None)
+        await subscription.unsubscribe()
+
     async def last(self, subject: str) -> Stored | None:
         """The last message of a subject, None if there is none."""
         return await self._get({"last_by_subj": subject})
@@ -187,33 +221,22 @@ class Bus:
         could have its own words repeated on a subject that it may not write to.
         """
         while True:
-            try:
-                reply = await self.client.request(LOOK_UP, msgspec.json.encode(query), timeout=ACK_TIMEOUT_S)
-            except (TimeoutError, nats.errors.Error) as error:
-                log.warning("bus: looking up %s again: %s", query, str(error) or type(error).__name__)
-                await asyncio.sleep(0.25)
-                continue
-            found = _found.decode(reply.data)
-            if found.message is not None:
+            (question,) = self._ask([(LOOK_UP, b"", msgspec.json.encode(query))])
+            answer = await self._answer(question)
+            found = _found.decode(answer) if answer else None
+            if found is not None and found.message is not None:
                 kept = found.message
-                return Stored(kept.seq, _message_id(kept.hdrs), kept.data)
-            if found.error is not None and found.error.get("err_code") == NO_MESSAGE:
+                return Stored(kept.seq, header(kept.hdrs, "Nats-Msg-Id"), kept.data)
+            if found is not None and found.error is not None and found.error.get("err_code") == NO_MESSAGE:
                 return None
-            log.warning("bus: looking up %s again: %s", query, found.error)
+            log.warning("bus: looking up %s again: %s", query, found.error if found else "no answer")
             await asyncio.sleep(0.25)
 
     async def append_once(self, subject: str, payload: bytes, message_id: str) -> bool:
         """Append to the log, without a second try; whether the log is known to have it."""
-        ack = await self._write(subject, payload, {"Nats-Msg-Id": message_id})
+        (question,) = self._send([Write(subject, payload, message_id)])
+        ack = await self._ack(question)
         return ack is not None and ack.error is None
-
-    async def _write(self, subject: str, payload: bytes, headers: dict[str, str]) -> _PubAck | None:
-        try:
-            reply = await self.client.request(subject, payload, timeout=ACK_TIMEOUT_S, headers=headers)
-        except (TimeoutError, nats.errors.Error) as error:
-            log.warning("bus: writing %s was not acknowledged: %s", subject, str(error) or type(error).__name__)
-            return None
-        return _pub_ack.decode(reply.data)
 
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
         """Append to the log and return the sequence; tried until the log has it exactly once.
@@ -221,21 +244,70 @@ class Bus:
         With `expected_last` the write is fenced: it succeeds only if that is the last sequence of the subject, or if
         this very message is already there. Raises FencedError otherwise.
         """
-        headers = {"Nats-Msg-Id": message_id}
-        if expected_last is not None:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_last)
+        (result,) = await self.append_all([Write(subject, payload, message_id, expected_last)])
+        if isinstance(result, FencedError):
+            raise result
+        return result
+
+    async def append_all(self, writes: Sequence[Write]) -> list[int | FencedError]:
+        """Append messages of different subjects as `append` does, all under way at once; what became of each."""
+        questions = self._send(writes)
+        return [await self._settle(write, question) for write, question in zip(writes, questions, strict=True)]
+
+    async def _settle(self, write: Write, question: _Question) -> int | FencedError:
+        """Wait for the acknowledgement of a write and send it again as often as that takes."""
         while True:
-            ack = await self._write(subject, payload, headers)
+            ack = await self._ack(question)
             if ack is None:
                 await asyncio.sleep(0.25)
-                continue
-            if ack.error is None:
+            elif ack.error is None:
                 return ack.seq
-            if ack.error.get("err_code") != WRONG_LAST_SEQUENCE:
-                log.error("bus: the log refused %s: %s", subject, ack.error.get("description"))
+            elif ack.error.get("err_code") == WRONG_LAST_SEQUENCE:
+                stored = await self.last(write.subject)
+                same = stored is not None and stored.message_id == write.message_id
+                return stored.sequence if stored is not None and same else FencedError(write.subject, stored)
+            else:
+                log.error("bus: the log refused %s: %s", write.subject, ack.error.get("description"))
                 await asyncio.sleep(1.0)
-                continue
-            stored = await self.last(subject)
-            if stored is not None and stored.message_id == message_id:
-                return stored.sequence
-            raise FencedError(subject, stored)
+            (question,) = self._send([write])
+
+    def _send(self, writes: Iterable[Write]) -> list[_Question]:
+        return self._ask([(write.subject, header_block(write.headers()), write.payload) for write in writes])
+
+    async def _ack(self, question: _Question) -> _PubAck | None:
+        answer = await self._answer(question)
+        return _pub_ack.decode(answer) if answer else None
+
+    async def _await_answers(self) -> None:
+        """One subscription for all answers."""
+        self._inbox = self.client.new_inbox()
+        await self.deliver(f"{self._inbox}.*", self._on_answer)
+
+    def _on_answer(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+        answer = self._answers.get(subject.decode())
+        if answer is not None and not answer.done():
+            answer.set_result(payload)
+
+    def _ask(self, messages: Iterable[tuple[str, bytes, bytes]]) -> list[_Question]:
+        """Send messages (subject, headers, payload) that are answered, each on a subject of its own."""
+        outgoing = [Outgoing(subject, f"{self._inbox}.{next(self._numbers)}", *rest) for subject, *rest in messages]
+        questions = [
+            _Question(message.subject, message.reply, asyncio.get_running_loop().create_future())
+            for message in outgoing
+        ]
+        self._answers |= {question.reply: question.answer for question in questions}
+        self.client.send(outgoing)
+        return questions
+
+    async def _answer(self, question: _Question) -> bytes:
+        """The answer, empty if there is none in time, if nobody hears the question, or if the connection breaks."""
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                answer = await question.answer
+        except TimeoutError:
+            answer = b""
+        finally:
+            del self._answers[question.reply]
+        if not answer:
+            log.warning("bus: no answer to what was sent to %s", question.subject)
+        return answer

@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import nats.errors
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError
 
 from shared.bus import Bus
 from shared.subjects import STREAM
+from shared.wire import header
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ HEARTBEAT_S: Final = 1.0
 SILENCE_S: Final = 3.0
 """A reader that hears not even a heartbeat for this long asks for its messages anew."""
 STOP_TIMEOUT_S: Final = 5.0
+_STORED: Final = b"$JS.ACK."
 
 
 class LogReader:
@@ -47,9 +49,10 @@ class LogReader:
         self._delivered = 0
         self._reconnects = 0
         self._heard = time.monotonic()
-        self._watch: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
-        self._broken = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
+        self._look_out: asyncio.TimerHandle | None = None
+        self._waiting: deque[tuple[bytes, bytes, bytes, bytes]] = deque()
+        self._wake = asyncio.Event()
         self._complaint = ""
         self._stopped = False
         self.sequence = after
@@ -60,24 +63,27 @@ class LogReader:
     async def start(self) -> None:
         """Begin to read."""
         await self._open()
-        self._watch = asyncio.create_task(self._mend())
+        self._work = asyncio.create_task(self._run())
+        self._look()
 
     async def stop(self) -> None:
         """Let the callback that is under way end, unless it hangs for long; none runs afterwards."""
         self._stopped = True
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._turn.acquire(), STOP_TIMEOUT_S)
+        self._wake.set()
+        if self._look_out is not None:
+            self._look_out.cancel()
+        if self._work is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work, STOP_TIMEOUT_S)
         await self._close()
 
     async def _open(self) -> None:
         inbox = self._bus.client.new_inbox()
         self._delivered = 0
+        self._waiting.clear()
         self._reconnects = self._bus.reconnects
         self._heard = time.monotonic()
-        self._subscription = await self._bus.client.subscribe(inbox, cb=self._on_message)
+        self._subscription = await self._bus.deliver(inbox, self._on_arrival)
         config = api.ConsumerConfig(
             deliver_subject=inbox,
             filter_subjects=self._subjects,
@@ -98,85 +104,79 @@ class LogReader:
         consumer, self._consumer = self._consumer, ""
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, APIError):
             if subscription is not None:
-                await subscription.unsubscribe()
+                await self._bus.undeliver(subscription)
             if consumer and self._bus.client.is_connected:
                 await self._bus.jetstream.delete_consumer(STREAM, consumer)
 
-    async def _mend(self) -> None:
-        """Read anew when a message is missing, after a reconnection, and when nothing is heard."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
-            complaint = self._complaint if self._broken.is_set() else self._suspicion()
-            if complaint:
-                async with self._turn:
-                    await self._reset(complaint)
-
-    def _suspicion(self) -> str:
-        """Why the broker may have forgotten this reader; a callback at work is not a silence."""
+    def _look(self) -> None:
+        """Once in a while, see whether the broker may have forgotten this reader."""
+        self._look_out = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
         if self._reconnects != self._bus.reconnects:
-            return "reconnected"
-        silent = time.monotonic() - self._heard > SILENCE_S
-        return "silence" if silent and not self._turn.locked() else ""
+            self._complain("reconnected")
+        elif time.monotonic() - self._heard > SILENCE_S:
+            self._complain("silence")
 
-    async def _reset(self, complaint: str) -> None:
-        if self._stopped:
-            return
+    def _complain(self, complaint: str) -> None:
+        self._complaint = self._complaint or complaint
+        self._wake.set()
+
+    def _on_arrival(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        self._heard = time.monotonic()
+        self._waiting.append((subject, reply, headers, payload))
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            if self._complaint:
+                await self._reset()
+            elif self._waiting:
+                await self._take(*self._waiting.popleft())
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _reset(self) -> None:
+        """Read anew whatever comes after the last message that was handed on."""
         self.resets += 1
-        log.warning("bus: reading anew after sequence %d: %s", self.sequence, complaint)
+        log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
         try:
             await self._close()
             await self._open()
-            self._broken.clear()
         except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
             log.warning("bus: reading anew failed, trying again: %s", str(error) or type(error).__name__)
-            self._broken.clear()  # the silence will be noticed
+        self._complaint = ""  # if it failed, the silence will be noticed
 
-    async def _on_message(self, message: Msg) -> None:
-        self._heard = time.monotonic()
-        async with self._turn:
-            subscription = self._subscription
-            if self._stopped or self._broken.is_set() or subscription is None:
-                return
-            if message.subject == subscription.subject:
-                await self._on_control(message)
-            else:
-                await self._on_stored(message)
-        self._heard = time.monotonic()
+    async def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        if reply.startswith(_STORED):
+            await self._on_stored(subject, reply, payload)
+        else:
+            await self._on_control(reply, headers)
 
-    async def _on_stored(self, message: Msg) -> None:
+    async def _on_stored(self, subject: bytes, reply: bytes, payload: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns>.<pending>
-        fields = message.reply.split(".")
+        fields = reply.split(b".")
         sequence, consumer_sequence = int(fields[5]), int(fields[6])
-        if self._consumer and fields[3] != self._consumer:
-            return
         if consumer_sequence != self._delivered + 1:
-            self._break(f"message {self._delivered + 1} of the consumer is missing")
+            self._complain(f"message {self._delivered + 1} of the consumer is missing")
             return
         self._delivered = consumer_sequence
         self.pending = int(fields[8])
         if sequence <= self.sequence:
             return
         try:
-            await self._callback(sequence, message.subject, message.data)
+            await self._callback(sequence, subject.decode(), payload)
         except Exception as error:
-            log.exception("bus: message %d on %s cannot be worked on", sequence, message.subject)
+            log.exception("bus: message %d on %s cannot be worked on", sequence, subject.decode())
             self.failure = error
             self._stopped = True
             return
         self.sequence = sequence
 
-    async def _on_control(self, message: Msg) -> None:
+    async def _on_control(self, reply: bytes, headers: bytes) -> None:
         """Flow control is answered in its turn: all before it is folded. A heartbeat names the last message sent."""
-        headers = message.headers or {}
-        stalled = headers.get("Nats-Consumer-Stalled")
-        if message.reply:
-            await self._bus.client.publish(message.reply, b"")
-        elif stalled:
-            await self._bus.client.publish(stalled, b"")
-        elif int(headers.get("Nats-Last-Consumer", self._delivered)) > self._delivered:
-            self._break(f"the last message that was sent, {headers['Nats-Last-Consumer']}, is missing")
-
-    def _break(self, complaint: str) -> None:
-        self._complaint = complaint
-        self._broken.set()
+        stalled = header(headers, "Nats-Consumer-Stalled")
+        last_sent = header(headers, "Nats-Last-Consumer")
+        if reply or stalled:
+            await self._bus.client.publish(reply.decode() or stalled, b"")
+        elif last_sent and int(last_sent) > self._delivered:
+            self._complain(f"the last message that was sent, {last_sent}, is missing")

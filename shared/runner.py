@@ -1,15 +1,14 @@
 """One market's fold at work: restore, consume, fold a round, append what it says, report progress, checkpoint."""
 
-import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from shared.bus import Bus, FencedError, Stored
+from shared.bus import Bus, FencedError, Stored, Write
 from shared.checkpoint import CheckpointError, CheckpointStore, Position
 from shared.fold import Fold, Output, Received, Round, canonical
 from shared.health import MarketHealth, progress_subject
@@ -199,36 +198,48 @@ class Runner:
 
         Raises FencedError once nothing is under way any more.
         """
-        said: dict[str, list[tuple[int, Message]]] = {}
+        waiting: dict[str, deque[tuple[int, Message]]] = {}
         for index, output in enumerate(outputs):
-            said.setdefault(subject(output.kind, self.market, output.account), []).append((index, output.message))
-        appending = (self._append_to(name, number, messages) for name, messages in said.items())
-        for result in await asyncio.gather(*appending, return_exceptions=True):
-            if result is not None:
-                raise result
-
-    async def _append_to(self, name: str, number: int, messages: Iterable[tuple[int, Message]]) -> None:
-        for index, message in messages:
+            name = subject(output.kind, self.market, output.account)
             cursor = await self._cursor(name)
             if (number, index) <= (cursor.round, cursor.place):
                 self.suppressed += 1
             else:
-                self._cursors[name] = await self._append_one(name, number, index, _encode(message), cursor)
-                self.outputs += 1
+                waiting.setdefault(name, deque()).append((index, output.message))
+        while waiting:
+            await self._append_turn(number, {name: messages.popleft() for name, messages in waiting.items()})
+            waiting = {name: messages for name, messages in waiting.items() if messages}
 
-    async def _append_one(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> _Cursor:
-        message_id = f"{self._service}|{self.market}|{number}|{index}"
+    async def _append_turn(self, number: int, messages: dict[str, tuple[int, Message]]) -> None:
+        """Append a message of each subject."""
+        writes = [
+            self._write(name, number, index, _encode(message), self._cursors[name])
+            for name, (index, message) in messages.items()
+        ]
+        results = await self._bus.append_all(writes)
+        for write, (index, _), result in zip(writes, messages.values(), results, strict=True):
+            if isinstance(result, FencedError):
+                self._cursors[write.subject] = await self._append_fenced(number, index, write)
+            else:
+                self._cursors[write.subject] = _Cursor(number, index, result)
+            self.outputs += 1
+
+    def _write(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> Write:
+        return Write(name, payload, f"{self._service}|{self.market}|{number}|{index}", cursor.sequence)
+
+    async def _append_fenced(self, number: int, index: int, write: Write) -> _Cursor:
+        """Find out who wrote in between and append after a foreign program; raises FencedError for one of us."""
+        cursor = self._cursors[write.subject]
         while True:
-            try:
-                sequence = await self._bus.append(name, payload, message_id, cursor.sequence)
-                return _Cursor(number, index, sequence)
-            except FencedError:
-                newest = await self._last_said(name, cursor)
-                if (newest.round, newest.place) == (number, index):
-                    return newest
-                if newest.round != cursor.round or newest.place != cursor.place:
-                    raise  # a worker of this very service is ahead; a foreign program only took a turn
-                cursor = newest
+            newest = await self._last_said(write.subject, cursor)
+            if (newest.round, newest.place) == (number, index):
+                return newest
+            if newest.round != cursor.round or newest.place != cursor.place:
+                raise FencedError(write.subject, None)  # a worker of this very service is ahead
+            cursor = newest
+            (result,) = await self._bus.append_all([write._replace(expected_last=cursor.sequence)])
+            if not isinstance(result, FencedError):
+                return _Cursor(number, index, result)
 
     async def _cursor(self, name: str) -> _Cursor:
         """What this service last said on a subject."""

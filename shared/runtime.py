@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -230,6 +231,7 @@ def main(service: Service) -> None:
         config = settings.section("bus", BusConfig)
         service.warm(settings)
         release_compiler_memory()
+        gc.freeze()  # what was loaded so far stays: no collection has to walk through it
         uvloop.run(_serve(service, settings, config))
     except (SettingsError, BusError) as error:
         sys.exit(f"{service.name}: {error}")
