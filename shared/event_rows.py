@@ -7,65 +7,76 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+from numba import njit
 
-from shared.events import EVENT, FUNDING, GAP, LEVEL, MARK, PRINT, ROUND, SNAPSHOT, TOUCH, Events, Grid, empty_events
+from shared.events import (
+    EVENT,
+    FUNDING,
+    GAP,
+    LEVEL,
+    MARK,
+    PRINT,
+    ROUND,
+    SNAPSHOT,
+    TICKS,
+    TOUCH,
+    Events,
+    Grid,
+    empty_events,
+    nearest_tick,
+)
 from shared.messages import Bbo, Book, Context, Depth, Gap, Message, RoundEnd, Trades
+from shared.records import Row
+
+Integers = npt.NDArray[np.int64]
+RUN: Final = 6
+"""Numbers that describe a run of rows."""
 
 
 class _Rows:
-    """The rows of messages, in order. `runs`, flat, has ts, kind, side and count of rows that share them."""
+    """The rows of messages, in order.
 
-    __slots__ = ("ids", "ids_at", "last_at", "prices", "runs", "sizes")
+    `runs`, flat, has for rows in a row that share them: ts, kind, side, how many rows, whether the last of them ends
+    its message, and the id of the first.
+    """
+
+    __slots__ = ("prices", "runs", "sizes")
 
     def __init__(self) -> None:
         self.runs: list[int] = []
         self.prices: list[float] = []
         self.sizes: list[float] = []
-        self.last_at: list[int] = []
-        self.ids: list[int] = []
-        self.ids_at: list[int] = []
 
     def touch(self, message: Bbo) -> None:
         """Both sides' best levels."""
-        self.runs += (message.ts, TOUCH, 1, 1, message.ts, TOUCH, -1, 1)
+        self.runs += (message.ts, TOUCH, 1, 1, 0, 0, message.ts, TOUCH, -1, 1, 1, 0)
         self.prices += (message.bid_price or 0.0, message.ask_price or 0.0)
         self.sizes += (message.bid_size or 0.0, message.ask_size or 0.0)
-        self.last_at.append(len(self.prices) - 1)
 
     def prints(self, message: Trades) -> None:
         """Each print with its own time, side and id."""
-        first, count = len(self.prices), len(message.prices)
-        if not count == len(message.sizes) == len(message.trade_ids):
+        if not len(message.prices) == len(message.sizes) == len(message.trade_ids):
             raise ValueError(f"prints of {message.ts} lack a size or an id")
-        for time, aggressor in zip(message.times, message.aggressors, strict=True):
-            self.runs += (time, PRINT, 1 if aggressor == "buy" else -1, 1)
+        for time, aggressor, id_ in zip(message.times, message.aggressors, message.trade_ids, strict=True):
+            self.runs += (time, PRINT, 1 if aggressor == "buy" else -1, 1, 1, id_)
         self.prices += message.prices
         self.sizes += message.sizes
-        self.ids += message.trade_ids
-        places = range(first, first + count)
-        self.ids_at += places
-        self.last_at += places
 
     def snapshot(self, message: Book) -> None:
         """A start row a side with its worst level, then the levels."""
         bids, asks = message.bid_prices, message.ask_prices
-        self.runs += (message.ts, SNAPSHOT, 1, 1, message.ts, SNAPSHOT, -1, 1)
+        self.runs += (message.ts, SNAPSHOT, 1, 1, 0, 0, message.ts, SNAPSHOT, -1, 1, not (bids or asks), 0)
         self.prices += (bids[-1] if bids else 0.0, asks[-1] if asks else 0.0)
         self.sizes += (0.0, 0.0)
-        self._levels(message)
-        self.last_at.append(len(self.prices) - 1)
+        self.levels(message)
 
-    def levels(self, message: Depth) -> None:
-        """The levels that changed."""
-        if message.bid_prices or message.ask_prices:
-            self._levels(message)
-            self.last_at.append(len(self.prices) - 1)
-
-    def _levels(self, message: Book | Depth) -> None:
+    def levels(self, message: Book | Depth) -> None:
+        """The levels that changed, or all that are shown."""
         bids, asks = message.bid_prices, message.ask_prices
         if len(bids) != len(message.bid_sizes) or len(asks) != len(message.ask_sizes):
             raise ValueError(f"levels of {message.ts} lack a price or a size")
-        self.runs += (message.ts, LEVEL, 1, len(bids), message.ts, LEVEL, -1, len(asks))
+        self.runs += (message.ts, LEVEL, 1, len(bids), not asks, 0, message.ts, LEVEL, -1, len(asks), 1, 0)
         self.prices += bids
         self.prices += asks
         self.sizes += message.bid_sizes
@@ -73,41 +84,49 @@ class _Rows:
 
     def news(self, message: Context) -> None:
         """The venue's mark price and its funding rate, each as the size of a row."""
-        self.runs += (message.ts, MARK, 0, 1, message.ts, FUNDING, 0, 1)
+        self.runs += (message.ts, MARK, 0, 1, 0, 0, message.ts, FUNDING, 0, 1, 1, 0)
         self.prices += (0.0, 0.0)
         for number in (message.mark_price, message.funding_rate):
             self.sizes.append(np.nan if number is None else number)
-        self.last_at.append(len(self.prices) - 1)
 
     def gap(self, message: Gap) -> None:
         """From `id` to `ts`."""
-        self.ids_at.append(len(self.prices))
-        self.ids.append(message.from_ts)
-        self._single(message.to_ts, GAP, 0.0)
+        self._single(message.to_ts, GAP, message.from_ts)
 
     def round_end(self, message: RoundEnd) -> None:
         """The round's number as `id`."""
-        self.ids_at.append(len(self.prices))
-        self.ids.append(message.round)
-        self._single(message.ts, ROUND, 0.0)
+        self._single(message.ts, ROUND, message.round)
 
-    def _single(self, ts: int, kind: int, size: float) -> None:
-        self.last_at.append(len(self.prices))
-        self.runs += (ts, kind, 0, 1)
+    def _single(self, ts: int, kind: int, id_: int) -> None:
+        self.runs += (ts, kind, 0, 1, 1, id_)
         self.prices.append(0.0)
-        self.sizes.append(size)
+        self.sizes.append(0.0)
 
     def array(self, grid: Grid) -> Events:
-        """All rows."""
+        """All rows. Raises OverflowError for a price of too many ticks."""
         rows = np.zeros(len(self.prices), dtype=EVENT)
-        runs = np.array(self.runs, dtype=np.int64).reshape(-1, 4)
-        rows["ts"], rows["kind"], rows["side"] = runs[:, :3].repeat(runs[:, 3], axis=0).T
-        rows["tick"] = grid.ticks(self.prices)
-        rows["size"] = self.sizes
-        rows["last"][self.last_at] = 1
-        if self.ids:
-            rows["id"][self.ids_at] = self.ids
+        runs, prices, sizes = np.array(self.runs), np.array(self.prices), np.array(self.sizes)
+        if not write_rows(rows, runs, prices, sizes, grid.tick_size, grid.ticks_per_unit):
+            grid.ticks(self.prices)  # says which price
         return rows
+
+
+@njit(cache=True)
+def write_rows(rows: Events, runs: Integers, prices: Row, sizes: Row, tick_size: float, ticks_per_unit: float) -> bool:
+    """Write the rows, all zero before, of runs as `_Rows` has them; False if a price has too many ticks."""
+    row = 0
+    for run in range(0, len(runs), RUN):
+        first, end = row, row + runs[run + 3]
+        while row < end:
+            event, tick = rows[row], nearest_tick(prices[row], tick_size, ticks_per_unit)
+            if tick >= TICKS:
+                return False
+            event.ts, event.kind, event.side = runs[run], runs[run + 1], runs[run + 2]
+            event.tick, event.size = tick, sizes[row]
+            row += 1
+        if end > first:
+            rows[end - 1].last, rows[first].id = runs[run + 4], runs[run + 5]
+    return True
 
 
 _ADD: Final[dict[type[Message], Callable[[_Rows, Any], None]]] = {

@@ -16,12 +16,13 @@ class MarketData:
 
     def __init__(self) -> None:
         self.book = new_book()
+        self._tick_size = self.book["tick_size"]
         self._grid: Grid | None = None
 
     def events(self, round_: Round) -> Events:
         """The market data of a round as an event array."""
         instrument = instrument_of(round_)
-        if instrument is not None and instrument.tick_size != self.book["tick_size"][0]:
+        if instrument is not None and instrument.tick_size != self._tick_size[0]:
             self._start(Grid(instrument))
         if round_.events is not None:
             return round_.events
@@ -36,7 +37,7 @@ class MarketData:
         self.book["ticks_per_unit"] = grid.ticks_per_unit
 
     def _current_grid(self) -> Grid | None:
-        tick_size = float(self.book["tick_size"][0])
+        tick_size = float(self._tick_size[0])
         if tick_size == 0:
             return None
         if self._grid is None or self._grid.tick_size != tick_size:
