@@ -7,7 +7,7 @@ import numpy as np
 
 from services.fill_sim.account import write_account
 from services.fill_sim.config import FillSimConfig
-from services.fill_sim.kernel import control, end_round_of, fold_events, hear_all
+from services.fill_sim.kernel import control, end_rounds, fold_round, hear_all
 from services.fill_sim.state import (
     SAID_ACK,
     new_accounts,
@@ -53,9 +53,10 @@ class FillSim:
             "features": new_features(),
             "accounts": new_accounts(self.settings),
         }
-        self._market, self._book, self._features = (self._state[name][0] for name in ("market", "book", "features"))
+        self._market, self._book, self._features = (self._state[name] for name in ("market", "book", "features"))
         self._out = new_outbox(len(self.accounts))
-        self._account = np.zeros(1, dtype=record_dtype(Account))[0]
+        self._accounts_said = np.zeros(len(self.accounts), dtype=record_dtype(Account))
+        self._accounts_due = np.zeros(len(self.accounts), dtype=np.int64)
         if self.accounts:
             self._load_kernels()
 
@@ -74,7 +75,7 @@ class FillSim:
         if instrument is not None:
             self._learn_rules(instrument)
         outputs: list[Output] = []
-        for index, account in enumerate(self.accounts):
+        for index, account in enumerate(self.accounts if round_.said else ()):
             said = [item for item in round_.said if item.account == account]
             if said:
                 outputs += self._hear(index, said, round_.previous_ts)
@@ -91,7 +92,7 @@ class FillSim:
         """An account's money as of now, without disturbing the state."""
         state = self.account_states[index : index + 1].copy()[0]
         record = np.zeros(1, dtype=record_dtype(Account))[0]
-        write_account(state, self._market, self.settings[index], int(self._book["ts"]), record)
+        write_account(state, self._market[0], self.settings[index], int(self._book["ts"][0]), record)
         return message_of(Account, record)
 
     def _load_kernels(self) -> None:
@@ -159,11 +160,11 @@ class FillSim:
             )
             yield from self._said()
 
-    def _fold_market(self, round_: Round) -> Iterator[Output]:
+    def _fold_market(self, round_: Round) -> list[Output]:
         events = self._market_data.events(round_)
-        start = 0
+        start, outputs = 0, list[Output]()
         while start <= len(events):
-            start = fold_events(
+            start = fold_round(
                 self._market,
                 self._book,
                 self._features,
@@ -174,21 +175,28 @@ class FillSim:
                 round_.ts,
                 self._out,
             )
-            yield from self._said()
+            outputs += self._said()
+        return outputs
 
-    def _said(self) -> Iterator[Output]:
+    def _said(self) -> list[Output]:
         """What the kernel said since the last time, in its order; empties the outbox."""
-        for what, index, row in self._out.said[: self._out.counts[2]].tolist():
-            if what == SAID_ACK:
-                yield Output("acks", self.accounts[index], message_of(Ack, self._out.acks[row]))
-            else:
-                yield Output("fills", self.accounts[index], message_of(Fill, self._out.fills[row]))
-        self._out.counts[:] = 0
+        out = self._out
+        if not out.counts[2]:
+            return []
+        said = [
+            Output("acks", self.accounts[index], message_of(Ack, out.acks[row]))
+            if what == SAID_ACK
+            else Output("fills", self.accounts[index], message_of(Fill, out.fills[row]))
+            for what, index, row in out.said[: out.counts[2]].tolist()
+        ]
+        out.counts[:] = 0
+        return said
 
     def _accounts(self, ts: int) -> Iterator[Output]:
-        for index, account in enumerate(self.accounts):
-            if end_round_of(self._market, self.account_states, self.settings, index, ts, self._account):
-                yield Output("account", account, message_of(Account, self._account))
+        said, due = self._accounts_said, self._accounts_due
+        count = end_rounds(self._market, self.account_states, self.settings, ts, said, due)
+        for row in range(count):
+            yield Output("account", self.accounts[due[row]], message_of(Account, said[row]))
 
 
 def command_records(commands: list[Command]) -> Records:
