@@ -55,29 +55,36 @@ def code(literal: Any, value: str) -> int:
     return get_args(literal).index(value) - (1 if literal is Side else 0)
 
 
-@cache
-def _decoders(struct: type[Message]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    hints = get_type_hints(struct, include_extras=True)
-    return tuple((name, _decoder(hints[name])) for name in struct.__struct_fields__)
-
-
-def _decoder(hint: Any) -> Callable[[Any], Any]:
-    if get_origin(hint) is Literal:
-        values, offset = get_args(hint), 1 if hint == Side else 0
-        return lambda number: values[number + offset]
-    if hint is bool:
-        return bool
-    if get_origin(hint) in (Union, UnionType):
-        return lambda number: None if math.isnan(number) else number
-    if hint is float or _is_int(hint):
-        return lambda number: number
-    return lambda row: tuple(row.tolist())
-
-
 def message_of(struct: type[M], record: Any) -> M:
     """The message that a kernel's output record stands for."""
-    values = record.tolist()
-    return struct(**{name: decode(value) for (name, decode), value in zip(_decoders(struct), values, strict=True)})
+    made: M = _maker(struct)(record.tolist())
+    return made
+
+
+@cache
+def _maker(struct: type[M]) -> Callable[[tuple[Any, ...]], M]:
+    """Makes the message from a record's values: the call of the struct written out, for it is made all the time."""
+    hints = get_type_hints(struct, include_extras=True)
+    names = struct.__struct_fields__
+    fields = [f"{name}={_value(hints[name], f'values[{index}]', name)}" for index, name in enumerate(names)]
+    literals = {f"of_{name}": get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+    made: Callable[[tuple[Any, ...]], M] = eval(
+        f"lambda values: struct({', '.join(fields)})", {"struct": struct, **literals}
+    )
+    return made
+
+
+def _value(hint: Any, number: str, name: str) -> str:
+    """An expression for the value that a record's number stands for."""
+    if get_origin(hint) is Literal:
+        return f"of_{name}[{number}{' + 1' if hint == Side else ''}]"
+    if hint is bool:
+        return f"bool({number})"
+    if get_origin(hint) in (Union, UnionType):
+        return f"None if {number} != {number} else {number}"
+    if hint is float or _is_int(hint):
+        return number
+    return f"tuple({number}.tolist())"
 
 
 @cache
