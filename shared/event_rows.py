@@ -24,7 +24,6 @@ from shared.events import (
     Events,
     Grid,
     empty_events,
-    nearest_tick,
 )
 from shared.messages import Bbo, Book, Context, Depth, Gap, Message, RoundEnd, Trades
 from shared.records import Row
@@ -107,8 +106,17 @@ class _Rows:
         rows = np.zeros(len(self.prices), dtype=EVENT)
         runs, prices, sizes = np.array(self.runs), np.array(self.prices), np.array(self.sizes)
         if not write_rows(rows, runs, prices, sizes, grid.tick_size, grid.ticks_per_unit):
-            grid.ticks(self.prices)  # says which price
+            raise OverflowError(
+                f"{max(self.prices)} is too many ticks of {grid.tick_size}: give the asset a larger tick size"
+            )
         return rows
+
+
+@njit(cache=True)
+def nearest_tick(price: float, tick_size: float, ticks_per_unit: float) -> int:
+    """The nearest tick of a price, `TICKS` at most; `ticks_per_unit` is 0 for a tick of 1 or more."""
+    scaled = price * ticks_per_unit if ticks_per_unit > 0 else price / tick_size
+    return int(min(np.rint(scaled), float(TICKS)))
 
 
 @njit(cache=True)

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from shared.messages import Instrument
 
@@ -50,13 +49,6 @@ def empty_events() -> Events:
     return np.zeros(0, dtype=EVENT)
 
 
-@njit(cache=True)
-def nearest_tick(price: float, tick_size: float, ticks_per_unit: float) -> int:
-    """The nearest tick of a price, `TICKS` at most; `ticks_per_unit` is 0 for a tick of 1 or more."""
-    scaled = price * ticks_per_unit if ticks_per_unit > 0 else price / tick_size
-    return int(min(np.rint(scaled), float(TICKS)))
-
-
 class Grid:
     """The price grid of a market: prices to integer ticks and back, each price the nearest float to its decimal."""
 
@@ -65,15 +57,6 @@ class Grid:
     def __init__(self, instrument: Instrument) -> None:
         self.tick_size = instrument.tick_size
         self.ticks_per_unit = float(round(1 / instrument.tick_size)) if instrument.tick_size < 1 else 0.0
-
-    def ticks(self, prices: list[float]) -> npt.NDArray[np.int64]:
-        """The nearest tick of each price. Raises OverflowError for one of 2³¹ ticks or more."""
-        ticks = [nearest_tick(price, self.tick_size, self.ticks_per_unit) for price in prices]
-        if max(ticks, default=0) >= TICKS:
-            raise OverflowError(
-                f"{max(prices)} is too many ticks of {self.tick_size}: give the asset a larger tick size"
-            )
-        return np.array(ticks, dtype=np.int64)
 
     def price(self, tick: int) -> float:
         """The price of a tick."""

@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from shared.events import TICKS
 from shared.messages import Bbo, Book, Depth, Instrument, Message, Trades
 
 MAX_DECIMALS: Final = 6
 PRICE_ROOM: Final = 0.75
 """Prices down to this fraction of the current one must still be on the grid."""
+PRICE_HEADROOM: Final = 4.0
 
 
 def infer_instrument(messages: Iterable[Message], significant_figures: int, min_notional: float) -> Instrument:
@@ -16,7 +18,8 @@ def infer_instrument(messages: Iterable[Message], significant_figures: int, min_
 
     The tick is 1 or a negative power of ten, at most 6 decimals. Where the venue rounds prices to
     `significant_figures` (with sizes of d decimals, prices have at most 6 − d: Hyperliquid) it is fine enough for
-    prices down to 0.75 of the last. Raises ValueError if there is no price at all.
+    prices down to 0.75 of the last. It is coarse enough for prices up to four times the last to be counted in ticks.
+    Raises ValueError if there is no price at all.
     """
     price_decimals, size_decimals, price, ts = 0, 0, 0.0, -1
     for message in messages:
@@ -31,7 +34,7 @@ def infer_instrument(messages: Iterable[Message], significant_figures: int, min_
         price_decimals = max(price_decimals, needed_decimals(price, significant_figures, MAX_DECIMALS - size_decimals))
     return Instrument(
         ts=ts,
-        tick_size=float(f"1e-{min(price_decimals, MAX_DECIMALS)}"),
+        tick_size=float(f"1e-{min(price_decimals, MAX_DECIMALS, most_decimals(price))}"),
         lot_size=float(f"1e-{size_decimals}"),
         significant_figures=significant_figures,
         min_notional=min_notional,
@@ -42,6 +45,11 @@ def needed_decimals(price: float, significant_figures: int, most: int) -> int:
     """The decimals that prices down to 0.75 of `price` need where the venue keeps so many significant figures."""
     magnitude = math.floor(math.log10(PRICE_ROOM * price))
     return max(min(significant_figures - 1 - magnitude, most), 0)
+
+
+def most_decimals(price: float) -> int:
+    """The decimals that a price four times as high can have and still be counted in ticks."""
+    return max(math.floor(math.log10(TICKS / (PRICE_HEADROOM * price))), 0)
 
 
 def decimals(value: float) -> int:

@@ -12,7 +12,7 @@ import pytest
 from services.feed.config import SyntheticConfig
 from services.feed.synthetic import SyntheticMarket, SyntheticTruth
 from shared.book import apply, has_both_sides, new_book
-from shared.event_rows import market_events
+from shared.event_rows import market_events, nearest_tick
 from shared.events import Grid
 from shared.messages import Bbo, Book, Context, Message, Trades
 
@@ -197,7 +197,8 @@ def test_books_are_full_uncrossed_and_on_the_grid(asset: int) -> None:
             assert len(message.bid_prices) == len(message.ask_prices) == 20
             assert message.bid_prices == sorted(set(message.bid_prices), reverse=True)
             assert message.ask_prices == sorted(set(message.ask_prices))
-            assert [grid.price(int(tick)) for tick in grid.ticks(message.ask_prices)] == message.ask_prices
+            ticks = [nearest_tick(price, grid.tick_size, grid.ticks_per_unit) for price in message.ask_prices]
+            assert [grid.price(tick) for tick in ticks] == message.ask_prices
             assert min(message.bid_sizes + message.ask_sizes) >= market.instrument.lot_size
         contexts += isinstance(message, Context)
         for event in market_events(messages, grid):

@@ -16,7 +16,7 @@ from shared.book import (
     price_of,
     size_at,
 )
-from shared.event_rows import market_events
+from shared.event_rows import market_events, nearest_tick
 from shared.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, Grid
 from shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from shared.records import Records
@@ -293,7 +293,7 @@ def test_grid_turns_prices_into_ticks_and_back_to_the_very_float(
     tick_size: float, prices: list[float], ticks: list[int]
 ) -> None:
     grid = Grid(Instrument(ts=0, tick_size=tick_size, lot_size=1.0))
-    assert grid.ticks(prices).tolist() == ticks
+    assert [nearest_tick(price, grid.tick_size, grid.ticks_per_unit) for price in prices] == ticks
     assert [grid.price(tick) for tick in ticks] == prices
 
 
@@ -322,6 +322,6 @@ def test_events_of_a_message_whose_columns_differ_in_length_are_refused(sizes: l
 
 def test_a_price_of_too_many_ticks_is_refused_by_name() -> None:
     grid = Grid(Instrument(ts=0, tick_size=1e-8, lot_size=1.0))
-    assert grid.ticks([21.0]).tolist() == [2_100_000_000]
+    assert market_events([touch((1.0, 1.0), (21.0, 1.0))], grid)["tick"].tolist() == [100_000_000, 2_100_000_000]
     with pytest.raises(OverflowError, match=r"22\.0 is too many ticks of 1e-08"):
-        grid.ticks([1.0, 22.0])
+        market_events([touch((1.0, 1.0), (22.0, 1.0))], grid)

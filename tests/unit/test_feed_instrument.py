@@ -45,3 +45,9 @@ def test_tick_without_significant_figures_is_the_finest_seen() -> None:
 def test_instrument_without_a_price_is_refused() -> None:
     with pytest.raises(ValueError, match="no price"):
         infer_instrument([Context(ts=1, recv_ts=1)], 5, 10.0)
+
+
+@pytest.mark.parametrize(("price", "tick"), [(60000.123456, 1e-3), (0.123456, 1e-6), (2.5e9, 1.0)])
+def test_tick_is_coarse_enough_to_count_four_times_the_price(price: float, tick: float) -> None:
+    """2³¹ ticks / (4 · 60000) = 8948: three decimals."""
+    assert infer_instrument([touch(price, 1.0)], 0, 5.0).tick_size == tick
