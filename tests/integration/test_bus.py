@@ -5,11 +5,12 @@ import time
 import pytest
 
 from shared.broker import Broker, BrokerError, free_port
-from shared.bus import Bus, BusError, FencedError
+from shared.bus import Bus, BusError, FencedError, Write
 from shared.subjects import STREAM
 from tests.integration.wire import bounded, connected, entries, kill
 
 SUBJECT = "orders.synthetic.SYN1.main"
+SEVERAL = ("acks.a.B.main", "fills.a.B.main", "account.a.B.main")
 
 
 def test_connecting_to_nobody_is_refused_in_time_with_a_remedy() -> None:
@@ -79,6 +80,21 @@ def test_fenced_append_is_refused_once_somebody_else_has_written(broker: Broker)
             assert stored is not None
             assert (stored.sequence, stored.message_id, stored.payload) == (second, "other-1", b"2")
             assert [entry.payload for entry in await entries(one, SUBJECT)] == [b"1", b"2"]
+
+    bounded(work())
+
+
+def test_messages_of_several_subjects_are_appended_together_each_fenced_for_itself(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker, "one") as one, connected(broker, "other") as other:
+            await other.append("fills.a.B.main", b"foreign", "other-1")
+            writes = [Write(name, b"%d" % number, f"one-{number}", 0) for number, name in enumerate(SEVERAL)]
+            first, fenced, last = await one.append_all(writes)
+            assert isinstance(fenced, FencedError)
+            assert fenced.stored == (1, "other-1", b"foreign")
+            found = {entry.subject: entry for entry in await entries(one)}
+            assert (found["acks.a.B.main"].sequence, found["account.a.B.main"].sequence) == (first, last)
+            assert [found[name].payload for name in SEVERAL] == [b"0", b"foreign", b"2"]
 
     bounded(work())
 
