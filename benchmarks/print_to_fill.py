@@ -3,10 +3,10 @@
     python -m benchmarks.print_to_fill [repetitions] [prints in each]
 
 A fill-sim worker holds one order, and every print through its price fills a piece of it. The time begins when a print's
-round is handed to the feed's publisher (the print and the round's marker) and ends when an ordered consumer of nats-py
-hears the fill: publish → stream → worker → stream → consumer. The bare side goes the same way without any
-work: a process hears the message with an ordered consumer and publishes it again. Both take turns, print by print, on
-one broker, each alone on its way.
+round is handed to the connection (the print and the round's marker, as the feed does it) and ends when an ordered
+consumer of nats-py hears the fill: publish → stream → worker → stream → consumer. The bare side goes the same way
+without any work: a process hears the message with an ordered consumer and publishes it again. Both take turns, print by
+print, on one broker, each alone on its way.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ import uvloop
 from benchmarks.bus import Process, Progress, Stored, append, brokered, connected, fill_sim, market_data_of
 from benchmarks.feed_many_coins import WARM_UP_S, answered
 from benchmarks.figures import Row, percentile, ratios, spread
-from services.feed.publisher import Barrier, Publisher, live_session_id
 from shared.broker import Broker, free_port
 from shared.bus import Bus
 from shared.messages import Book, Fill, Instrument, Message, Place, RoundEnd, Trades
@@ -34,7 +33,6 @@ from shared.subjects import STREAM, Market, address, subject
 MARKET = Market("bench", "PRINT")
 ROUND_NS = 50_000_000
 START_TS = 1_800_000_000_000_000_000
-SESSION = live_session_id(MARKET, START_TS)
 PAUSE_S = 0.005
 TIMEOUT_S = 10.0
 UNMEASURED = 50
@@ -43,15 +41,10 @@ _trades, _fill = msgspec.json.Decoder(Trades), msgspec.json.Decoder(Fill)
 TABLES = {"fill_sim": {"initial_cash": 1e12}}
 
 
-def end_of(number: int) -> RoundEnd:
-    """The end of a round, 50 ms after the one before."""
-    ts = START_TS + number * ROUND_NS
-    return RoundEnd(ts=ts, recv_ts=ts, round=number, frame=number, session=SESSION)
-
-
 def round_of(number: int, *messages: Message) -> list[Stored]:
-    """A round of these messages."""
-    return market_data_of(MARKET, messages, end_of(number))
+    """A round of these messages, 50 ms after the one before."""
+    ts = START_TS + number * ROUND_NS
+    return market_data_of(MARKET, messages, RoundEnd(ts=ts, recv_ts=ts, round=number, frame=number, session="bench"))
 
 
 def first_rounds() -> list[Stored]:
@@ -65,11 +58,11 @@ def first_rounds() -> list[Stored]:
     return [*round_of(0, rules, Book(ts=ts, recv_ts=ts, **levels)), said, *quiet]
 
 
-def print_through(number: int) -> Trades:
-    """A print through the order's price, in this round."""
+def print_round(number: int) -> list[Stored]:
+    """A round with one print through the order's price."""
     ts = START_TS + number * ROUND_NS - 1
     prints = {"times": [ts], "prices": [99.9], "sizes": [0.5], "aggressors": ["sell"], "trade_ids": [number]}
-    return Trades(ts=ts, recv_ts=ts, **prints)
+    return round_of(number, Trades(ts=ts, recv_ts=ts, **prints))
 
 
 class Arrival:
@@ -115,15 +108,19 @@ async def _measure(
 
 async def _take_turns(bus: Bus, fills: Arrival, echoes: Arrival, numbers: list[int]) -> tuple[list[float], list[float]]:
     ours, bare = [], []
-    publisher = Publisher(bus, MARKET, SESSION, Barrier((), 0.0, 0.0))
     for number in numbers:
-        print_, end = print_through(number), end_of(number)
-        ours.append(await fills.after(lambda print_=print_, end=end: publisher.publish([print_], end)))
+        print_, marker = print_round(number)
+        ours.append(await fills.after(lambda print_=print_, marker=marker: _publish(bus, print_, marker)))
         await asyncio.sleep(PAUSE_S)
-        payload = msgspec.json.encode(print_)
-        bare.append(await echoes.after(lambda payload=payload: bus.client.publish(THERE, payload)))
+        bare.append(await echoes.after(lambda print_=print_: bus.client.publish(THERE, print_[1])))
         await asyncio.sleep(PAUSE_S)
     return ours, bare
+
+
+async def _publish(bus: Bus, print_: Stored, marker: Stored) -> None:
+    """Publish a round as the feed does."""
+    await bus.publish(*print_)
+    await bus.append_once(*marker, f"bench|{time.time_ns()}")
 
 
 def rows(repetitions: int, prints: int) -> list[Row]:

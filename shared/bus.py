@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from shared.subjects import STREAM, TOKENS
-from shared.wire import Connection, Deliver, Outgoing, header, header_block
+from shared.wire import Connection, Deliver, header
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,22 @@ class Write(NamedTuple):
     message_id: str
     expected_last: int | None = None
 
-    def headers(self) -> dict[str, str]:
-        """What JetStream is told of it."""
+    def headers(self) -> bytes:
+        """What JetStream is told of it, as a header block."""
         if self.expected_last is None:
-            return {"Nats-Msg-Id": self.message_id}
-        return {"Nats-Msg-Id": self.message_id, "Nats-Expected-Last-Subject-Sequence": str(self.expected_last)}
+            return b"NATS/1.0\r\nNats-Msg-Id: %s\r\n\r\n" % self.message_id.encode()
+        return b"NATS/1.0\r\nNats-Msg-Id: %s\r\nNats-Expected-Last-Subject-Sequence: %d\r\n\r\n" % (
+            self.message_id.encode(),
+            self.expected_last,
+        )
 
 
-class _Question(NamedTuple):
-    """What was asked where, and the answer that is to come on `reply`."""
+class Answer(NamedTuple):
+    """What is to come, on the subject `reply`, to what was sent to `subject`."""
 
     subject: str
-    reply: str
-    answer: asyncio.Future[bytes]
+    reply: bytes
+    heard: asyncio.Future[bytes]
 
 
 class FencedError(BusError):
@@ -100,7 +103,7 @@ class Bus:
         self.client = client
         self.jetstream = client.jetstream()
         self._inbox = ""
-        self._answers: dict[str, asyncio.Future[bytes]] = {}
+        self._answers: dict[bytes, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count()
         self.slow_consumer_drops = 0
         self.disconnects = 0
@@ -221,8 +224,7 @@ class Bus:
         could have its own words repeated on a subject that it may not write to.
         """
         while True:
-            (question,) = self._ask([(LOOK_UP, b"", msgspec.json.encode(query))])
-            answer = await self._answer(question)
+            answer = await self._hear(self._ask(LOOK_UP, msgspec.json.encode(query)))
             found = _found.decode(answer) if answer else None
             if found is not None and found.message is not None:
                 kept = found.message
@@ -234,8 +236,7 @@ class Bus:
 
     async def append_once(self, subject: str, payload: bytes, message_id: str) -> bool:
         """Append to the log, without a second try; whether the log is known to have it."""
-        (question,) = self._send([Write(subject, payload, message_id)])
-        ack = await self._ack(question)
+        ack = await self._ack(self.begin(Write(subject, payload, message_id)))
         return ack is not None and ack.error is None
 
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
@@ -244,39 +245,34 @@ class Bus:
         With `expected_last` the write is fenced: it succeeds only if that is the last sequence of the subject, or if
         this very message is already there. Raises FencedError otherwise.
         """
-        (result,) = await self.append_all([Write(subject, payload, message_id, expected_last)])
-        if isinstance(result, FencedError):
-            raise result
-        return result
+        write = Write(subject, payload, message_id, expected_last)
+        return await self.settle(write, self.begin(write))
 
-    async def append_all(self, writes: Sequence[Write]) -> list[int | FencedError]:
-        """Append messages of different subjects as `append` does, all under way at once; what became of each."""
-        questions = self._send(writes)
-        return [await self._settle(write, question) for write, question in zip(writes, questions, strict=True)]
+    def begin(self, write: Write) -> Answer:
+        """Send a message to the log now; `settle` has to follow."""
+        return self._ask(write.subject, write.payload, write.headers())
 
-    async def _settle(self, write: Write, question: _Question) -> int | FencedError:
-        """Wait for the acknowledgement of a write and send it again as often as that takes."""
+    async def settle(self, write: Write, answer: Answer) -> int:
+        """Wait until the log has a message that was sent, as `append` does; its sequence."""
         while True:
-            ack = await self._ack(question)
+            ack = await self._ack(answer)
             if ack is None:
                 await asyncio.sleep(0.25)
             elif ack.error is None:
                 return ack.seq
             elif ack.error.get("err_code") == WRONG_LAST_SEQUENCE:
                 stored = await self.last(write.subject)
-                same = stored is not None and stored.message_id == write.message_id
-                return stored.sequence if stored is not None and same else FencedError(write.subject, stored)
+                if stored is not None and stored.message_id == write.message_id:
+                    return stored.sequence
+                raise FencedError(write.subject, stored)
             else:
                 log.error("bus: the log refused %s: %s", write.subject, ack.error.get("description"))
                 await asyncio.sleep(1.0)
-            (question,) = self._send([write])
+            answer = self.begin(write)
 
-    def _send(self, writes: Iterable[Write]) -> list[_Question]:
-        return self._ask([(write.subject, header_block(write.headers()), write.payload) for write in writes])
-
-    async def _ack(self, question: _Question) -> _PubAck | None:
-        answer = await self._answer(question)
-        return _pub_ack.decode(answer) if answer else None
+    async def _ack(self, answer: Answer) -> _PubAck | None:
+        payload = await self._hear(answer)
+        return _pub_ack.decode(payload) if payload else None
 
     async def _await_answers(self) -> None:
         """One subscription for all answers."""
@@ -284,30 +280,27 @@ class Bus:
         await self.deliver(f"{self._inbox}.*", self._on_answer)
 
     def _on_answer(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
-        answer = self._answers.get(subject.decode())
+        answer = self._answers.get(subject)
         if answer is not None and not answer.done():
             answer.set_result(payload)
 
-    def _ask(self, messages: Iterable[tuple[str, bytes, bytes]]) -> list[_Question]:
-        """Send messages (subject, headers, payload) that are answered, each on a subject of its own."""
-        outgoing = [Outgoing(subject, f"{self._inbox}.{next(self._numbers)}", *rest) for subject, *rest in messages]
-        questions = [
-            _Question(message.subject, message.reply, asyncio.get_running_loop().create_future())
-            for message in outgoing
-        ]
-        self._answers |= {question.reply: question.answer for question in questions}
-        self.client.send(outgoing)
-        return questions
+    def _ask(self, subject: str, payload: bytes, headers: bytes = b"") -> Answer:
+        """Send a message that is answered, on a subject of its own."""
+        reply = b"%s.%d" % (self._inbox.encode(), next(self._numbers))
+        heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers[reply] = heard
+        self.client.send(subject.encode(), reply, headers, payload)
+        return Answer(subject, reply, heard)
 
-    async def _answer(self, question: _Question) -> bytes:
+    async def _hear(self, answer: Answer) -> bytes:
         """The answer, empty if there is none in time, if nobody hears the question, or if the connection breaks."""
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
-                answer = await question.answer
+                payload = await answer.heard
         except TimeoutError:
-            answer = b""
+            payload = b""
         finally:
-            del self._answers[question.reply]
-        if not answer:
-            log.warning("bus: no answer to what was sent to %s", question.subject)
-        return answer
+            del self._answers[answer.reply]
+        if not payload:
+            log.warning("bus: no answer to what was sent to %s", answer.subject)
+        return payload

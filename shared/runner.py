@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from shared.bus import Bus, FencedError, Stored, Write
+from shared.bus import Answer, Bus, FencedError, Stored, Write
 from shared.checkpoint import CheckpointError, CheckpointStore, Position
 from shared.fold import Fold, Output, Received, Round, canonical
 from shared.health import MarketHealth, progress_subject
@@ -32,6 +32,14 @@ class _Cursor(NamedTuple):
     round: int
     place: int
     sequence: int
+
+
+class _UnderWay(NamedTuple):
+    """A write that is not acknowledged yet, and the place in its round of what it says."""
+
+    write: Write
+    place: int
+    answer: Answer
 
 
 def filters(market: Market, inputs: Collection[Kind]) -> list[str]:
@@ -198,53 +206,58 @@ class Runner:
 
         Raises FencedError once nothing is under way any more.
         """
+        under_way: dict[str, _UnderWay] = {}
         waiting: dict[str, deque[tuple[int, Message]]] = {}
         for index, output in enumerate(outputs):
             name = subject(output.kind, self.market, output.account)
-            cursor = await self._cursor(name)
+            cursor = self._cursors.get(name) or await self._last_said_on(name)
             if (number, index) <= (cursor.round, cursor.place):
                 self.suppressed += 1
-            else:
+            elif name in under_way:
                 waiting.setdefault(name, deque()).append((index, output.message))
-        while waiting:
-            await self._append_turn(number, {name: messages.popleft() for name, messages in waiting.items()})
-            waiting = {name: messages for name, messages in waiting.items() if messages}
-
-    async def _append_turn(self, number: int, messages: dict[str, tuple[int, Message]]) -> None:
-        """Append a message of each subject."""
-        writes = [
-            self._write(name, number, index, _encode(message), self._cursors[name])
-            for name, (index, message) in messages.items()
-        ]
-        results = await self._bus.append_all(writes)
-        for write, (index, _), result in zip(writes, messages.values(), results, strict=True):
-            if isinstance(result, FencedError):
-                self._cursors[write.subject] = await self._append_fenced(number, index, write)
             else:
-                self._cursors[write.subject] = _Cursor(number, index, result)
-            self.outputs += 1
+                under_way[name] = self._begin(name, number, index, output.message)
+        fenced: FencedError | None = None
+        while under_way:
+            name = next(iter(under_way))
+            try:
+                self._cursors[name] = await self._end(number, under_way.pop(name))
+            except FencedError as error:
+                fenced = error
+                waiting.pop(name, None)
+            if waiting.get(name):
+                under_way[name] = self._begin(name, number, *waiting[name].popleft())
+        if fenced is not None:
+            raise fenced
 
-    def _write(self, name: str, number: int, index: int, payload: bytes, cursor: _Cursor) -> Write:
-        return Write(name, payload, f"{self._service}|{self.market}|{number}|{index}", cursor.sequence)
+    def _begin(self, name: str, number: int, index: int, message: Message) -> _UnderWay:
+        message_id = f"{self._service}|{self.market}|{number}|{index}"
+        write = Write(name, _encode(message), message_id, self._cursors[name].sequence)
+        return _UnderWay(write, index, self._bus.begin(write))
 
-    async def _append_fenced(self, number: int, index: int, write: Write) -> _Cursor:
-        """Find out who wrote in between and append after a foreign program; raises FencedError for one of us."""
+    async def _end(self, number: int, said: _UnderWay) -> _Cursor:
+        """Where a write has landed. After a foreign program it is tried again; raises FencedError after one of us."""
+        write, index, answer = said
         cursor = self._cursors[write.subject]
         while True:
-            newest = await self._last_said(write.subject, cursor)
-            if (newest.round, newest.place) == (number, index):
-                return newest
-            if newest.round != cursor.round or newest.place != cursor.place:
-                raise FencedError(write.subject, None)  # a worker of this very service is ahead
-            cursor = newest
-            (result,) = await self._bus.append_all([write._replace(expected_last=cursor.sequence)])
-            if not isinstance(result, FencedError):
-                return _Cursor(number, index, result)
+            try:
+                cursor = _Cursor(number, index, await self._bus.settle(write, answer))
+                break
+            except FencedError:
+                newest = await self._last_said(write.subject, cursor)
+                if (newest.round, newest.place) == (number, index):
+                    return newest
+                if newest.round != cursor.round or newest.place != cursor.place:
+                    raise  # a worker of this very service is ahead; a foreign program only took a turn
+                cursor = newest
+                write = write._replace(expected_last=cursor.sequence)
+                answer = self._bus.begin(write)
+        self.outputs += 1
+        return cursor
 
-    async def _cursor(self, name: str) -> _Cursor:
-        """What this service last said on a subject."""
-        if name not in self._cursors:
-            self._cursors[name] = await self._last_said(name, _Cursor(-1, -1, self.position.sequence))
+    async def _last_said_on(self, name: str) -> _Cursor:
+        """What this service last said on a subject, asked for once."""
+        self._cursors[name] = await self._last_said(name, _Cursor(-1, -1, self.position.sequence))
         return self._cursors[name]
 
     async def _last_said(self, name: str, known: _Cursor) -> _Cursor:

@@ -4,7 +4,7 @@ nats-py hands every message on through a queue and a task of its subscription; t
 most messages. Subscriptions in `direct` are handed their messages where they are parsed. All else is left to nats-py.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from nats.aio.client import Client
@@ -27,29 +27,6 @@ def header(headers: bytes, name: str) -> str:
     return ""
 
 
-def header_block(fields: dict[str, str]) -> bytes:
-    """The header block of these fields; no value may hold the end of a line."""
-    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
-    return f"NATS/1.0\r\n{''.join(lines)}\r\n".encode()
-
-
-class Outgoing(NamedTuple):
-    """A message with a subject for its answer."""
-
-    subject: str
-    reply: str
-    headers: bytes
-    payload: bytes
-
-
-def _frame(message: Outgoing) -> bytes:
-    subject, reply, headers, payload = message
-    if not headers:
-        return b"PUB %s %s %d\r\n%s\r\n" % (subject.encode(), reply.encode(), len(payload), payload)
-    sizes = (len(headers), len(headers) + len(payload))
-    return b"HPUB %s %s %d %d\r\n%s%s\r\n" % (subject.encode(), reply.encode(), *sizes, headers, payload)
-
-
 class _Message(NamedTuple):
     """A message of a subscription that nats-py serves."""
 
@@ -68,12 +45,16 @@ class Connection(Client):
         self.direct: dict[bytes, Deliver] = {}
         self._ps = _DirectParser(self)
 
-    def send(self, messages: Iterable[Outgoing]) -> None:
-        """Hand messages to the socket now, after what was published before; they are lost without a connection."""
+    def send(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        """Hand a message to the socket now, after what was published before; it is lost without a connection."""
         if not self.is_connected or self._transport is None:
             return
-        frames = [_frame(message) for message in messages]
-        self._transport.writelines([*self._pending, *frames])
+        if headers:
+            sizes = (len(headers), len(headers) + len(payload))
+            frame = b"HPUB %s %s %d %d\r\n%s%s\r\n" % (subject, reply, *sizes, headers, payload)
+        else:
+            frame = b"PUB %s %s %d\r\n%s\r\n" % (subject, reply, len(payload), payload)
+        self._transport.write(b"".join((*self._pending, frame)))
         self._pending, self._pending_data_size = [], 0
 
 

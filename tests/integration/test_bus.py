@@ -84,17 +84,18 @@ def test_fenced_append_is_refused_once_somebody_else_has_written(broker: Broker)
     bounded(work())
 
 
-def test_messages_of_several_subjects_are_appended_together_each_fenced_for_itself(broker: Broker) -> None:
+def test_messages_of_several_subjects_are_under_way_together_each_fenced_for_itself(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker, "one") as one, connected(broker, "other") as other:
             await other.append("fills.a.B.main", b"foreign", "other-1")
             writes = [Write(name, b"%d" % number, f"one-{number}", 0) for number, name in enumerate(SEVERAL)]
-            first, fenced, last = await one.append_all(writes)
-            assert isinstance(fenced, FencedError)
-            assert fenced.stored == (1, "other-1", b"foreign")
-            found = {entry.subject: entry for entry in await entries(one)}
-            assert (found["acks.a.B.main"].sequence, found["account.a.B.main"].sequence) == (first, last)
-            assert [found[name].payload for name in SEVERAL] == [b"0", b"foreign", b"2"]
+            begun = [(write, one.begin(write)) for write in writes]
+            found = await asyncio.gather(*(one.settle(*each) for each in begun), return_exceptions=True)
+            assert isinstance(found[1], FencedError)
+            assert found[1].stored == (1, "other-1", b"foreign")
+            logged = {entry.subject: entry for entry in await entries(one)}
+            assert (logged["acks.a.B.main"].sequence, logged["account.a.B.main"].sequence) == (found[0], found[2])
+            assert [logged[name].payload for name in SEVERAL] == [b"0", b"foreign", b"2"]
 
     bounded(work())
 
