@@ -48,7 +48,7 @@ class Composition:
                 number=end.round,
                 ts=end.ts,
                 previous_ts=self._previous_ts,
-                said=canonical(item for item in said if item.kind in inputs),
+                said=canonical([item for item in said if item.kind in inputs]),
                 market_data=tuple(market_data),
                 final=end.final,
             )

@@ -5,8 +5,7 @@ what was said in the last round by kind and account, then the market data in the
 which publishers happened to write within a round can never matter.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -36,8 +35,7 @@ class Output(NamedTuple):
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """One closed round. `ts` is the event clock at its end, `previous_ts` at its start (0 in the first round).
 
     `final` says that the source has ended: no round follows. `events` is the market data as EVENT rows where the caller
@@ -72,14 +70,14 @@ class Fold(Protocol):
 _ORDER = {kind: index for index, kind in enumerate(ACCOUNT_KINDS)}
 
 
-def canonical(said: Iterable[Received]) -> tuple[Received, ...]:
+def canonical(said: Collection[Received]) -> tuple[Received, ...]:
     """What was said in a round, in the order in which every fold hears it: by kind, account and sequence."""
-    return tuple(sorted(said, key=lambda item: (_ORDER[item.kind], item.account, item.sequence)))
+    return tuple(sorted(said, key=lambda item: (_ORDER[item.kind], item.account, item.sequence))) if said else ()
 
 
 def instrument_of(round_: Round) -> Instrument | None:
     """The trading rules, if the round brings them."""
     for message in round_.market_data:
-        if isinstance(message, Instrument):
+        if type(message) is Instrument:
             return message
     return None

@@ -8,8 +8,9 @@ sub-array of f8.
 import math
 from collections.abc import Callable
 from functools import cache
+from struct import Struct, calcsize
 from types import UnionType
-from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ Records: TypeAlias = npt.NDArray[np.void]
 """A structured array."""
 Record: TypeAlias = Any
 """One row of a structured array as a kernel sees it: fields are attributes, and writing them changes the array."""
+_FORMATS: Final = {"i8": "q", "f8": "d", "i1": "b"}
 Row: TypeAlias = npt.NDArray[np.float64]
 """A small array of floats that a kernel writes into."""
 
@@ -57,25 +59,33 @@ def code(literal: Any, value: str) -> int:
 
 def message_of(struct: type[M], record: Any) -> M:
     """The message that a kernel's output record stands for."""
-    made: M = _maker(struct)(record.tolist())
-    return made
+    unpack, make = _maker(struct)
+    return make(unpack(record))
 
 
 @cache
-def _maker(struct: type[M]) -> Callable[[tuple[Any, ...]], M]:
-    """Makes the message from a record's values: the call of the struct written out, for it is made all the time."""
+def _maker(struct: type[M]) -> tuple[Callable[[Any], tuple[Any, ...]], Callable[[tuple[Any, ...]], M]]:
+    """What takes the numbers out of a record, and what makes the message of them.
+
+    The latter is the call of the struct written out, for it is made all the time.
+    """
     hints = get_type_hints(struct, include_extras=True)
-    names = struct.__struct_fields__
-    fields = [f"{name}={_value(hints[name], f'values[{index}]', name)}" for index, name in enumerate(names)]
+    dtype = record_dtype(struct)
+    packed, fields, first = "<", [], 0
+    for name in struct.__struct_fields__:
+        field, offset = dtype[name], dtype.fields[name][1] if dtype.fields else 0
+        count = math.prod(field.shape)
+        packed += f"{offset - calcsize(packed)}x{count}{_FORMATS[field.base.str[1:]]}"
+        fields.append(f"{name}={_value(hints[name], name, first, count)}")
+        first += count
+    unpack = Struct(f"{packed}{dtype.itemsize - calcsize(packed)}x").unpack
     literals = {f"of_{name}": get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
-    made: Callable[[tuple[Any, ...]], M] = eval(
-        f"lambda values: struct({', '.join(fields)})", {"struct": struct, **literals}
-    )
-    return made
+    return unpack, eval(f"lambda values: struct({', '.join(fields)})", {"struct": struct, **literals})
 
 
-def _value(hint: Any, number: str, name: str) -> str:
-    """An expression for the value that a record's number stands for."""
+def _value(hint: Any, name: str, first: int, count: int) -> str:
+    """An expression for the value that a record's numbers from the first on stand for."""
+    number = f"values[{first}]"
     if get_origin(hint) is Literal:
         return f"of_{name}[{number}{' + 1' if hint == Side else ''}]"
     if hint is bool:
@@ -84,7 +94,7 @@ def _value(hint: Any, number: str, name: str) -> str:
         return f"None if {number} != {number} else {number}"
     if hint is float or _is_int(hint):
         return number
-    return f"tuple({number}.tolist())"
+    return f"values[{first}:{first + count}]"
 
 
 @cache

@@ -47,9 +47,21 @@ def fold_round(
     start: int,
     end_ts: int,
     out: Outbox,
-) -> int:
-    """`fold_events`, for callers in Python: an array of one row is passed faster than the row."""
-    return fold_events(market[0], book[0], features[0], accounts, settings, events, start, end_ts, out)
+    said: Records,
+    due: Integers,
+) -> tuple[int, int]:
+    """`fold_events`, for callers in Python: an array of one row is passed faster than the row.
+
+    Once all is folded the messages of the accounts that are due are written into `said`, and in `due` whose they are;
+    the second number returned is how many.
+    """
+    folded = fold_events(market[0], book[0], features[0], accounts, settings, events, start, end_ts, out)
+    count = 0
+    for index in range(len(accounts) if folded > len(events) else 0):
+        if end_round(market[0], accounts[index], settings[index], end_ts, said[count]):
+            due[count] = index
+            count += 1
+    return folded, count
 
 
 @njit(cache=True)
@@ -213,17 +225,6 @@ def control(
         reset(exchange, heard_ts)
     elif action == FLATTEN_ACTION:
         flatten(exchange, heard_ts)
-
-
-@njit(cache=True)
-def end_rounds(market: Records, accounts: Records, settings: Records, ts: int, out: Records, due: Integers) -> int:
-    """Write into `out` the messages of the accounts that are due; returns how many, and in `due` whose they are."""
-    count = 0
-    for index in range(len(accounts)):
-        if end_round(market[0], accounts[index], settings[index], ts, out[count]):
-            due[count] = index
-            count += 1
-    return count
 
 
 @njit(cache=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.fill_sim.account import write_account
 from services.fill_sim.config import FillSimConfig
-from services.fill_sim.kernel import control, end_rounds, fold_round, hear_all
+from services.fill_sim.kernel import control, fold_round, hear_all
 from services.fill_sim.state import (
     SAID_ACK,
     new_accounts,
@@ -79,9 +79,7 @@ class FillSim:
             said = [item for item in round_.said if item.account == account]
             if said:
                 outputs += self._hear(index, said, round_.previous_ts)
-        outputs += self._fold_market(round_)
-        outputs += self._accounts(round_.ts)
-        return outputs
+        return outputs + self._fold_market(round_)
 
     @property
     def levels_outside(self) -> int:
@@ -162,9 +160,9 @@ class FillSim:
 
     def _fold_market(self, round_: Round) -> list[Output]:
         events = self._market_data.events(round_)
-        start, outputs = 0, list[Output]()
+        start, due, outputs = 0, 0, list[Output]()
         while start <= len(events):
-            start = fold_round(
+            start, due = fold_round(
                 self._market,
                 self._book,
                 self._features,
@@ -174,8 +172,13 @@ class FillSim:
                 start,
                 round_.ts,
                 self._out,
+                self._accounts_said,
+                self._accounts_due,
             )
             outputs += self._said()
+        for row in range(due):
+            account = self.accounts[self._accounts_due[row]]
+            outputs.append(Output("account", account, message_of(Account, self._accounts_said[row])))
         return outputs
 
     def _said(self) -> list[Output]:
@@ -191,12 +194,6 @@ class FillSim:
         ]
         out.counts[:] = 0
         return said
-
-    def _accounts(self, ts: int) -> Iterator[Output]:
-        said, due = self._accounts_said, self._accounts_due
-        count = end_rounds(self._market, self.account_states, self.settings, ts, said, due)
-        for row in range(count):
-            yield Output("account", self.accounts[due[row]], message_of(Account, said[row]))
 
 
 def command_records(commands: list[Command]) -> Records:

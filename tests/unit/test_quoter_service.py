@@ -1,7 +1,6 @@
 """The quoter as a fold: it goes on from its arrays, whatever the order of what it hears, and shows its numbers."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,7 +72,7 @@ def answered(quoter: Quoter, count: int) -> Iterator[tuple[Round, list[Output]]]
             commands = [output.message for output in outputs if output.account == name]
             answers = exchange.fold(commands, round_.market_data)
             words += [Received(KINDS[type(item)], name, item, index) for index, item in enumerate(answers)]
-        complete = replace(round_, said=heard)
+        complete = round_._replace(said=heard)
         outputs = quoter.fold(complete)
         yield complete, outputs
 
