@@ -29,7 +29,7 @@ def _borrowed(_context: Any, array: Any) -> Any:
 borrowed: Any = intrinsic(_borrowed)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def borrowed_accounts(accounts: Accounts) -> Accounts:
     """The accounts, not counted."""
     return Accounts(
@@ -46,7 +46,7 @@ def borrowed_accounts(accounts: Accounts) -> Accounts:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def borrowed_said(said: Said) -> Said:
     """What was said, not counted."""
     out = said.exchange
@@ -67,7 +67,7 @@ def borrowed_said(said: Said) -> Said:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def borrowed_scratch(scratch: Scratch) -> Scratch:
     """The scratch room, not counted."""
     return Scratch(

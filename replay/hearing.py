@@ -90,7 +90,7 @@ def hand_on(progress: Record) -> None:
         progress.heard += progress.last[kind] - progress.first[kind]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def calibration_hears(progress: Record, controllers: Records, said: Said) -> None:
     """Calibration hears acks, fills, labels and estimates."""
     first, last = progress.first, progress.last
@@ -104,7 +104,7 @@ def calibration_hears(progress: Record, controllers: Records, said: Said) -> Non
         calibration.on_estimate(controllers[said.of_estimate[row].account], said.estimates[row].kappa_confidence)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings: Records, said: Said) -> None:
     """The quoter hears estimates, calibrations, fills, acks and accounts."""
     first, last = progress.first, progress.last
@@ -122,7 +122,7 @@ def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings:
         quoter.on_account(quoters[index], settings[index], said.accounts[row])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def exchange_hears(market: Record, exchanges: Records, settings: Records, said: Said) -> None:
     """The exchange hears toxicity and orders."""
     first, last, heard_ts = market.progress.first, market.progress.last, market.progress.previous_ts
@@ -136,7 +136,7 @@ def exchange_hears(market: Record, exchanges: Records, settings: Records, said: 
         hear(step, said.orders[row], heard_ts)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def estimator_hears(progress: Record, estimators: Records, settings: Records, said: Said) -> None:
     """The estimator hears acks, fills and labels."""
     first, last = progress.first, progress.last
@@ -149,7 +149,7 @@ def estimator_hears(progress: Record, estimators: Records, settings: Records, sa
         estimator.on_markout(estimators[index], settings[index], said.markouts[row])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def tracker_hears(progress: Record, tracker_market: Record, trackers: Records, settings: Records, said: Said) -> None:
     """The outcome tracker hears fills and acks; what it answers at once belongs to the round that begins."""
     first, last = progress.first, progress.last

@@ -47,152 +47,187 @@ def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, even
     return fold(markets[0], accounts, said, scratch, borrowed(events), rounds)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
     """As `run`, on arrays that are not counted."""
-    progress, book = market.progress, market.book
-    exchanges, exchange_settings, out = accounts.exchange, accounts.exchange_settings, said.exchange
-    trackers, tracker_settings = accounts.trackers, accounts.tracker_settings
-    estimators, estimator_settings = accounts.estimators, accounts.estimator_settings
-    controllers, controller_settings = accounts.controllers, accounts.controller_settings
-    quoters, quoter_settings = accounts.quoters, accounts.quoter_settings
-    estimates, calibrations = scratch.estimates, scratch.calibrations
-    targets, commands = scratch.targets, scratch.commands
-    said_accounts, exchange_said = said.accounts, out.counts
-    # a tuple is handed on only where something was said: that alone costs as much as ten events
+    progress, out = market.progress, said.exchange
     last_round = progress.round + rounds
     row = progress.row
     while row < len(events):
-        event = events[row]
         if progress.begun == 0:
-            progress.begun = 1
-            if progress.heard > 0:
-                hear(market, accounts, said)
-            for index in range(len(estimators)):
-                estimator.begin_round(estimators[index], progress.previous_ts)
-        due = max(event.ts, book.ts) >= progress.due_ts
-        if due and not pass_time(market, exchanges, exchange_settings, event.ts, out):
-            progress.row = row
+            begin_round(market, accounts, said)
+        row = fold_market_data(market, accounts, out, events, row)
+        if row == len(events):
+            break
+        progress.row = row
+        marker = events[row]
+        if marker.kind != ROUND or not pass_time(market, accounts, out, marker):
             return False
-        if event.kind != ROUND:
-            if reaches(progress, event) and not has_room(out, len(exchanges)):
-                progress.row = row
-                return False
-            if event.kind == GAP or event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
-                before_event(market, trackers, tracker_settings, estimators, estimator_settings, event)
-            if event.kind <= TOUCH:
-                row = apply_message(book, events, row)
-                progress.quoter_ts = max(progress.quoter_ts, event.ts)
-                market.quoter.changed_ts = progress.quoter_ts
-                if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
-                    on_top(market)
-                if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
-                    exchange.on_levels(book, exchanges, exchange_settings, event)
-            elif event.kind == PRINT:
-                on_print(market, event)
-                if reaches(progress, event):
-                    match(market, exchanges, exchange_settings, out, event)
-            else:
-                on_news(market, exchanges, event)
-            row += 1
-            continue
-        speaks = exchange_said[2] > progress.last[SAID]
+        speaks = out.counts[2] > progress.last[SAID]
         # where nothing was said in this round or the last one there is as much room as there was
         full = (speaks or progress.heard > 0) and not has_room_for_a_round(progress, out)
         if full or progress.round == last_round:
-            progress.row = row
             return not full
-        if progress.heard > 0:
-            calibration_hears(progress, controllers, said)
-            quoter_hears(progress, book.tick_size, quoters, quoter_settings, said)
-        if event.ts > min(market.estimator_seconds.boundary, market.tracker_seconds.boundary):
-            close_seconds(market, trackers, tracker_settings, estimators, estimator_settings, event.ts)
-        book.ts = max(book.ts, event.ts)
-        for index in range(len(exchanges)):
-            if tracker.is_due(trackers[index], event.ts):
-                speaks = True
-                say_markouts(progress, index, market.tracker, trackers[index], tracker_settings[index], said, event.ts)
-            if estimator.end_round_of(
-                book,
-                market.features,
-                market.estimator,
-                estimators[index],
-                estimator_settings[index],
-                event.ts,
-                estimates[index],
-            ):
-                speaks = True
-                say_estimate(progress, index, estimates[index], said)
-            if calibration.end_round(
-                controllers[index], controller_settings[index], progress.previous_ts, event.ts, calibrations[index]
-            ):
-                speaks = True
-                say_calibration(progress, index, calibrations[index], said)
-            account = said_accounts[progress.count[ACCOUNTS]]
-            if exchange.end_round(market.exchange, exchanges[index], exchange_settings[index], event.ts, account):
-                speaks = True
-                say_account(progress, index, said)
-            sent = quoter.decide(
-                quoters[index],
-                quoter_settings[index],
-                book,
-                market.quoter,
-                progress.previous_ts,
-                event.ts,
-                market.decision,
-                targets,
-                commands,
-            )
-            if sent > 0:
-                speaks = True
-                say_orders(progress, index, commands[:sent], said)
-        if speaks or progress.heard > 0:
-            address_exchange(progress, said)
-            hand_on(progress)
-        progress.round += 1
-        progress.previous_ts = event.ts
-        progress.begun = 0
+        end_round(market, accounts, said, scratch, marker.ts, speaks)
         row += 1
     progress.row = row
     return True
 
 
+@njit(cache=True, forceinline=True)
+def fold_market_data(market: Record, accounts: Accounts, out: Outbox, events: Events, row: int) -> int:
+    """Fold events from `row` on up to the next marker; returns its row, or that of an event which needs room first."""
+    progress = market.progress
+    while row < len(events) and events[row].kind != ROUND:
+        event = events[row]
+        if not pass_time(market, accounts, out, event):
+            return row
+        if event.kind <= TOUCH:
+            row = on_levels(market, accounts, events, row)
+        elif event.kind == PRINT:
+            if not reaches(progress, event):
+                on_print(market, event)
+            elif not match(market, accounts.exchange, accounts.exchange_settings, out, event):
+                return row
+        else:
+            on_news(market, accounts.exchange, event)
+        row += 1
+    return row
+
+
+@njit(cache=True, forceinline=True)
+def pass_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> bool:
+    """Let what is due by an event's time take effect, mostly nothing; False if the exchange needs room first."""
+    if event.ts < market.progress.watch_ts and event.kind != GAP:
+        return True
+    return on_time(market, accounts, out, event)
+
+
+@njit(cache=True)
+def on_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> bool:
+    """What is due at the exchange takes effect, ended seconds are closed, and a gap ends what was under way."""
+    progress, exchanges, settings = market.progress, accounts.exchange, accounts.exchange_settings
+    if event.ts >= progress.due_ts:
+        done = exchange.advance(market.exchange, market.book, market.features, exchanges, settings, event.ts, out)
+        plan(market, exchanges)
+        if not done:
+            return False
+    before_event(market, accounts, event)
+    watch(market)
+    return True
+
+
+@njit(cache=True)
+def before_event(market: Record, accounts: Accounts, event: Record) -> None:
+    """What an event changes before the book: the clocks, and a gap ends what was under way."""
+    estimator.before_event(
+        market.estimator_seconds, market.estimator, accounts.estimators, accounts.estimator_settings, event
+    )
+    tracker.before_event(
+        market.book, market.tracker_seconds, market.tracker, accounts.trackers, accounts.tracker_settings, event
+    )
+
+
+@njit(cache=True, forceinline=True)
+def begin_round(market: Record, accounts: Accounts, said: Said) -> None:
+    """Begin a round: whatever was said in the last one is heard."""
+    progress = market.progress
+    progress.begun = 1
+    if progress.heard > 0:
+        hear(market, accounts, said)
+    for index in range(len(accounts.estimators)):
+        estimator.begin_round(accounts.estimators[index], progress.previous_ts)
+
+
 @njit(cache=True)
 def hear(market: Record, accounts: Accounts, said: Said) -> None:
-    """Begin a round in which something is heard: exchange, estimator and outcome tracker take it in."""
-    progress = market.progress
+    """Exchange, estimator and outcome tracker take in what was said in the last round."""
+    progress, accounts, said = market.progress, borrowed_accounts(accounts), borrowed_said(said)
     exchange_hears(market, accounts.exchange, accounts.exchange_settings, said)
-    plan(progress, market.exchange, accounts.exchange)
+    plan(market, accounts.exchange)
     estimator_hears(progress, accounts.estimators, accounts.estimator_settings, said)
     tracker_hears(progress, market.tracker, accounts.trackers, accounts.tracker_settings, said)
 
 
-@njit(cache=True)
-def before_event(
-    market: Record,
-    trackers: Records,
-    tracker_settings: Records,
-    estimators: Records,
-    estimator_settings: Records,
-    event: Record,
-) -> None:
-    """What an event changes before the book: the clocks, and a gap ends what was under way."""
-    estimator.before_event(market.estimator_seconds, market.estimator, estimators, estimator_settings, event)
-    tracker.before_event(market.book, market.tracker_seconds, market.tracker, trackers, tracker_settings, event)
+@njit(cache=True, forceinline=True)
+def end_round(market: Record, accounts: Accounts, said: Said, scratch: Scratch, ts: int, speaks: bool) -> None:
+    """End a round: every service says what it has to say; `speaks`: the exchange has said something already."""
+    progress, book = market.progress, market.book
+    heard = progress.heard > 0
+    if heard:
+        calibration_hears(progress, accounts.controllers, said)
+        quoter_hears(progress, book.tick_size, accounts.quoters, accounts.quoter_settings, said)
+    book.ts = max(book.ts, ts)
+    for index in range(len(accounts.exchange)):
+        learned = say_what_was_learned(market, accounts, said, scratch, index, ts)
+        acted = say_money_and_orders(market, accounts, said, scratch, index, ts)
+        speaks = speaks or learned or acted
+    if speaks or heard:
+        address_exchange(progress, said)
+        hand_on(progress)
+    progress.round += 1
+    progress.previous_ts = ts
+    progress.begun = 0
 
 
-@njit(cache=True)
-def close_seconds(
-    market: Record,
-    trackers: Records,
-    tracker_settings: Records,
-    estimators: Records,
-    estimator_settings: Records,
-    ts: int,
-) -> None:
-    """Close the seconds that ended before the end of a round."""
-    tracker.close_seconds(market.tracker_seconds, market.tracker, trackers, tracker_settings, ts)
-    estimator.close_seconds(market.estimator_seconds, market.estimator, estimators, estimator_settings, ts)
+@njit(cache=True, forceinline=True)
+def say_what_was_learned(market: Record, accounts: Accounts, said: Said, scratch: Scratch, index: int, ts: int) -> bool:
+    """One account's markouts, estimate and calibration, if they are due; whether anything was said."""
+    progress, estimate, spoken = market.progress, scratch.estimates[index], scratch.calibrations[index]
+    learner, controller = accounts.estimators[index], accounts.controllers[index]
+    settled = tracker.is_due(accounts.trackers[index], ts)
+    if settled:
+        settings = accounts.tracker_settings[index]
+        say_markouts(progress, index, market.tracker, accounts.trackers[index], settings, said, ts)
+    estimated = estimator.end_round_of(
+        market.book, market.features, market.estimator, learner, accounts.estimator_settings[index], ts, estimate
+    )
+    if estimated:
+        say_estimate(progress, index, estimate, said)
+    calibrated = calibration.end_round(
+        controller, accounts.controller_settings[index], progress.previous_ts, ts, spoken
+    )
+    if calibrated:
+        say_calibration(progress, index, spoken, said)
+    return settled or estimated or calibrated
+
+
+@njit(cache=True, forceinline=True)
+def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch: Scratch, index: int, ts: int) -> bool:
+    """One account's money, if it is due, and the orders that it wants; whether anything was said."""
+    progress, commands = market.progress, scratch.commands
+    account, settings = accounts.exchange[index], accounts.exchange_settings[index]
+    reckoned = exchange.end_round(market.exchange, account, settings, ts, said.accounts[progress.count[ACCOUNTS]])
+    if reckoned:
+        say_account(progress, index, said)
+    sent = quoter.decide(
+        accounts.quoters[index],
+        accounts.quoter_settings[index],
+        market.book,
+        market.quoter,
+        progress.previous_ts,
+        ts,
+        market.decision,
+        scratch.targets,
+        commands,
+    )
+    if sent > 0:
+        say_orders(progress, index, commands[:sent], said)
+    return reckoned or sent > 0
+
+
+@njit(cache=True, forceinline=True)
+def on_levels(market: Record, accounts: Accounts, events: Events, row: int) -> int:
+    """Fold the rest of a book message, levels or touches; returns its last row."""
+    book, progress, event = market.book, market.progress, events[row]
+    row = apply_message(book, events, row)
+    progress.quoter_ts = max(progress.quoter_ts, event.ts)
+    market.quoter.changed_ts = progress.quoter_ts
+    if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
+        on_top(market)
+    if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
+        exchange.on_levels(book, accounts.exchange, accounts.exchange_settings, event)
+    return row
 
 
 @njit(cache=True)
@@ -228,40 +263,47 @@ def on_news(market: Record, exchanges: Records, event: Record) -> None:
 
 
 @njit(cache=True)
-def match(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
-    """Match a print against the orders of every account that it reaches."""
+def match(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> bool:
+    """Fold a print and match it against the orders of every account that it reaches; False if that needs room first."""
+    if not has_room(out, len(exchanges)):
+        return False
+    on_print(market, event)
     book, features = market.book, market.features
     for index in range(len(exchanges)):
         account = exchanges[index]
         if event.tick <= account.high_bid or event.tick >= account.low_ask:
             settings = exchange_settings[index]
             match_print(Exchange(market.exchange, book, features, account, settings, out, index), event)
-    plan(market.progress, market.exchange, exchanges)
+    plan(market, exchanges)
+    return True
 
 
 @njit(cache=True)
 def reaches(progress: Record, event: Record) -> bool:
     """Whether a print reaches an own order of anybody."""
-    return event.kind == PRINT and (event.tick <= progress.high_bid or event.tick >= progress.low_ask)
+    return event.tick <= progress.high_bid or event.tick >= progress.low_ask
 
 
 @njit(cache=True)
-def pass_time(market: Record, exchanges: Records, exchange_settings: Records, ts: int, out: Outbox) -> bool:
-    """Let what is due at the exchange by `ts` take effect; False if that needs room first."""
-    done = exchange.advance(market.exchange, market.book, market.features, exchanges, exchange_settings, ts, out)
-    plan(market.progress, market.exchange, exchanges)
-    return done
-
-
-@njit(cache=True)
-def plan(progress: Record, exchange_market: Record, exchanges: Records) -> None:
+def plan(market: Record, exchanges: Records) -> None:
     """Note when something next happens at the exchange by itself, and which prices reach own orders."""
-    due_ts, high_bid, low_ask = exchange_market.next_hour_ts, 0, NO_ASK
+    progress = market.progress
+    due_ts, high_bid, low_ask = market.exchange.next_hour_ts, 0, NO_ASK
     for index in range(len(exchanges)):
         account = exchanges[index]
         due_ts = min(due_ts, account.next_ts)
         high_bid, low_ask = max(high_bid, account.high_bid), min(low_ask, account.low_ask)
-    progress.due_ts, progress.high_bid, progress.low_ask = due_ts, high_bid, low_ask
+    # the clock never goes back: what is due by it is due at the next event, even if that is an older one
+    progress.due_ts = due_ts if due_ts > market.book.ts else 0
+    progress.high_bid, progress.low_ask = high_bid, low_ask
+    watch(market)
+
+
+@njit(cache=True)
+def watch(market: Record) -> None:
+    """Note before which time no event finds anything due: nothing at the exchange, and no second ended."""
+    seconds_end = min(market.estimator_seconds.boundary, market.tracker_seconds.boundary)
+    market.progress.watch_ts = min(market.progress.due_ts, seconds_end + 1)
 
 
 @njit(cache=True)

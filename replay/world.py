@@ -60,6 +60,7 @@ PROGRESS: Final = np.dtype(
         ("round", "i8"),  # rounds ended
         ("previous_ts", "i8"),  # where the open round began
         ("due_ts", "i8"),  # before this nothing happens at the exchange by itself
+        ("watch_ts", "i8"),  # before this no event finds anything due
         ("high_bid", "i8"),  # prints and touches between the two reach no own order
         ("low_ask", "i8"),
         ("quoter_ts", "i8"),  # the quoter's event clock

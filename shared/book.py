@@ -17,6 +17,8 @@ WINDOW: Final = 8192
 MASK: Final = WINDOW - 1
 NO_BID: Final = 0
 NO_ASK: Final = 2**62
+NEXT: Final = np.uint64(1)
+"""Rows are counted without a sign where there are many: numba counts signed ones below 0 from the end, at each row."""
 
 BOOK: Final = np.dtype(
     [
@@ -142,7 +144,13 @@ def set_bid(book: Record, tick: int, size: float) -> None:
     """Set a bid level and keep the best bid right."""
     if book.low <= tick < book.best_bid:
         book.bid[tick & MASK] = size
-        return
+    else:
+        set_leading_bid(book, tick, size)
+
+
+@njit(cache=True)
+def set_leading_bid(book: Record, tick: int, size: float) -> None:
+    """Set a bid level that is not behind the best one, or that the window does not hold."""
     if size > 0 and tick > book.best_bid:
         keep_in_window(book, tick)
     if not in_window(book, tick):
@@ -160,7 +168,13 @@ def set_ask(book: Record, tick: int, size: float) -> None:
     """Set an ask level and keep the best ask right."""
     if book.best_ask < tick < book.low + WINDOW:
         book.ask[tick & MASK] = size
-        return
+    else:
+        set_leading_ask(book, tick, size)
+
+
+@njit(cache=True)
+def set_leading_ask(book: Record, tick: int, size: float) -> None:
+    """Set an ask level that is not behind the best one, or that the window does not hold."""
     if size > 0 and tick < book.best_ask:
         keep_in_window(book, tick)
     if not in_window(book, tick):
@@ -191,22 +205,39 @@ def clear_side(book: Record, side: int, worst: int) -> None:
 
 @njit(cache=True, forceinline=True)
 def set_touch(book: Record, side: int, tick: int, size: float) -> None:
-    """Make `tick` the best level of a side: better levels are gone."""
+    """Make `tick` the best level of a side: better levels are gone. Mostly it is the best one and has a new size."""
     if side > 0:
-        if tick == 0 or book.best_bid > tick:
-            for better in range(max(tick + 1, book.low), min(book.best_bid, book.low + WINDOW - 1) + 1):
-                book.bid[better & MASK] = 0.0
-            book.best_bid = NO_BID
-        if tick > 0:
-            set_bid(book, tick, size)
+        if tick == book.best_bid and size > 0:
+            book.bid[tick & MASK] = size
+        else:
+            move_best_bid(book, tick, size)
+    elif tick == book.best_ask and size > 0:
+        book.ask[tick & MASK] = size
     else:
-        if tick == 0 or book.best_ask < tick:
-            end = tick - 1 if tick > 0 else book.low + WINDOW - 1
-            for better in range(max(book.best_ask, book.low), min(end, book.low + WINDOW - 1) + 1):
-                book.ask[better & MASK] = 0.0
-            book.best_ask = NO_ASK
-        if tick > 0:
-            set_ask(book, tick, size)
+        move_best_ask(book, tick, size)
+
+
+@njit(cache=True)
+def move_best_bid(book: Record, tick: int, size: float) -> None:
+    """Empty the bids above `tick` and set it; 0 empties the side."""
+    if tick == 0 or book.best_bid > tick:
+        for better in range(max(tick + 1, book.low), min(book.best_bid, book.low + WINDOW - 1) + 1):
+            book.bid[better & MASK] = 0.0
+        book.best_bid = NO_BID
+    if tick > 0:
+        set_bid(book, tick, size)
+
+
+@njit(cache=True)
+def move_best_ask(book: Record, tick: int, size: float) -> None:
+    """Empty the asks below `tick` and set it; 0 empties the side."""
+    if tick == 0 or book.best_ask < tick:
+        end = tick - 1 if tick > 0 else book.low + WINDOW - 1
+        for better in range(max(book.best_ask, book.low), min(end, book.low + WINDOW - 1) + 1):
+            book.ask[better & MASK] = 0.0
+        book.best_ask = NO_ASK
+    if tick > 0:
+        set_ask(book, tick, size)
 
 
 @njit(cache=True, forceinline=True)
@@ -218,19 +249,61 @@ def set_level(book: Record, side: int, tick: int, size: float) -> None:
         set_ask(book, tick, size)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
+def set_bids(book: Record, events: Records, row: int) -> int:
+    """Set the bid levels from `row` on; returns the last row of that run."""
+    index = np.uint64(row)
+    low, best = book.low, book.best_bid
+    while True:
+        event = events[index]
+        if low <= event.tick < best:
+            book.bid[event.tick & MASK] = event.size
+        else:
+            set_leading_bid(book, event.tick, event.size)
+            low, best = book.low, book.best_bid
+        if event.last == 1:
+            return np.int64(index)
+        following = events[index + NEXT]
+        if following.kind != LEVEL or following.side < 0:
+            return np.int64(index)
+        index += NEXT
+
+
+@njit(cache=True, forceinline=True)
+def set_asks(book: Record, events: Records, row: int) -> int:
+    """Set the ask levels from `row` on; returns the last row of that run."""
+    index = np.uint64(row)
+    best, end = book.best_ask, book.low + WINDOW
+    while True:
+        event = events[index]
+        if best < event.tick < end:
+            book.ask[event.tick & MASK] = event.size
+        else:
+            set_leading_ask(book, event.tick, event.size)
+            best, end = book.best_ask, book.low + WINDOW
+        if event.last == 1:
+            return np.int64(index)
+        following = events[index + NEXT]
+        if following.kind != LEVEL or following.side > 0:
+            return np.int64(index)
+        index += NEXT
+
+
+@njit(cache=True, forceinline=True)
 def apply_message(book: Record, events: Records, row: int) -> int:
     """Fold the rest of the message that `row` is in, levels or touches; returns its last row."""
     book.ts = max(book.ts, events[row].ts)
     while True:
         event = events[row]
-        if event.kind == LEVEL:
-            set_level(book, event.side, event.tick, event.size)
-        elif event.kind == TOUCH:
+        if event.kind == TOUCH:
             set_touch(book, event.side, event.tick, event.size)
-        else:
+        elif event.kind == SNAPSHOT:
             clear_side(book, event.side, event.tick)
-        if event.last == 1:
+        elif event.side > 0:
+            row = set_bids(book, events, row)
+        else:
+            row = set_asks(book, events, row)
+        if events[row].last == 1:
             return row
         row += 1
 
