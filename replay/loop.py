@@ -6,6 +6,7 @@ its marker every service says what it has to say. The market data is folded once
 book would hold the same.
 """
 
+import numpy as np
 from numba import njit
 
 from replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
@@ -30,9 +31,9 @@ from services.fill_sim import kernel as exchange
 from services.fill_sim.matching import on_print as match_print
 from services.fill_sim.state import Exchange, Outbox, has_room
 from services.outcome_tracker import kernel as tracker
-from services.quoter import kernel as quoter
+from services.quoter import decision
 from shared import features as market_features
-from shared.book import NO_ASK, apply, apply_message
+from shared.book import NEXT, NO_ASK, apply, apply_message
 from shared.events import GAP, PRINT, ROUND, TOUCH, Events
 from shared.records import Record, Records
 
@@ -52,12 +53,12 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     """As `run`, on arrays that are not counted."""
     progress, out = market.progress, said.exchange
     last_round = progress.round + rounds
-    row = progress.row
-    while row < len(events):
+    row, end = np.uint64(progress.row), np.uint64(len(events))
+    while row < end:
         if progress.begun == 0:
             begin_round(market, accounts, said)
-        row = fold_market_data(market, accounts, out, events, row)
-        if row == len(events):
+        row = fold_market_data(market, accounts, out, events, row, end)
+        if row == end:
             break
         progress.row = row
         marker = events[row]
@@ -69,16 +70,18 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
         if full or progress.round == last_round:
             return not full
         end_round(market, accounts, said, scratch, marker.ts, speaks)
-        row += 1
+        row += NEXT
     progress.row = row
     return True
 
 
 @njit(cache=True, forceinline=True)
-def fold_market_data(market: Record, accounts: Accounts, out: Outbox, events: Events, row: int) -> int:
+def fold_market_data(
+    market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64, end: np.uint64
+) -> np.uint64:
     """Fold events from `row` on up to the next marker; returns its row, or that of an event which needs room first."""
     progress = market.progress
-    while row < len(events) and events[row].kind != ROUND:
+    while row < end and events[row].kind != ROUND:
         event = events[row]
         if not pass_time(market, accounts, out, event):
             return row
@@ -91,7 +94,7 @@ def fold_market_data(market: Record, accounts: Accounts, out: Outbox, events: Ev
                 return row
         else:
             on_news(market, accounts.exchange, event)
-        row += 1
+        row += NEXT
     return row
 
 
@@ -200,7 +203,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
     reckoned = exchange.end_round(market.exchange, account, settings, ts, said.accounts[progress.count[ACCOUNTS]])
     if reckoned:
         say_account(progress, index, said)
-    sent = quoter.decide(
+    sent = decision.decide(
         accounts.quoters[index],
         accounts.quoter_settings[index],
         market.book,
@@ -217,7 +220,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
 
 
 @njit(cache=True, forceinline=True)
-def on_levels(market: Record, accounts: Accounts, events: Events, row: int) -> int:
+def on_levels(market: Record, accounts: Accounts, events: Events, row: np.uint64) -> np.uint64:
     """Fold the rest of a book message, levels or touches; returns its last row."""
     book, progress, event = market.book, market.progress, events[row]
     row = apply_message(book, events, row)

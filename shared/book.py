@@ -18,7 +18,7 @@ MASK: Final = WINDOW - 1
 NO_BID: Final = 0
 NO_ASK: Final = 2**62
 NEXT: Final = np.uint64(1)
-"""Rows are counted without a sign where there are many: numba counts signed ones below 0 from the end, at each row."""
+"""From one row to the next."""
 
 BOOK: Final = np.dtype(
     [
@@ -250,48 +250,45 @@ def set_level(book: Record, side: int, tick: int, size: float) -> None:
 
 
 @njit(cache=True, forceinline=True)
-def set_bids(book: Record, events: Records, row: int) -> int:
+def set_bids(book: Record, events: Records, row: np.uint64) -> np.uint64:
     """Set the bid levels from `row` on; returns the last row of that run."""
-    index = np.uint64(row)
     low, best = book.low, book.best_bid
     while True:
-        event = events[index]
+        event = events[row]
         if low <= event.tick < best:
             book.bid[event.tick & MASK] = event.size
         else:
             set_leading_bid(book, event.tick, event.size)
             low, best = book.low, book.best_bid
-        if event.last == 1:
-            return np.int64(index)
-        following = events[index + NEXT]
-        if following.kind != LEVEL or following.side < 0:
-            return np.int64(index)
-        index += NEXT
+        following = row + NEXT
+        if event.last == 1 or events[following].kind != LEVEL or events[following].side < 0:
+            return row
+        row = following
 
 
 @njit(cache=True, forceinline=True)
-def set_asks(book: Record, events: Records, row: int) -> int:
+def set_asks(book: Record, events: Records, row: np.uint64) -> np.uint64:
     """Set the ask levels from `row` on; returns the last row of that run."""
-    index = np.uint64(row)
     best, end = book.best_ask, book.low + WINDOW
     while True:
-        event = events[index]
+        event = events[row]
         if best < event.tick < end:
             book.ask[event.tick & MASK] = event.size
         else:
             set_leading_ask(book, event.tick, event.size)
             best, end = book.best_ask, book.low + WINDOW
-        if event.last == 1:
-            return np.int64(index)
-        following = events[index + NEXT]
-        if following.kind != LEVEL or following.side > 0:
-            return np.int64(index)
-        index += NEXT
+        following = row + NEXT
+        if event.last == 1 or events[following].kind != LEVEL or events[following].side > 0:
+            return row
+        row = following
 
 
 @njit(cache=True, forceinline=True)
-def apply_message(book: Record, events: Records, row: int) -> int:
-    """Fold the rest of the message that `row` is in, levels or touches; returns its last row."""
+def apply_message(book: Record, events: Records, row: np.uint64) -> np.uint64:
+    """Fold the rest of the message that `row` is in, levels or touches; returns its last row.
+
+    The same as `apply` row by row. Rows are counted without a sign: numba counts those below 0 from the end, each time.
+    """
     book.ts = max(book.ts, events[row].ts)
     while True:
         event = events[row]
@@ -305,7 +302,7 @@ def apply_message(book: Record, events: Records, row: int) -> int:
             row = set_asks(book, events, row)
         if events[row].last == 1:
             return row
-        row += 1
+        row += NEXT
 
 
 @njit(cache=True)

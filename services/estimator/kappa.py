@@ -27,7 +27,8 @@ ACCEPTED: Final = code(AckStatus, "accepted")
 MODIFIED: Final = code(AckStatus, "modified")
 REFUSED: Final = code(AckStatus, "refused")
 
-ORDER: Final = np.dtype([("order_id", "i8"), ("since_ts", "i8"), ("distance", "f8")], align=True)
+ORDER: Final = np.dtype([("order_id", "i8"), ("since_ts", "i8"), ("distance", "f8"), ("place", "i8")], align=True)
+"""A working order; `place` is the bin of its distance."""
 KAPPA: Final = np.dtype(
     [
         ("own_fills", "i8"),  # every fill, never forgotten
@@ -111,6 +112,7 @@ def _work(kappa: Record, ack: Record, since_ts: int) -> None:
     order.order_id = ack.order_id
     order.since_ts = since_ts
     order.distance = distance_of(ack.side, ack.price, ack.mid_at_placement)
+    order.place = bin_of(order.distance)
     kappa.working += 1
 
 
@@ -126,9 +128,8 @@ def _find(kappa: Record, order_id: int) -> int:
 def _expose(kappa: Record, order: Record, until_ts: int) -> None:
     seconds = (until_ts - order.since_ts) * 1e-9
     if seconds > 0:
-        distance_bin = bin_of(order.distance)
-        kappa.exposure_s[distance_bin] += seconds
-        kappa.exposure_distance[distance_bin] += seconds * order.distance
+        kappa.exposure_s[order.place] += seconds
+        kappa.exposure_distance[order.place] += seconds * order.distance
         order.since_ts = until_ts
 
 

@@ -1,7 +1,8 @@
-"""One account's quoting: what it has heard, when it must not quote, and the decision.
+"""One account's quoting: what it has heard, and when it must not quote.
 
 The steps are pure functions over records, so that the service and a compiled loop run the same ones:
 hear (`on_events`, `on_estimate`, ...), then `prepare`, then a strategy's targets, then `reconcile`.
+`decision` has all of that for the built-in strategy.
 """
 
 from typing import Final, Literal, TypeAlias, get_args
@@ -10,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from services.quoter.config import MAX_LEVELS
-from services.quoter.glft import TARGET, TERMS, quote
-from services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered, reconcile
+from services.quoter.glft import TARGET, TERMS
+from services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
 from shared import book as books
 from shared.events import GAP, Events
 from shared.messages import REGIMES, ControlAction
@@ -68,6 +69,8 @@ QUOTER: Final = np.dtype(
         ("settled_bid", "i8"),
         ("settled_ask", "i8"),
         ("settled_increase", "i1"),  # and when the margin did or did not allow to add
+        ("settled_gap_ts", "i8"),  # after this gap
+        ("settled_until_ts", "i8"),  # before this the time alone changes nothing
         ("terms", TERMS),
         ("next_order_id", "i8"),
         ("last_command_ts", "i8"),
@@ -283,66 +286,6 @@ def prepare(
 
 
 @njit(cache=True)
-def is_settled(state: Record, settings: Record, book: Record, ts: int) -> bool:
-    """Whether a decision would be made of what the last one was made of, which changed nothing."""
-    same_touch = state.settled_bid == book.best_bid and state.settled_ask == book.best_ask
-    return state.settled == 1 and same_touch and state.settled_increase == can_increase(state, settings, ts)
-
-
-@njit(cache=True)
-def settle(state: Record, view: Record) -> None:
-    """Remember of what a decision was made that changed nothing."""
-    state.settled = 1
-    state.settled_bid, state.settled_ask, state.settled_increase = view.bid_tick, view.ask_tick, view.can_increase
-
-
-@njit(cache=True)
-def decide(
-    state: Record,
-    settings: Record,
-    book: Record,
-    market: Record,
-    previous_ts: int,
-    ts: int,
-    view: Record,
-    targets: Records,
-    commands: Records,
-) -> int:
-    """A whole decision of the built-in strategy; returns the number of commands written.
-
-    The strategy knows no time: asked the same again it would answer the same.
-    """
-    prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
-    if prepared != ASK:
-        return prepared
-    if is_settled(state, settings, book, ts):
-        return 0
-    look(state, settings, book, market, ts, view)
-    count = quote(view, settings, state.terms, targets)
-    sent = reconcile(state, view, settings, targets, count, commands)
-    if sent == 0:
-        settle(state, view)
-    return sent
-
-
-@njit(cache=True)
 def see(books_: Records, markets: Records, events: Events) -> None:
     """`on_events` for callers outside of kernels, on arrays of shape (1,): a record costs them 7 µs, an array 0.5."""
     on_events(books_[0], markets[0], events)
-
-
-@njit(cache=True)
-def decide_for(
-    quoters: Records,
-    index: int,
-    settings: Records,
-    books_: Records,
-    markets: Records,
-    previous_ts: int,
-    ts: int,
-    views: Records,
-    targets: Records,
-    commands: Records,
-) -> int:
-    """`decide` for one account of many, for callers outside of kernels: arrays as in `see`."""
-    return decide(quoters[index], settings[index], books_[0], markets[0], previous_ts, ts, views[0], targets, commands)

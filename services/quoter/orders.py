@@ -167,6 +167,17 @@ def give_up_unanswered(state: Record, settings: Record, heard_ts: int) -> None:
 
 
 @njit(cache=True)
+def answer_due_ts(state: Record, settings: Record) -> int:
+    """Up to this `give_up_unanswered` gives up nothing."""
+    ts = np.iinfo(np.int64).max
+    for index in range(state.rows):
+        order = state.orders[index]
+        if order.status == PENDING or order.status == CANCELLING:
+            ts = min(ts, order.command_ts + int(settings.answer_timeout_s * 1e9))
+    return ts
+
+
+@njit(cache=True)
 def cancel(state: Record, index: int, ts: int, command: Record) -> None:
     """Ask for the end of a live order."""
     order = state.orders[index]

@@ -1,18 +1,19 @@
 """The quoter: hears the market and the account's learning, says place and cancel."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from services.quoter.config import SETTINGS, QuoterConfig, settings_of
+from services.quoter.decision import decide_for
 from services.quoter.glft import VIEW
 from services.quoter.kernel import (
     ASK,
     QUOTER,
     STRATEGY_ERROR,
-    decide_for,
     new_market,
     new_quoter,
     new_targets,
@@ -160,8 +161,9 @@ class Quoter:
         return int(reconcile(state, view, settings, self._targets, count, self._commands))
 
 
+@cache
 def _load_kernels() -> None:
-    """Compile or load, before the first message, the kernels that market data alone would not reach."""
+    """Compile or load once, before the first message, the kernels that market data alone would not reach."""
     settings = settings_of(QuoterConfig())[0]
     state = new_quoter(settings)[0]
     ack, fill, account, estimate, calibration = (

@@ -6,8 +6,9 @@ from typing import TypeAlias
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
-from shared.book import MASK, NO_ASK, NO_BID, WINDOW, apply, mid_of, new_book
+from shared.book import MASK, NO_ASK, NO_BID, WINDOW, apply, apply_message, mid_of, new_book
 from shared.event_rows import market_events
 from shared.events import Grid
 from shared.messages import Bbo, Book, Depth, Instrument, Message
@@ -82,6 +83,13 @@ def held(book: Records, name: str) -> Side:
     return {int(tick): float(size) for tick, size in zip(ticks, sizes, strict=True) if size > 0}
 
 
+@njit(cache=True)
+def apply_messages(books: Records, events: Records) -> None:
+    row = np.uint64(0)
+    while row < np.uint64(len(events)):
+        row = apply_message(books[0], events, row) + np.uint64(1)
+
+
 def fold(book: Records, message: Message) -> None:
     for event in market_events([message], GRID):
         apply(book[0], event)
@@ -113,3 +121,15 @@ def test_best_prices_are_those_of_the_levels_held_wherever_the_window_slides(ses
         fold(book, message)
         assert int(book["best_bid"][0]) == max(held(book, "bid"), default=NO_BID)
         assert int(book["best_ask"][0]) == min(held(book, "ask"), default=NO_ASK)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(messages(NEAR) | messages(FAR), max_size=20))
+def test_a_message_at_once_is_the_same_book_as_row_by_row(session: list[Message]) -> None:
+    by_row, at_once = new_book(), new_book()
+    by_row["tick_size"] = at_once["tick_size"] = 1.0
+    for message in session:
+        events = market_events([message], GRID)
+        fold(by_row, message)
+        apply_messages(at_once, events)
+        assert by_row.tobytes() == at_once.tobytes()

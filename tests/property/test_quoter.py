@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.quoter.config import QuoterConfig
-from shared.messages import Cancel, Message, Place
+from services.quoter.kernel import QUOTER
+from shared.messages import Cancel, Gap, Message, Place
 from tests.quoter_session import MS, Session, account, ack, calibration, estimate, fill, instrument, touch
 
 TICK = 0.01
@@ -145,27 +147,48 @@ def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
         said += venue.answer(step["answers"])
 
 
-@settings(max_examples=60, deadline=None)
-@given(CONFIG, st.lists(st.tuples(ROUND, st.booleans(), st.booleans()), min_size=1, max_size=40))
+HEARD_OF_THE_MARKET = st.sampled_from(["same", "same", "moved", "nothing", "gap"])
+SETTLED = tuple(name for name in QUOTER.names or () if name.startswith("settled"))
+IMPATIENT = st.fixed_dictionaries(
+    {
+        "stale_after_ms": st.sampled_from([150.0, 1_000.0, 60_000.0]),
+        "answer_timeout_s": st.sampled_from([0.15, 1.0, 3_600.0]),
+        "gap_pause_s": st.sampled_from([0.0, 0.2]),
+        "requote_interval_ms": st.sampled_from([0.0, 250.0]),
+    }
+)
+
+
+def news(kind: str, bid: float, ts: int) -> list[Message]:
+    if kind == "nothing":
+        return []
+    if kind == "gap":
+        return [Gap(ts=ts, recv_ts=ts, from_ts=ts - MS, to_ts=ts, reason="silence")]
+    return [touch(bid, round(bid + 5 * TICK, 2), ts)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(CONFIG, IMPATIENT, st.lists(st.tuples(ROUND, HEARD_OF_THE_MARKET, st.booleans()), min_size=1, max_size=40))
 def test_a_decision_that_is_skipped_would_have_changed_nothing(
-    config: QuoterConfig, script: list[tuple[dict[str, Any], bool, bool]]
+    config: QuoterConfig, changes: dict[str, float], script: list[tuple[dict[str, Any], str, bool]]
 ) -> None:
+    config = msgspec.structs.replace(config, **changes)
     skipping, deciding = Session(config), Session(config)
     for session in (skipping, deciding):
         session.round(instrument(significant_figures=5))
     venue, mid, said = Venue(), 1000.0, list[Message]()
-    for step, moves, is_told in script:
-        mid *= 1 + moves * step["move_bps"] / 1e4
-        bid = round(mid, 2)
+    for step, kind, is_told in script:
+        mid *= 1 + (kind == "moved") * step["move_bps"] / 1e4
         if is_told:
             said += [estimate(kappa=step["kappa"], sigma_bps=step["sigma_bps"]), calibration(step["cal_gamma"])]
         deciding.quoter.state()["quoters"]["settled"] = 0
-        market = [touch(bid, round(bid + 5 * TICK, 2), skipping.ts)]
+        market = news(kind, round(mid, 2), skipping.ts)
         commands = skipping.round(*market, said=said, after_ms=step["after_ms"])
         assert commands == deciding.round(*market, said=said, after_ms=step["after_ms"])
         said = venue.send(commands) + venue.answer(step["answers"])
     ends = []
     for session in (skipping, deciding):
-        session.quoter.state()["quoters"]["settled"] = 0
+        for name in SETTLED:
+            session.quoter.state()["quoters"][name] = 0
         ends.append({name: array.tobytes() for name, array in session.quoter.state().items()})
     assert ends[0] == ends[1]
