@@ -1,6 +1,7 @@
 """The fold of the paper exchange: orders and market data in; acks, fills and accounts out."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from services.fill_sim.state import (
     new_outbox,
     settings_of,
 )
+from shared.book import new_book
 from shared.commands import COMMAND, record_of_command
 from shared.features import new_features
 from shared.fold import Output, Received, Round, State, instrument_of
@@ -57,8 +59,7 @@ class FillSim:
         self._out = new_outbox(len(self.accounts))
         self._accounts_said = np.zeros(len(self.accounts), dtype=record_dtype(Account))
         self._accounts_due = np.zeros(len(self.accounts), dtype=np.int64)
-        if self.accounts:
-            self._load_kernels()
+        _load_kernels()
 
     def state(self) -> State:
         """The arrays that are the state."""
@@ -92,23 +93,6 @@ class FillSim:
         record = np.zeros(1, dtype=record_dtype(Account))[0]
         write_account(state, self._market[0], self.settings[index], int(self._book["ts"][0]), record)
         return message_of(Account, record)
-
-    def _load_kernels(self) -> None:
-        """Compile or load, before the first message, the kernels that market data alone would not reach."""
-        nothing = command_records([])
-        hear_all(
-            self._market,
-            self._book,
-            self._features,
-            self.account_states,
-            self.settings,
-            0,
-            nothing,
-            0,
-            0,
-            self._out,
-        )
-        self._obey(0, code(ControlAction, "pause"), 0)
 
     def _learn_rules(self, instrument: Instrument) -> None:
         market = self._state["market"]
@@ -208,3 +192,12 @@ def command_records(commands: list[Command]) -> Records:
 def bounded(value: int) -> int:
     """The integer, kept within what a record holds."""
     return max(-INTEGER_LIMIT, min(value, INTEGER_LIMIT))
+
+
+@cache
+def _load_kernels() -> None:
+    """Compile or load once, before the first message, the kernels that market data alone would not reach."""
+    settings, out = settings_of([FillSimConfig()]), new_outbox(1)
+    world = new_market(), new_book(), new_features(), new_accounts(settings), settings, 0
+    hear_all(*world, command_records([]), 0, 0, out)
+    control(*world, code(ControlAction, "pause"), 0, out)
