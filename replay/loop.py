@@ -4,6 +4,9 @@ What a service says in one round is heard in the next, in the order in which the
 message is the same as on the bus. A round is heard when the one before it ends; then its events come one by one; at
 its marker every service says what it has to say. The market data is folded once for all, since each service's own
 book would hold the same.
+
+What is done for every event or round and takes `Accounts` or `Said` is inlined: to pass so many arrays to a function,
+counted or not, costs as much as ten events.
 """
 
 import numpy as np

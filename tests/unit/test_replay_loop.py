@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from replay.composition import Composition
+from replay.loop import plan
 from replay.replay import Replayed, judged, replay
 from replay.session import Session, sessions
-from replay.world import KINDS
+from replay.world import KINDS, MARKET
 from services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from services.feed.publisher import until
 from services.feed.service import sources
+from services.fill_sim.state import ACCOUNT_STATE
 from services.monitor.service import Monitor
 from services.monitor.summary import summary
 from shared.config import Settings
@@ -124,6 +126,26 @@ def test_replay_with_progress_in_pieces_is_the_same(tmp_path: Path) -> None:
     assert replayed_bytes(in_pieces) == replayed_bytes(at_once)
     assert dict(states(in_pieces)) == dict(states(at_once))
     assert told[-1] == (len(session.events), len(session.events))
+
+
+@pytest.mark.parametrize(
+    ("next_ts", "boundary", "due_ts", "watch_ts"),
+    [
+        pytest.param(1_500, 2_000, 1_500, 1_500, id="the exchange comes first"),
+        pytest.param(2_500, 2_000, 2_500, 2_001, id="the second ends first: the event after its end closes it"),
+        pytest.param(1_000, 2_000, 0, 0, id="due by the clock: any event finds it, an older one as well"),
+    ],
+)
+def test_no_event_before_the_watched_time_finds_anything_due(
+    next_ts: int, boundary: int, due_ts: int, watch_ts: int
+) -> None:
+    market, accounts = np.zeros(1, dtype=MARKET), np.zeros(2, dtype=ACCOUNT_STATE)
+    market["book"]["ts"], market["exchange"]["next_hour_ts"] = 1_000, 9_000
+    market["estimator_seconds"]["boundary"], market["tracker_seconds"]["boundary"] = boundary, boundary + 1_000
+    accounts["next_ts"] = 9_000, next_ts
+    plan(market[0], accounts)
+    assert market["progress"]["due_ts"] == due_ts
+    assert market["progress"]["watch_ts"] == watch_ts
 
 
 def test_session_from_the_cache_is_the_one_that_was_parsed(tmp_path: Path) -> None:
