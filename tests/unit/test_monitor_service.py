@@ -1,6 +1,5 @@
 """The fold: what it says and when, that it survives a checkpoint, that it stays small; its metrics and its summary."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -42,7 +41,7 @@ def test_unchanged_checklist_is_said_every_five_seconds_and_a_change_within_one(
 def test_last_round_says_the_checklist_whatever_the_time() -> None:
     monitor, session = Monitor(MARKET, {ACCOUNT: MonitorConfig()}), Session()
     folded(monitor, session, 60.25)
-    assert len(monitor.fold(replace(session.round(), final=True))) == 1
+    assert len(monitor.fold(session.round()._replace(final=True))) == 1
     assert summary([monitor])["markets"][0]["final"]
 
 
