@@ -68,9 +68,11 @@ class Barrier:
             self._advance(beat.service, market, health.round)
 
     def _advance(self, service: str, market: str, number: int) -> None:
-        self._folded[service, market] = number
+        """What was folded once is on the log for good: a heartbeat that a report has overtaken takes nothing back."""
+        key = service, market
+        self._folded[key] = max(number, self._folded.get(key, -1))
         if number >= self._rounds.get(market, (0, 0))[1]:
-            self._absent.discard((service, market))  # back, at most a round behind
+            self._absent.discard(key)  # back, at most a round behind
         if market in self._waiters:
             wanted, event = self._waiters[market]
             if number >= wanted and self._arrived(market, wanted):

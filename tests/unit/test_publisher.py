@@ -216,6 +216,19 @@ def test_barrier_hears_of_a_service_that_restarted_from_an_older_round() -> None
     bounded(work())
 
 
+def test_barrier_is_not_set_back_by_a_heartbeat_that_a_report_has_overtaken() -> None:
+    """They come by two subscriptions: the later may be heard first, and nobody would say it again for a second."""
+
+    async def work() -> None:
+        barrier = Barrier(("quoter",), 60.0, 60.0)
+        await barrier.on_progress(report("quoter", BTC, 8))
+        await barrier.on_heartbeat(beat("quoter", BTC, 7))
+        await asyncio.wait_for(barrier.wait(BTC, 8), 5.0)
+        assert barrier.absences == 0
+
+    bounded(work())
+
+
 def test_barrier_does_not_take_a_service_for_back_that_is_far_behind() -> None:
     async def work() -> None:
         barrier = Barrier(("quoter",), 0.01, 0.01)
