@@ -173,10 +173,14 @@ class Supervisor:
         rest_s = float(feed["duration_s"]) - (time.monotonic() - self._started)
         return {"PAPER_FEED_DURATION_S": f"{max(rest_s, 1.0):.3f}"}
 
+    @property
+    def folds(self) -> list[ServiceProcess]:
+        """Every process but the feed's."""
+        return [process for process in self.processes if process is not self.feed]
+
     def stop(self) -> None:
         """Stop the feed, then the folds, then the broker."""
-        folds = [process for process in self.processes if process is not self.feed]
-        for group in ([self.feed], folds):
+        for group in ([self.feed], self.folds):
             for process in group:
                 process.signal_stop()
             for process in group:

@@ -24,6 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from shared.bus import Bus
 from shared.subjects import Market
+from shared.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -121,13 +122,11 @@ class Leases:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Give every market back, each folded up to a checkpoint, and leave."""
+        """Leave, so that every market is another's by right, and give them back, each folded up to a checkpoint."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        for market in list(self._held):
-            await self._release(market)
+            await ended(self._task)
         await self._purge(self._member_key)
+        await asyncio.gather(*(self._release(market) for market in list(self._held)))
         if self._subscription is not None:
             await self._subscription.unsubscribe()
 

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from shared.metrics import MARKET, FoldCollector, Metric, Sample
 from shared.reader import LogReader
 from shared.runner import Runner
 from shared.subjects import Kind, Market, address
+from shared.tasks import STOP_LIMIT_S, ended, leave_within
 from shared.web import StatusServer
 
 log = logging.getLogger(__name__)
@@ -83,17 +84,17 @@ BAD = Metric("paper_bad_messages", "counter", "Messages and checkpoints refused"
 STEP = Metric("paper_step_seconds", "counter", "Time spent folding", MARKET)
 LAG = Metric("paper_bus_lag_messages", "gauge", "Messages of the log that wait to be folded", MARKET)
 RESETS = Metric("paper_bus_resets", "counter", "Times that reading had to begin anew", MARKET)
-FENCED = Metric("paper_fenced_writes", "counter", "Writes refused because another worker was ahead", MARKET)
 CHECKPOINT = Metric("paper_checkpoint_timestamp_seconds", "gauge", "Event time of the newest checkpoint", MARKET)
 CLOCK = Metric("paper_event_clock_seconds", "gauge", "Event time of the last folded round", MARKET)
-RUNTIME_METRICS: Final = (ROUNDS, OUTPUTS, SUPPRESSED, BAD, STEP, LAG, RESETS, FENCED, CHECKPOINT, CLOCK)
+RUNTIME_METRICS: Final = (ROUNDS, OUTPUTS, SUPPRESSED, BAD, STEP, LAG, RESETS, CHECKPOINT, CLOCK)
 BAD_REASONS: Final = ("unknown_account", "checkpoint_refused", "checkpoint_failed")
 OWNED = Metric("paper_owned_markets", "gauge", "Markets that this worker folds", ())
 DROPS = Metric("paper_slow_consumer_drops", "counter", "Times that the client dropped messages unread", ())
 RECONNECTS = Metric("paper_bus_reconnects", "counter", "Reconnections to the broker", ())
 LEASES = Metric("paper_lease_changes", "counter", "Markets acquired, released, lost or fenced", ("reason",))
 LEASE_REASONS: Final = ("acquired", "released", "lost", "fenced")
-WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS, LEASES)
+FENCED = Metric("paper_fenced_writes", "counter", "Writes refused because another worker was ahead", MARKET)
+WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS, LEASES, FENCED)
 
 
 def runner_samples(market: Market, runner: Runner) -> Iterator[Sample]:
@@ -105,7 +106,6 @@ def runner_samples(market: Market, runner: Runner) -> Iterator[Sample]:
         STEP: runner.step_seconds,
         LAG: runner.pending,
         RESETS: runner.resets,
-        FENCED: int(runner.fenced),
         CHECKPOINT: runner.checkpoint_ts * 1e-9,
         CLOCK: runner.position.ts * 1e-9,
     }
@@ -124,6 +124,8 @@ class Runtime:
         self.bus = bus
         self.config = config
         self.runners: dict[Market, Runner] = {}
+        self.fenced_writes: Counter[Market] = Counter()
+        """Of every market that was ever owned: who is fenced gives the market up."""
         self.worker = worker_name()
         self.ready = False
         self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
@@ -149,6 +151,8 @@ class Runtime:
         yield Sample(RECONNECTS, (), float(self.bus.reconnects))
         for reason in LEASE_REASONS:
             yield Sample(LEASES, (reason,), float(self.leases.changes[reason]))
+        for market, count in self.fenced_writes.items():
+            yield Sample(FENCED, tuple(market), float(count))
 
     def _unhealthy(self) -> str:
         stalled = time.monotonic() - self._loop_seen
@@ -160,29 +164,28 @@ class Runtime:
         return "" if self.bus.client.is_connected else "not connected to NATS"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish the round, checkpoint and leave."""
+        """Work until `stop` is set or something fails."""
         self.status.start()
-        await self.leases.start()
-        await self._discovery.start()
-        beside = asyncio.ensure_future(self.service.beside(self)) if self.service.beside else None
-        beats = asyncio.create_task(self._beat())
-        self.ready = True
-        log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
-        waits = [asyncio.ensure_future(stop.wait()), beats, *([beside] if beside else [])]
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        beside = [self.service.beside(self)] if self.service.beside else []
+        tasks = [asyncio.ensure_future(work) for work in (stop.wait(), self._work(), *beside)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self.ready = False
-        await self._stop([task for task in (beats, beside) if task is not None])
+        await asyncio.gather(*map(ended, tasks))
         for task in done:
             task.result()
 
-    async def _stop(self, tasks: list["asyncio.Future[Any]"]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._discovery.stop()
-        await self.leases.stop()
+    async def leave(self) -> None:
+        """Finish the round, checkpoint and leave."""
+        await asyncio.gather(self._discovery.stop(), self.leases.stop())
         await self.bus.close()
         self.status.stop()
+
+    async def _work(self) -> None:
+        await self.leases.start()
+        await self._discovery.start()
+        self.ready = True
+        log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
+        await self._beat()
 
     async def _on_instrument(self, _sequence: int, name: str, _payload: bytes) -> None:
         self.leases.offer(address(name).market)
@@ -192,6 +195,7 @@ class Runtime:
         fold = self.service.make_fold(self.settings, market)
         runner = Runner(self.bus, self.service.name, market, fold, self.service.inputs, self._store)
         self.runners[market] = runner
+        self.fenced_writes[market] += 0
         await runner.start()
         log.info("%s owns %s from sequence %d", self.service.name, market, runner.position.sequence)
 
@@ -200,6 +204,7 @@ class Runtime:
         runner = self.runners.pop(market, None)
         if runner is not None:
             await runner.stop(checkpoint=clean)
+            self.fenced_writes[market] += runner.fenced
             log.info("%s gave up %s at sequence %d", self.service.name, market, runner.position.sequence)
 
     def _raise_failure(self) -> None:
@@ -224,7 +229,10 @@ class Runtime:
 
 
 def main(service: Service) -> None:
-    """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text."""
+    """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text.
+
+    Exit code 0 after a signal, `LEFT_UNCLEAN` if not everything could be ended in time then, 1 for what failed.
+    """
     arguments = parse_arguments(service.name)
     try:
         settings = load(arguments.settings)
@@ -250,10 +258,15 @@ def parse_arguments(name: str) -> argparse.Namespace:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
+    """An event that SIGTERM and SIGINT set; the process ends soon after, whatever becomes of that."""
     stop = asyncio.Event()
+
+    def leave() -> None:
+        stop.set()
+        leave_within(STOP_LIMIT_S)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, leave)
     return stop
 
 
@@ -261,4 +274,9 @@ async def _serve(service: Service, settings: Settings, config: BusConfig) -> Non
     stop = stop_on_signals()
     bus = await Bus.connect(config.url, service.name, **config.login())
     await bus.create_stream(config.max_bytes, config.max_age_s)
-    await Runtime(service, settings, bus, config).run(stop)
+    runtime = Runtime(service, settings, bus, config)
+    try:
+        await runtime.run(stop)
+    finally:
+        leave_within(STOP_LIMIT_S)
+        await runtime.leave()

@@ -18,6 +18,7 @@ from shared.bus import Bus, BusError
 from shared.config import SettingsError, load
 from shared.runtime import BusConfig, parse_arguments, stop_on_signals
 from shared.tape import TapeError
+from shared.tasks import STOP_LIMIT_S, ended, leave_within
 
 log = logging.getLogger("feed")
 
@@ -29,9 +30,8 @@ async def _serve(config: FeedConfig, bus_config: BusConfig, recorded: Sequence[M
     started = time.monotonic()
     work, stopped = asyncio.ensure_future(_work(bus, config, bus_config, recorded)), asyncio.ensure_future(stop.wait())
     done, pending = await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    leave_within(STOP_LIMIT_S)
+    await asyncio.gather(*map(ended, pending))
     await bus.close()
     for task in done:
         task.result()
@@ -59,16 +59,15 @@ async def _publish(feed: Feed, bus_config: BusConfig) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*map(ended, tasks))
         status.stop()
 
 
 def main() -> None:
     """Run the feed until its source ends or a signal comes.
 
-    Exit code 0 then, 2 if what was asked for cannot be, 1 for everything that may be better the next time.
+    Exit code 0 then, 2 if what was asked for cannot be, 1 for everything that may be better the next time,
+    `LEFT_UNCLEAN` if not everything could be ended in time.
     """
     arguments = parse_arguments("feed")
     try:
