@@ -278,7 +278,10 @@ def verify(
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fold a recorded log again; exit code 1 if any message does not come out byte for byte the same."""
+    """Fold a recorded log again; exit code 1 if any message does not come out byte for byte the same.
+
+    Exit code 2 if there was nothing to verify.
+    """
     from cli import verify as log_commands
 
     raise typer.Exit(_guarded(lambda: log_commands.verify(log, nats, settings, as_json)))

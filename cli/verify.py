@@ -28,6 +28,7 @@ from shared.config import Settings, SettingsError, Tables, load
 from shared.runtime import BusConfig
 
 DIFFERS: Final = 1
+NOTHING_COMPARED: Final = 2
 OUTPUTS_SHOWN: Final = 10
 
 
@@ -94,7 +95,10 @@ def export(output: Path, log: Path | None, nats: str | None, settings: Path | No
 
 
 def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: bool) -> int:
-    """Fold a log again and say whether everything came out the same; the exit code."""
+    """Fold a log again and say whether everything came out the same; the exit code.
+
+    A log with which nothing can be compared proves nothing: that is said, and is not success.
+    """
     progress = Console(stderr=True)
     with opened(log, nats, settings) as source:
         tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow", highlight=False))
@@ -110,7 +114,20 @@ def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: b
         sys.stdout.buffer.write(orjson.dumps(result(verifier)) + b"\n")
     else:
         _print(verifier)
-    return DIFFERS if verifier.differences else 0
+    if verifier.differences:
+        return DIFFERS
+    return NOTHING_COMPARED if nothing_compared(verifier) else 0
+
+
+def nothing_compared(verifier: Verifier) -> str:
+    """Why there was nothing to verify, empty if there was."""
+    if verifier.verified or verifier.differences:
+        return ""
+    if not verifier.inputs and not verifier.refused:
+        return "the log is empty"
+    if not verifier.rounds:
+        return "the log holds no whole round"
+    return "no service has said anything in its rounds"
 
 
 async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
@@ -137,7 +154,8 @@ def result(verifier: Verifier) -> dict[str, Any]:
     """What was found, as one JSON object."""
     first = verifier.first
     return {
-        "same": not verifier.differences,
+        "same": None if nothing_compared(verifier) else not verifier.differences,
+        "nothing_compared": nothing_compared(verifier),
         "rounds": verifier.rounds,
         "verified": dict(verifier.verified),
         "inputs": dict(verifier.inputs),
@@ -150,7 +168,10 @@ def result(verifier: Verifier) -> dict[str, Any]:
 
 def _print(verifier: Verifier) -> None:
     out = Console()
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(verifier.verified.items())) or "nothing"
+    if nothing := nothing_compared(verifier):
+        out.print(f"nothing to verify: {nothing}", style="bold red", highlight=False, soft_wrap=True)
+        return
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(verifier.verified.items()))
     out.print(f"{verifier.rounds} rounds folded again; came out byte for byte the same: {kinds}", highlight=False)
     if verifier.refused.total():
         out.print(f"{verifier.refused.total()} messages were malformed, as they were for the services")

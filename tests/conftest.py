@@ -1,9 +1,12 @@
 """What several test folders need."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.runs import verify_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,3 +18,10 @@ def tape_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO RECORDED MARKET DATA at {folder}: set PAPER_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_run_is_verified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No run may leave a log that does not come out the same when it is folded again, whatever its test is about."""
+    yield
+    verify_runs(tmp_path_factory.getbasetemp())

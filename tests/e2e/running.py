@@ -19,8 +19,8 @@ from shared.broker import Broker, free_port
 from shared.bus import Bus
 from shared.reader import LogReader
 from tests.conftest import ROOT
+from tests.runs import papertrader
 
-PAPERTRADER = Path(sys.executable).with_name("papertrader")
 SAID = ("orders.>", "acks.>", "fills.>", "account.>", "markouts.>", "params.>", "checks.>")
 """What folds say."""
 
@@ -28,15 +28,9 @@ Log = dict[str, list[tuple[str, bytes]]]
 """What was said on each of `SAID`."""
 
 
-def papertrader(*arguments: object, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    command = [str(PAPERTRADER), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-
-
-def run_json(*arguments: object, timeout_s: float = 240) -> tuple[int, dict[str, Any]]:
-    """`papertrader run --json`: the exit code and the one JSON object on standard output."""
-    done = papertrader("run", "--json", *arguments, timeout_s=timeout_s)
+def run_json(directory: Path, *arguments: object, timeout_s: float = 240) -> tuple[int, dict[str, Any]]:
+    """`papertrader run --json` in a directory: the exit code and the one JSON object on standard output."""
+    done = papertrader("run", "--json", "--data-dir", directory, *arguments, timeout_s=timeout_s)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -77,17 +71,6 @@ async def _read_all(url: str, subject: str) -> list[tuple[str, bytes]]:
         await asyncio.sleep(0.02)
     await reader.stop()
     await bus.close()
-    return found
-
-
-def verify(directory: Path) -> dict[str, Any]:
-    """Fold a finished run's log again: every message must come out byte for byte the same. What was compared."""
-    done = papertrader("verify", directory, "--json", timeout_s=600)
-    assert done.stdout, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found["same"], "\n".join(found["first_difference"])
-    assert done.returncode == 0
-    assert found["verified"].get("account"), "nothing was compared"
     return found
 
 

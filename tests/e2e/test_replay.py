@@ -11,7 +11,8 @@ from replay.replay import replay
 from replay.session import sessions
 from services.feed.config import FeedConfig
 from shared.config import Settings
-from tests.e2e.running import logged, papertrader, run_json, verify
+from tests.e2e.running import logged, run_json
+from tests.runs import papertrader
 
 TAPE = "hyperliquid-20250904-WLFI.gz"
 DURATION_S = 400
@@ -34,8 +35,7 @@ def test_two_replays_are_byte_identical(tape_dir: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_replay_says_what_a_run_says(tape_dir: Path, tmp_path: Path) -> None:
     """On a real tape: every fill, ack, account, markout and estimate byte for byte, and the whole summary."""
-    _, run = run_json("--tape", tape_dir / TAPE, "--speed", 0, "--duration", DURATION_S, "--data-dir", tmp_path)
-    verify(tmp_path)
+    _, run = run_json(tmp_path, "--tape", tape_dir / TAPE, "--speed", 0, "--duration", DURATION_S)
     replayed = json.loads(papertrader("replay", tape_dir / TAPE, "--duration", DURATION_S, "--json").stdout)
     assert len(run["markets"]) == len(replayed["markets"]) == 1
     assert comparable(replayed["markets"][0]) == comparable(run["markets"][0])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import logged, papertrader, run_json, verify
+from tests.e2e.running import logged, run_json
+from tests.runs import papertrader
 
 NAMES = {
     *("venue", "asset", "account", "fills", "own_fills", "outcomes_resolved", "outcomes_unresolved"),
@@ -19,7 +20,7 @@ CHECKS = {"fills", "kappa", "calibration", "pnl", "outcomes", "regime", "checkpo
 @pytest.mark.slow
 def test_synthetic_run_says_everything_in_one_object(tmp_path: Path) -> None:
     """Five minutes of the synthetic market: the loops close and the identity holds."""
-    code, summary = run_json("--duration", 300, "--speed", 0)
+    code, summary = run_json(tmp_path, "--duration", 300, "--speed", 0)
     assert code == 0
     assert len(summary["markets"]) == 2
     for market in summary["markets"]:
@@ -41,9 +42,8 @@ def test_two_speeds_give_the_same_log(tmp_path: Path, tape_dir: Path) -> None:
     logs = []
     for speed in (0, 30):
         directory = tmp_path / f"speed{speed}"
-        run_json("--tape", tape, "--speed", speed, "--duration", 400, "--data-dir", directory)
+        run_json(directory, "--tape", tape, "--speed", speed, "--duration", 400)
         logs.append({subject: logged(directory, subject) for subject in subjects})
-        verify(directory)
     assert logs[0]["fills.>"]
     assert logs[0] == logs[1]
 
@@ -51,9 +51,9 @@ def test_two_speeds_give_the_same_log(tmp_path: Path, tape_dir: Path) -> None:
 @pytest.mark.slow
 def test_run_again_on_the_same_data_is_refused_with_a_clear_text(tmp_path: Path) -> None:
     """The log already holds the whole session."""
-    arguments = ("--duration", 20, "--speed", 0, "--data-dir", tmp_path)
-    assert run_json(*arguments)[0] == 0
-    again = papertrader("run", "--json", *arguments)
+    arguments = ("--duration", 20, "--speed", 0)
+    assert run_json(tmp_path, *arguments)[0] == 0
+    again = papertrader("run", "--json", "--data-dir", tmp_path, *arguments)
     assert again.returncode == 2
     assert "use another data directory" in again.stderr
     assert again.stdout == ""
@@ -91,7 +91,7 @@ def test_truncated_tape_gives_what_was_read_and_says_so(tmp_path: Path, tape_dir
     whole = (tape_dir / "hyperliquid-20250904-WLFI.gz").read_bytes()
     torn = tmp_path / "torn.gz"
     torn.write_bytes(whole[: len(whole) // 6])
-    _, summary = run_json("--tape", torn, "--speed", 0)
+    _, summary = run_json(tmp_path, "--tape", torn, "--speed", 0)
     market = summary["markets"][0]
     assert market["bad_messages"] == {"tape_truncated": 1}
     assert market["fills"] == market["own_fills"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cli.supervisor import Supervisor
-from tests.e2e.running import checks, papertrader, process_of, system, wait_until
+from tests.e2e.running import checks, process_of, system, wait_until
+from tests.runs import papertrader
 
 TABLES: dict[str, Any] = {
     "feed": {

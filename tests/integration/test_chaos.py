@@ -11,7 +11,8 @@ import pytest
 
 from cli.supervisor import ServiceProcess, Supervisor
 from shared.health import FOLDS
-from tests.e2e.running import SAID, Log, finished, verify
+from tests.e2e.running import SAID, Log, finished
+from tests.runs import verify
 
 BLOWS = int(os.environ.get("PAPER_CHAOS_BLOWS", "10"))
 DURATION_S = 12.0 * BLOWS

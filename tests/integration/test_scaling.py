@@ -16,7 +16,7 @@ from cli.supervisor import ServiceProcess, Supervisor
 from shared.broker import free_port
 from shared.bus import Bus
 from shared.health import Heartbeat
-from tests.e2e.running import logged, verify
+from tests.e2e.running import logged
 
 MARKETS = 4
 TABLES: dict[str, Any] = {
@@ -129,4 +129,3 @@ def test_scaling_out_and_in_moves_markets_without_loss(tmp_path: Path) -> None:
     print("longest time without a folded round, s: of markets that moved", moved, "and that stayed", stayed)  # noqa: T201
     assert len(moved) >= 2
     assert max((moved | stayed).values()) < LONGEST_HANDOVER_S, (moved, stayed)
-    verify(tmp_path / "scaled")
