@@ -88,6 +88,16 @@ def system(directory: Path, tables: dict[str, Any]) -> Iterator[Supervisor]:
         supervisor.stop()
 
 
+def metric(port: int, name: str) -> float:
+    """The sum over its labels of a metric that a service answers with, 0 while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=0.5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return 0.0
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
 def process_of(supervisor: Supervisor, name: str) -> ServiceProcess:
     """The process of a service."""
     return next(process for process in supervisor.processes if process.name == name)

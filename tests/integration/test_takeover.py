@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from cli.supervisor import ServiceProcess, Supervisor
 from shared.bus import Bus
-from tests.e2e.running import Log, finished, wait_until
+from tests.e2e.running import Log, finished, metric, wait_until
 from tests.integration.wire import kill
 
 TABLES: dict[str, Any] = {
@@ -43,18 +42,8 @@ def fill_sims(supervisor: Supervisor) -> list[ServiceProcess]:
     return [process for process in supervisor.processes if process.name == "fill-sim"]
 
 
-def metric(process: ServiceProcess, name: str) -> float:
-    """The sum of a metric over its labels, 0 while nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=0.5) as answer:
-            lines = answer.read().decode().splitlines()
-    except OSError:
-        return 0.0
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
-
-
 def owners(supervisor: Supervisor) -> list[ServiceProcess]:
-    return [process for process in fill_sims(supervisor) if metric(process, "paper_owned_markets") > 0]
+    return [process for process in fill_sims(supervisor) if metric(process.metrics_port, "paper_owned_markets") > 0]
 
 
 class Watch:
@@ -128,8 +117,8 @@ def test_frozen_worker_is_replaced_and_cannot_write_when_it_wakes(supervisor: Su
     time.sleep(1)
     os.kill(owner.pid, signal.SIGCONT)
     refused = ('paper_lease_changes_total{reason="fenced"}', 'paper_lease_changes_total{reason="lost"}')
-    assert wait_until(lambda: sum(metric(owner, name) for name in refused) >= 1, 15)
-    print("when it woke:", {name: metric(owner, name) for name in refused})  # noqa: T201
+    assert wait_until(lambda: sum(metric(owner.metrics_port, name) for name in refused) >= 1, 15)
+    print("when it woke:", {name: metric(owner.metrics_port, name) for name in refused})  # noqa: T201
     assert finished(supervisor) == calm
 
 

@@ -1,0 +1,12 @@
+"""A fill-sim worker whose leases live in a bucket of their own: it takes every market, and nobody gives one up for it.
+
+As a module it is a service process: `python -m tests.integration.apart --settings FILE`.
+"""
+
+import shared.lease
+from services.fill_sim.__main__ import SERVICE
+from shared.runtime import main
+
+if __name__ == "__main__":
+    vars(shared.lease)["BUCKET"] = "PAPER_LEASES_APART"
+    main(SERVICE)
