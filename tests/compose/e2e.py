@@ -33,6 +33,7 @@ from tests.compose.healthy import (
     forged_fill_is_refused,
     hardened,
     idle_cores,
+    log_comes_out_the_same,
     nothing_was_compiled,
     outside_is_for_the_feed,
     targets_up,
@@ -100,12 +101,17 @@ def steps(stack: Stack, choice: Choice, tapes: Path) -> list[tuple[str, Callable
         ("the last alert has resolved", lambda: others_resolved(stack)),
         ("all checks pass after all that", lambda: all_checks_pass(stack, 120)),
         ("down and up: the accounts are intact", lambda: accounts_survive(stack)),
+        ("verify the log of all that", lambda: log_comes_out_the_same(stack)),
     ]
     if tapes.is_dir():
-        found.append(("all checks pass on a real tape", lambda: real_tape(stack, choice, 5.0)))
+        found += [
+            ("all checks pass on a real tape", lambda: real_tape(stack, choice, 5.0)),
+            ("verify the log of the tape", lambda: log_comes_out_the_same(stack)),
+        ]
     found += [
         ("live Hyperliquid by .env, recorded", lambda: live(stack, choice, "hyperliquid")),
         ("live Binance by .env, recorded", lambda: live_on(stack, choice, "binance")),
+        ("verify the log of both", lambda: log_comes_out_the_same(stack)),
     ]
     return found
 

@@ -1,6 +1,7 @@
 """What must be true of a stack that nobody has broken."""
 
 import contextlib
+import json
 import os
 import time
 from pathlib import Path
@@ -92,6 +93,16 @@ def all_checks_pass(stack: Stack, timeout_s: float) -> str:
     until(lambda: stack.value('count(paper_check{state="pass"})') >= 9 and not others(), timeout_s, others)
     until(lambda: stack.value("min(paper_counts_equal)") == 1, 30, lambda: stack.values("paper_count"))
     return f"{int(stack.value('sum(paper_check)'))} checks"
+
+
+def log_comes_out_the_same(stack: Stack) -> str:
+    """The whole log of this broker, folded again by the operator's command line; the feed is stopped meanwhile."""
+    stack.compose("stop", "feed")
+    until(lambda: stack.value("sum(paper_bus_lag_messages)") == 0, 60, lambda: stack.values("paper_bus_lag_messages"))
+    found = json.loads(stack.compose("run", "--rm", "-T", "cli", "verify", "--json", timeout_s=600).splitlines()[-1])
+    assert found["same"], found
+    stack.compose("up", "-d", "--wait", "--no-recreate")
+    return f"{sum(found['verified'].values())} messages of {found['rounds']} rounds"
 
 
 def every_panel_has_data(stack: Stack) -> str:

@@ -1,73 +1,128 @@
 """Folds are killed and frozen at random; the log comes out as if nothing had happened."""
 
+import asyncio
 import os
 import random
 import signal
+import statistics
+import threading
 import time
+from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
 
 from cli.supervisor import ServiceProcess, Supervisor
+from shared.bus import Bus
 from shared.health import FOLDS
-from tests.e2e.running import SAID, Log, finished
+from tests.e2e.running import SAID, finished, metric, wait_until
 from tests.runs import verify
 
 BLOWS = int(os.environ.get("PAPER_CHAOS_BLOWS", "10"))
-DURATION_S = 12.0 * BLOWS
+DURATION_S = 20.0 * BLOWS
+SPEED = 5.0
+"""So slow that the tape does not end before the last blow."""
+TAKEOVER_S = 0.5
+"""A fold that says nothing for so long has changed hands, or was started again."""
+WITHIN_S = 10.0
+COUNTED = ("paper_outputs_suppressed", "paper_fenced_writes", 'paper_lease_changes_total{reason="lost"}')
 
 
-def _run(directory: Path, tables: dict[str, Any], workers: int, blows: int) -> Log:
+class Storm:
+    """Kills or freezes a random fold every second or two; what died is started again at once."""
+
+    def __init__(self, supervisor: Supervisor, chance: random.Random) -> None:
+        self.struck: list[tuple[float, str]] = []
+        self.counts: Counter[str] = Counter()
+        self._supervisor = supervisor
+        self._chance = chance
+        self._heard: dict[str, list[float]] = defaultdict(list)
+        self._ended = threading.Event()
+
+    def strike(self, blows: int) -> None:
+        """Strike so often, while what the folds report is listened to."""
+        listening = threading.Thread(target=lambda: asyncio.run(self._listen()))
+        listening.start()
+        try:
+            for _ in range(blows):
+                assert self._supervisor.feed.exit_code is None, "the tape has ended before the last blow"
+                self._hit(self._chance.choice(self._supervisor.folds))
+                for _ in range(10):
+                    self._supervisor.revive()
+                    time.sleep(0.1)
+            for process in self._supervisor.folds:
+                self._count(process)
+        finally:
+            self._ended.set()
+            listening.join()
+
+    def takeovers_s(self) -> list[float]:
+        """How long a fold was silent after it was struck, wherever that was long enough to mean something."""
+        longest = []
+        for at, name in self.struck:
+            gaps = [b - a for a, b in pairwise(self._heard[name]) if a < at + WITHIN_S and b > at]
+            longest.append(max(gaps, default=0.0))
+        return sorted(gap for gap in longest if gap > TAKEOVER_S)
+
+    def _hit(self, victim: ServiceProcess) -> None:
+        if victim.exit_code is not None:
+            return
+        self.struck.append((time.monotonic(), victim.name))
+        if self._chance.random() < 0.5:
+            self._count(victim)
+            os.kill(victim.pid, signal.SIGKILL)
+            return
+        os.kill(victim.pid, signal.SIGSTOP)
+        time.sleep(self._chance.uniform(0.5, 4.5))  # at times longer than a lease lives
+        os.kill(victim.pid, signal.SIGCONT)
+
+    def _count(self, process: ServiceProcess) -> None:
+        for name in COUNTED:
+            self.counts[name] += int(metric(process.metrics_port, name))
+
+    async def _listen(self) -> None:
+        assert self._supervisor.broker is not None
+        bus = await Bus.connect(self._supervisor.broker.url, "watcher")
+        await bus.subscribe("progress.>", self._hear)
+        await asyncio.to_thread(self._ended.wait)
+        await bus.close()
+
+    async def _hear(self, message: Msg) -> None:
+        self._heard[message.subject.split(".")[1]].append(time.monotonic())
+
+
+def _started(directory: Path, tape: Path, workers: int, speed: float) -> Supervisor:
+    feed = {"source": "tape", "tapes": [str(tape)], "duration_s": DURATION_S, "barrier_timeout_s": 120.0}
+    tables: dict[str, Any] = {"feed": {**feed, "speed": speed}, "monitor": {"port": 0}}
     supervisor = Supervisor(directory, tables, None, dict.fromkeys(FOLDS, workers))
     supervisor.start()
-    try:
-        _strike(supervisor, random.Random(1), blows)
-        return finished(supervisor)
-    finally:
-        supervisor.stop()
+    return supervisor
 
 
-def _strike(supervisor: Supervisor, chance: random.Random, blows: int) -> None:
-    """Kill or freeze a random fold every second or two; what died is started again at once."""
-    if blows:
-        time.sleep(6)  # somebody must have something to lose
-    folds = [process for process in supervisor.processes if process is not supervisor.feed]
-    for _ in range(blows):
-        if supervisor.feed.exit_code is not None:
-            return
-        victim = chance.choice(folds)
-        if victim.exit_code is None:
-            _hit(victim, chance)
-        for _ in range(10):
-            supervisor.revive()
-            time.sleep(0.1)
-
-
-def _hit(victim: ServiceProcess, chance: random.Random) -> None:
-    if chance.random() < 0.5:
-        os.kill(victim.pid, signal.SIGKILL)
-        return
-    os.kill(victim.pid, signal.SIGSTOP)
-    time.sleep(chance.uniform(0.5, 4.5))  # at times longer than a lease lives
-    os.kill(victim.pid, signal.SIGCONT)
+def _everything_is_owned(supervisor: Supervisor) -> bool:
+    return {process.name for process in supervisor.folds if "owns" in process.log_tail()} == set(FOLDS)
 
 
 @pytest.mark.long
 def test_killed_and_frozen_folds_lose_and_double_nothing(tmp_path: Path, tape_dir: Path) -> None:
     """Three workers of each fold on a real tape: every message once, byte for byte as undisturbed."""
-    tables = {
-        "feed": {
-            "source": "tape",
-            "tapes": [str(tape_dir / "hyperliquid-20250904-WLFI.gz")],
-            "speed": 0,
-            "duration_s": DURATION_S,
-            "barrier_timeout_s": 120.0,
-        },
-        "monitor": {"port": 0},
-    }
-    calm = _run(tmp_path / "calm", tables, workers=1, blows=0)
-    stormy = _run(tmp_path / "stormy", tables, workers=3, blows=BLOWS)
+    tape = tape_dir / "hyperliquid-20250904-WLFI.gz"
+    calm = finished(_started(tmp_path / "calm", tape, 1, speed=0.0))
+    supervisor = _started(tmp_path / "stormy", tape, 3, SPEED)
+    storm = Storm(supervisor, random.Random(1))
+    try:
+        assert wait_until(lambda: _everything_is_owned(supervisor), 120), "somebody must have something to lose"
+        storm.strike(BLOWS)
+        stormy = finished(supervisor)
+    finally:
+        supervisor.stop()
+    takeovers = storm.takeovers_s()
+    median, longest = statistics.median(takeovers or [0.0]), max(takeovers, default=0.0)
+    print(f"{len(storm.struck)} blows, {len(takeovers)} felt: median {median:.2f} s, longest {longest:.2f} s")  # noqa: T201
+    print(dict(storm.counts))  # noqa: T201
     assert calm["fills.>"]
     for subject in SAID:
         assert stormy[subject] == calm[subject], subject
