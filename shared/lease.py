@@ -296,6 +296,8 @@ class Leases:
         return None if ack.error else ack.seq
 
     async def _purge(self, key: str) -> None:
+        if not self._bus.client.is_connected:
+            return  # it expires by itself
         headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": f"{MARKER_TTL_S}s"}
         try:
             await self._bus.client.request(f"$KV.{BUCKET}.{key}", b"", timeout=1.0, headers=headers)

@@ -72,7 +72,8 @@ class Progress:
 
 
 def _run(directory: Path, scale: bool) -> tuple[Progress, list[tuple[str, bytes]]]:
-    supervisor = Supervisor(directory, TABLES, None, {})
+    tables = TABLES if scale else {**TABLES, "feed": {**TABLES["feed"], "speed": 0}}
+    supervisor = Supervisor(directory, tables, None, {})
     supervisor.start()
     progress = Progress()
     try:
