@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 from pathlib import Path
 
 import msgspec
@@ -7,13 +8,10 @@ import pytest
 from shared.broker import Broker
 from shared.checkpoint import CheckpointStore
 from shared.messages import Control
-from shared.runner import Runner
 from shared.subjects import subject
 from tests.integration.counting import (
-    INPUTS,
     NAME,
     POISON,
-    Counting,
     publish,
     session,
     undisturbed,
@@ -29,7 +27,7 @@ from tests.integration.counting_runner import (
     runner_of,
     running,
 )
-from tests.integration.wire import become, bounded, connected, kill
+from tests.integration.wire import PATIENCE_S, become, bounded, connected, kill
 
 
 def test_session_on_the_bus_is_the_fold_of_it(broker: Broker, tmp_path: Path) -> None:
@@ -77,28 +75,26 @@ def test_fold_that_crashed_goes_on_without_loss_or_double(
 
 @pytest.mark.parametrize("said_before", [1, 2, 41, 90])
 def test_fold_that_crashed_between_two_messages_of_a_round_goes_on_after_the_first(
-    broker: Broker, tmp_path: Path, said_before: int
+    broker: Broker, tmp_path: Path, said_before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is gone after so many messages, wherever in a round that is."""
-
-    class Doomed(Runner):
-        count = 0
-
-        async def _append_one(self, *arguments: object) -> object:  # type: ignore[override]
-            if self.count == said_before:
-                await asyncio.Event().wait()
-            self.count += 1
-            return await super()._append_one(*arguments)  # type: ignore[arg-type]
+    """Nothing more is sent after so many messages, wherever in a round that is."""
 
     async def work() -> None:
-        parts = session(100)
+        parts, said, crashed = session(100), itertools.count(1), asyncio.Event()
         async with connected(broker) as bus:
             await publish(bus, MARKET, parts)
             async with connected(broker, "doomed") as doomed:
-                first = Doomed(doomed, NAME, MARKET, Counting(), INPUTS, CheckpointStore(tmp_path, NAME))
-                await first.start()
-                await become(lambda: first.count == said_before, "the messages before the crash")
-                await asyncio.sleep(0.05)
+                send = doomed.client.send
+
+                def send_until_the_crash(subject: bytes, *rest: bytes) -> None:
+                    if subject.startswith(b"orders.") and next(said) > said_before:
+                        crashed.set()
+                    if not crashed.is_set():
+                        send(subject, *rest)
+
+                monkeypatch.setattr(doomed.client, "send", send_until_the_crash)
+                await runner_of(doomed, tmp_path).start()
+                await asyncio.wait_for(crashed.wait(), PATIENCE_S)
                 await crash(doomed)
             await forget_ids(bus)
             async with running(bus, tmp_path) as runner:
