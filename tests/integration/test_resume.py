@@ -159,7 +159,7 @@ def test_worker_that_fell_behind_another_of_its_service_is_fenced(broker: Broker
                 await folded_up_to(ahead, 60)
                 stale = runner_of(bus, tmp_path / "slow")
                 await forget_ids(bus)
-                await stale._cursor(ORDERS)
+                await stale._last_said_on(ORDERS)
                 stale._cursors[ORDERS] = stale._cursors[ORDERS]._replace(round=10, place=0, sequence=1)
                 await stale.start()
                 await become(lambda: stale.fenced, "the fence")
