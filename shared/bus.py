@@ -156,9 +156,9 @@ class Bus:
         log.warning("bus: reconnected to %s", self.client.connected_url)
 
     async def close(self) -> None:
-        """Send what is buffered and close."""
+        """Send what is buffered and close; a broker that does not answer is not waited for."""
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, OSError):
-            await self.client.drain()
+            await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
 
     async def create_stream(self, max_bytes: int, max_age_s: float) -> None:
         """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
