@@ -26,7 +26,7 @@ from benchmarks.bus import Process, Progress, Stored, append, brokered, connecte
 from benchmarks.feed_many_coins import WARM_UP_S, answered
 from benchmarks.figures import Row, percentile, ratios, spread
 from shared.broker import Broker, free_port
-from shared.bus import Bus
+from shared.bus import Bus, Write
 from shared.messages import Book, Fill, Instrument, Message, Place, RoundEnd, Trades
 from shared.subjects import STREAM, Market, address, subject
 
@@ -119,8 +119,7 @@ async def _take_turns(bus: Bus, fills: Arrival, echoes: Arrival, numbers: list[i
 
 async def _publish(bus: Bus, print_: Stored, marker: Stored) -> None:
     """Publish a round as the feed does."""
-    await bus.publish(*print_)
-    await bus.append_once(*marker, f"bench|{time.time_ns()}")
+    await bus.append_once([print_], Write(*marker, f"bench|{time.time_ns()}"))
 
 
 def rows(repetitions: int, prints: int) -> list[Row]:

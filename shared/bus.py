@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from shared.subjects import STREAM, TOKENS
-from shared.wire import Connection, Deliver, header
+from shared.wire import Connection, Deliver, frame, header
 
 log = logging.getLogger(__name__)
 
@@ -234,9 +234,12 @@ class Bus:
             log.warning("bus: looking up %s again: %s", query, found.error if found else "no answer")
             await asyncio.sleep(0.25)
 
-    async def append_once(self, subject: str, payload: bytes, message_id: str) -> bool:
-        """Append to the log, without a second try; whether the log is known to have it."""
-        ack = await self._ack(self.begin(Write(subject, payload, message_id)))
+    async def append_once(self, messages: Iterable[tuple[str, bytes]], last: Write) -> bool:
+        """Hand messages (subject, payload) to the log in one step with a last one; whether it is known to have that.
+
+        There is no second try. If the last one has arrived, so have the others.
+        """
+        ack = await self._ack(self.begin(last, [frame(name.encode(), payload) for name, payload in messages]))
         return ack is not None and ack.error is None
 
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
@@ -248,9 +251,9 @@ class Bus:
         write = Write(subject, payload, message_id, expected_last)
         return await self.settle(write, self.begin(write))
 
-    def begin(self, write: Write) -> Answer:
-        """Send a message to the log now; `settle` has to follow."""
-        return self._ask(write.subject, write.payload, write.headers())
+    def begin(self, write: Write, before: Iterable[bytes] = ()) -> Answer:
+        """Send a message to the log now, after the frames `before`; `settle` has to follow."""
+        return self._ask(write.subject, write.payload, write.headers(), before)
 
     async def settle(self, write: Write, answer: Answer) -> int:
         """Wait until the log has a message that was sent, as `append` does; its sequence."""
@@ -284,12 +287,12 @@ class Bus:
         if answer is not None and not answer.done():
             answer.set_result(payload)
 
-    def _ask(self, subject: str, payload: bytes, headers: bytes = b"") -> Answer:
+    def _ask(self, subject: str, payload: bytes, headers: bytes = b"", before: Iterable[bytes] = ()) -> Answer:
         """Send a message that is answered, on a subject of its own."""
         reply = b"%s.%d" % (self._inbox.encode(), next(self._numbers))
         heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._answers[reply] = heard
-        self.client.send(subject.encode(), reply, headers, payload)
+        self.client.send((*before, frame(subject.encode(), payload, reply, headers)))
         return Answer(subject, reply, heard)
 
     async def _hear(self, answer: Answer) -> bytes:

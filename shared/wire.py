@@ -4,7 +4,7 @@ nats-py hands every message on through a queue and a task of its subscription; t
 most messages. Subscriptions in `direct` are handed their messages where they are parsed. All else is left to nats-py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 from nats.aio.client import Client
@@ -27,6 +27,14 @@ def header(headers: bytes, name: str) -> str:
     return ""
 
 
+def frame(subject: bytes, payload: bytes, reply: bytes = b"", headers: bytes = b"") -> bytes:
+    """A message as it is sent."""
+    if headers:
+        sizes = (len(headers), len(headers) + len(payload))
+        return b"HPUB %s %s %d %d\r\n%s%s\r\n" % (subject, reply, *sizes, headers, payload)
+    return b"PUB %s %s %d\r\n%s\r\n" % (subject, reply, len(payload), payload)
+
+
 class _Message(NamedTuple):
     """A message of a subscription that nats-py serves."""
 
@@ -45,17 +53,11 @@ class Connection(Client):
         self.direct: dict[bytes, Deliver] = {}
         self._ps = _DirectParser(self)
 
-    def send(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
-        """Hand a message to the socket now, after what was published before; it is lost without a connection."""
-        if not self.is_connected or self._transport is None:
-            return
-        if headers:
-            sizes = (len(headers), len(headers) + len(payload))
-            frame = b"HPUB %s %s %d %d\r\n%s%s\r\n" % (subject, reply, *sizes, headers, payload)
-        else:
-            frame = b"PUB %s %s %d\r\n%s\r\n" % (subject, reply, len(payload), payload)
-        self._transport.write(b"".join((*self._pending, frame)))
-        self._pending, self._pending_data_size = [], 0
+    def send(self, frames: Iterable[bytes]) -> None:
+        """Hand frames to the socket now, after what was published before; they are lost without a connection."""
+        if self.is_connected and self._transport is not None:
+            self._transport.write(b"".join((*self._pending, *frames)))
+            self._pending, self._pending_data_size = [], 0
 
 
 class _DirectParser(Parser):

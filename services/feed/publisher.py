@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
-from shared.bus import Bus
+from shared.bus import Bus, Write
 from shared.health import Heartbeat
 from shared.messages import Message, RoundEnd
 from shared.subjects import MARKET_DATA, Market, subject
@@ -179,10 +179,9 @@ class Publisher:
         that arrived has its market data before it: a fold that hears no market data could not tell otherwise.
         """
         disconnects = self._bus.disconnects
-        for message in market_data:
-            await self._bus.publish(self._subject_of(message), _encode(message))
-        message_id = f"{self._session}|{end.round}|{self.repeats}"
-        acknowledged = await self._bus.append_once(self._round_subject, _encode(end), message_id)
+        messages = [(self._subject_of(message), _encode(message)) for message in market_data]
+        marker = Write(self._round_subject, _encode(end), f"{self._session}|{end.round}|{self.repeats}")
+        acknowledged = await self._bus.append_once(messages, marker)
         return acknowledged and self._bus.disconnects == disconnects
 
     def _subject_of(self, message: Message) -> str:
