@@ -1,9 +1,12 @@
 """Which worker of a service folds which market: a lease per market, spread over the living workers.
 
-Members and leases are keys with a time to live in a bucket of the broker, renewed all the time. The owner of a market
-is the living worker with the highest hash of (worker, market), rendezvous hashing (Thaler and Ravishankar 1998), among
-those that have not yet their even share, so that few markets spread as well as many. A worker that comes or goes moves
-little but its own share. A lease says who should write; that nobody else can is the business of the fenced append.
+Members and leases are keys in a bucket of the broker. A member's key has a time to live and is renewed all the time; a
+lease names its holder, and holds as long as the holder is a living member, so that many markets cost no more than one.
+
+The owner of a market is the living worker with the highest hash of (worker, market), rendezvous hashing (Thaler and
+Ravishankar 1998), among those that have not yet their even share, so that few markets spread as well as many. A worker
+that comes or goes moves little but its own share. A lease says who should write; that nobody else can is the business
+of the fenced append.
 """
 
 import asyncio
@@ -32,7 +35,8 @@ BUCKET: Final = "PAPER_LEASES"
 TTL_S: Final = 3
 RENEW_S: Final = 0.75
 SILENT_S: Final = 2 * TTL_S
-"""An entry that was not renewed for so long is nobody's, whatever the broker says."""
+"""A member that was not renewed for so long is gone, whatever the broker says."""
+CATCH_UP_S: Final = 5.0
 MARKER_TTL_S: Final = 60
 
 
@@ -42,8 +46,8 @@ class _Entry(NamedTuple):
     heard_at: float
 
     @property
-    def living(self) -> bool:
-        """Whether it is held and its holder renews it.
+    def renewed(self) -> bool:
+        """Whether it is held and was heard of lately.
 
         Our own clock must agree with the broker's: a broker that was killed may find entries again that had expired
         long before, and never lets them expire.
@@ -112,6 +116,7 @@ class Leases:
         self._held: dict[Market, int] = {}
         self._member_revision = 0
         self._wake = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -146,8 +151,10 @@ class Leases:
     async def surrender(self, market: Market) -> None:
         """Let go of a market that another worker writes; it is taken again if it is still ours by right."""
         self.changes["fenced"] += 1
-        self._held.pop(market, None)
+        revision = self._held.pop(market, None)
         await self._lose(market, False)
+        if revision is not None:
+            await self._purge(self._lease_key(market), revision)
 
     @property
     def _member_key(self) -> str:
@@ -170,7 +177,8 @@ class Leases:
                 await asyncio.sleep(0.5)
 
     async def _watch(self) -> None:
-        """Follow every member and lease of this service, their expiry included."""
+        """Follow every member and lease of this service, their expiry included. All that is there is known then."""
+        self._caught_up.clear()
         watched, self._subscription = self._subscription, None
         if watched is not None:
             await watched.unsubscribe()
@@ -184,7 +192,9 @@ class Leases:
             mem_storage=True,
             inactive_threshold=30.0,
         )
-        await self._bus.jetstream.add_consumer(f"KV_{BUCKET}", config)
+        if not (await self._bus.jetstream.add_consumer(f"KV_{BUCKET}", config)).num_pending:
+            self._caught_up.set()
+        await asyncio.wait_for(self._caught_up.wait(), CATCH_UP_S)
 
     async def _on_entry(self, message: Msg) -> None:
         if not message.reply:
@@ -192,13 +202,15 @@ class Leases:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         headers = message.headers or {}
         gone = "Nats-Marker-Reason" in headers or "KV-Operation" in headers
-        revision = int(message.reply.split(".")[5])
+        fields = message.reply.split(".")
+        revision, pending = int(fields[5]), int(fields[8])
         before = self._entries.get(key)
-        if before is not None and revision < before.revision:
-            return
-        self._entries[key] = _Entry(revision, "" if gone else message.data.decode(), time.monotonic())
-        if before is None or before.holder != self._entries[key].holder:
-            self._wake.set()
+        if before is None or revision >= before.revision:
+            self._entries[key] = _Entry(revision, "" if gone else message.data.decode(), time.monotonic())
+            if before is None or before.holder != self._entries[key].holder:
+                self._wake.set()
+        if not pending:
+            self._caught_up.set()
 
     async def _run(self) -> None:
         reconnects = self._bus.reconnects
@@ -221,55 +233,66 @@ class Leases:
     async def _rejoin(self) -> None:
         """After a broker restart entries may have expired unseen, or the bucket may be a new one."""
         self._entries.clear()
+        self._held = dict.fromkeys(self._held, 0)
         self._member_revision = 0
         await self._find_bucket()
         await self._watch()
 
     async def _renew_membership(self) -> None:
-        revision = await self._put(self._member_key, self._member_revision)
+        revision = await self._put(self._member_key, self._member_revision, TTL_S)
         if revision is None:
             known = self._entries.get(self._member_key)
             self._member_revision = known.revision if known else 0
-            revision = await self._put(self._member_key, self._member_revision)
+            revision = await self._put(self._member_key, self._member_revision, TTL_S)
         if revision is not None:
             self._member_revision = revision
 
     def _workers(self) -> list[str]:
         prefix = f"m.{self._service}."
         living = {
-            key.removeprefix(prefix) for key, entry in self._entries.items() if key.startswith(prefix) and entry.living
+            key.removeprefix(prefix) for key, entry in self._entries.items() if key.startswith(prefix) and entry.renewed
         }
         return sorted(living | {self._worker})
 
     async def _settle(self) -> None:
-        """Renew what is held, give back what is another's by right, take what is free and ours."""
-        for market, owner in rightful_owners(self._workers(), self._markets).items():
+        """Give up what was lost, give back what is another's by right, take what is free and ours."""
+        workers = self._workers()
+        for market, owner in rightful_owners(workers, self._markets).items():
             ours = owner == self._worker
             if market in self._held:
-                await (self._renew(market) if ours else self._release(market))
+                if not await self._keep(market):
+                    await self._on_lost(market)
+                elif not ours:
+                    await self._release(market)
             elif ours:
-                await self._acquire(market)
+                await self._acquire(market, workers)
 
-    async def _renew(self, market: Market) -> None:
-        revision = await self._put(self._lease_key(market), self._held[market])
-        if revision is not None:
-            self._held[market] = revision
-            return
+    async def _keep(self, market: Market) -> bool:
+        """Whether a lease is still ours; one that the bucket does not know any more is written again."""
         entry = self._entries.get(self._lease_key(market))
-        if entry is None or entry.holder in ("", self._worker):
-            revision = await self._put(self._lease_key(market), entry.revision if entry else 0)
+        known = entry.revision if entry else 0
+        if known < self._held[market]:
+            return True  # what we wrote has not come round yet
+        if entry is not None and entry.holder == self._worker:
+            self._held[market] = known
+            return True
+        if entry is not None and entry.holder:
+            return False
+        revision = await self._put(self._lease_key(market), known)
         if revision is not None:
             self._held[market] = revision
-            return
+        return revision is not None
+
+    async def _on_lost(self, market: Market) -> None:
         log.warning("leases: %s of %s was lost", market, self._service)
         self.changes["lost"] += 1
         del self._held[market]
         await self._lose(market, False)
 
-    async def _acquire(self, market: Market) -> None:
+    async def _acquire(self, market: Market, workers: Collection[str]) -> None:
         entry = self._entries.get(self._lease_key(market))
-        if entry is not None and entry.living and entry.holder != self._worker:
-            return  # its holder gives it back, or it expires
+        if entry is not None and entry.holder in workers and entry.holder != self._worker:
+            return  # its holder gives it back, or dies
         revision = await self._put(self._lease_key(market), entry.revision if entry else 0)
         if revision is not None:
             self._held[market] = revision
@@ -283,23 +306,29 @@ class Leases:
 
     async def _release(self, market: Market) -> None:
         await self._lose(market, True)
-        self._held.pop(market, None)
+        revision = self._held.pop(market, None)
         self.changes["released"] += 1
-        await self._purge(self._lease_key(market))
+        if revision is not None:
+            await self._purge(self._lease_key(market), revision)
 
-    async def _put(self, key: str, last_revision: int) -> int | None:
+    async def _put(self, key: str, last_revision: int, ttl_s: int = 0) -> int | None:
         """Write a key if `last_revision` is its newest; the new revision, None if it is not."""
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision), "Nats-TTL": f"{TTL_S}s"}
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision)}
+        if ttl_s:
+            headers["Nats-TTL"] = f"{ttl_s}s"
         subject, value = f"$KV.{BUCKET}.{key}", self._worker.encode()
         reply = await self._bus.client.request(subject, value, timeout=1.0, headers=headers)
         ack = _pub_ack.decode(reply.data)
         return None if ack.error else ack.seq
 
-    async def _purge(self, key: str) -> None:
+    async def _purge(self, key: str, revision: int | None = None) -> None:
+        """Give a key up, unless somebody has written it since `revision`; unheard, it is given up with the member."""
         if not self._bus.client.is_connected:
-            return  # it expires by itself
+            return
         headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": f"{MARKER_TTL_S}s"}
+        if revision is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(revision)
         try:
             await self._bus.client.request(f"$KV.{BUCKET}.{key}", b"", timeout=1.0, headers=headers)
         except (TimeoutError, nats.errors.Error) as error:
-            log.warning("leases: %s expires by itself: %s", key, error)
+            log.warning("leases: %s could not be given back: %s", key, error)

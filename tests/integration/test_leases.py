@@ -20,11 +20,11 @@ MARKET = Market("venue", "A")
 class Worker:
     """One worker of fill-sim, and what it holds."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, name: str = "w1") -> None:
         self.bus = bus
         self.held: set[Market] = set()
         self.gains = 0
-        self.leases = Leases(bus, "fill-sim", "w1", self.gain, self.lose)
+        self.leases = Leases(bus, "fill-sim", name, self.gain, self.lose)
 
     async def gain(self, market: Market) -> None:
         self.held.add(market)
@@ -78,10 +78,11 @@ def test_market_is_held_again_after_the_broker_died_even_if_rejoining_fails_at_f
             await _die_and_come_back(broker)
             await asyncio.sleep(2)
             await worker.wait(held=True)
-            entry = worker.leases._entries[worker.leases._lease_key(MARKET)]
+            member = worker.leases._entries[worker.leases._member_key]
             await asyncio.sleep(TTL_S)
-            renewed = worker.leases._entries[worker.leases._lease_key(MARKET)]
-            return len(failures), renewed.revision > entry.revision and renewed.holder == "w1"
+            renewed = worker.leases._entries[worker.leases._member_key]
+            lease = worker.leases._entries[worker.leases._lease_key(MARKET)]
+            return len(failures), renewed.revision > member.revision and lease.holder == "w1" and MARKET in worker.held
 
     assert asyncio.run(run()) == (0, True)
 
@@ -135,3 +136,34 @@ def test_end_of_the_keeping_of_leases_is_told(tmp_path: Path) -> None:
             return str(worker.leases.failure)
 
     assert asyncio.run(run()) == "a defect"
+
+
+def test_leases_cost_no_renewal_and_end_with_their_holder(tmp_path: Path) -> None:
+    """A second worker takes the markets of one that is gone, and none of one that lives."""
+    markets = [Market("venue", f"M{number}") for number in range(40)]
+
+    async def run() -> tuple[set[int], int, int]:
+        async with working(tmp_path) as (broker, first):
+            for market in markets:
+                first.leases.offer(market)
+            while len(first.held) < len(markets) + 1:  # noqa: ASYNC110 - what is waited for is what is tested
+                await asyncio.sleep(0.05)
+            before = [entry.revision for key, entry in first.leases._entries.items() if key.startswith("a.")]
+            await asyncio.sleep(TTL_S + 1)
+            after = [entry.revision for key, entry in first.leases._entries.items() if key.startswith("a.")]
+            second = Worker(await Bus.connect(broker.url, "fill-sim"), "w2")
+            for market in (MARKET, *markets):
+                second.leases.offer(market)
+            await second.leases.start()
+            while len(second.held) < len(markets) // 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            shared_by_both = len(first.held & second.held)
+            assert first.leases._task is not None
+            first.leases._task.cancel()  # it says nothing any more
+            while len(second.held) < len(markets) + 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await second.leases.stop()
+            await second.bus.close()
+            return set(after) - set(before), shared_by_both, len(second.held)
+
+    assert asyncio.run(asyncio.wait_for(run(), 60)) == (set(), 0, 0)
