@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -86,11 +87,12 @@ def test_fold_that_crashed_between_two_messages_of_a_round_goes_on_after_the_fir
             async with connected(broker, "doomed") as doomed:
                 send = doomed.client.send
 
-                def send_until_the_crash(subject: bytes, *rest: bytes) -> None:
-                    if subject.startswith(b"orders.") and next(said) > said_before:
+                def send_until_the_crash(frames: Iterable[bytes]) -> None:
+                    (frame,) = frames
+                    if frame.startswith(b"HPUB orders.") and next(said) > said_before:
                         crashed.set()
                     if not crashed.is_set():
-                        send(subject, *rest)
+                        send([frame])
 
                 monkeypatch.setattr(doomed.client, "send", send_until_the_crash)
                 await runner_of(doomed, tmp_path).start()
