@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import nats.errors
-from nats.js import api
 from nats.js.errors import NotFoundError
 
 from shared.bus import Bus
@@ -21,8 +20,7 @@ from shared.config import ACCOUNTS, SECTIONS, Tables
 from shared.subjects import STREAM
 
 FORMAT: Final = "papertrader-log-1"
-BATCH: Final = 1_000
-FETCH_TIMEOUT_S: Final = 10.0
+SILENCE_S: Final = 10.0
 NOT_FOLDED: Final = ("bus", "feed")
 """Sections that no fold reads: the log holds what came of them."""
 
@@ -73,29 +71,21 @@ async def last_sequence(bus: Bus) -> int:
 
 
 async def read_broker(bus: Bus, until: int) -> AsyncIterator[Entry]:
-    """The messages of the log in their order, up to a sequence."""
-    config = api.ConsumerConfig(
-        deliver_policy=api.DeliverPolicy.ALL,
-        ack_policy=api.AckPolicy.NONE,
-        max_deliver=1,
-        mem_storage=True,
-        inactive_threshold=60.0,
-    )
-    consumer = (await bus.jetstream.add_consumer(STREAM, config)).name
-    subscription = await bus.jetstream.pull_subscribe_bind(consumer=consumer, stream=STREAM)
+    """The messages of the log in their order, up to a sequence.
+
+    They are delivered to an inbox and not fetched: who may fetch could have a message of the log repeated anywhere.
+    """
+    subscription = await bus.jetstream.subscribe(">", stream=STREAM, ordered_consumer=True)
     sequence = 0
     while sequence < until:
         try:
-            batch = await subscription.fetch(BATCH, timeout=FETCH_TIMEOUT_S)
+            message = await subscription.next_msg(timeout=SILENCE_S)
         except nats.errors.TimeoutError:
             raise LogError(f"the broker stopped answering after sequence {sequence} of {until}") from None
-        for message in batch:
-            expected, sequence = sequence + 1, message.metadata.sequence.stream
-            if sequence != expected:
-                raise LogError(f"the log has a hole: sequence {expected} is followed by {sequence}")
-            yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
-            if sequence == until:
-                break
+        expected, sequence = sequence + 1, message.metadata.sequence.stream
+        if sequence != expected:
+            raise LogError(f"the log has a hole: sequence {expected} is followed by {sequence}")
+        yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
     await subscription.unsubscribe()
 
 

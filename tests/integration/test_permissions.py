@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cli.bootstrap import create_log, make_keys
+from replay.log_file import read_broker
 from shared.broker import executable, free_port
 from shared.bus import Bus, BusError
 from shared.lease import BUCKET, Leases
@@ -125,6 +126,20 @@ def test_forged_fill_never_reaches_the_log(guarded: Guarded) -> None:
         return refused, stored is None
 
     assert asyncio.run(forge()) == (True, True)
+
+
+def test_operator_reads_the_whole_log(guarded: Guarded) -> None:
+    async def read() -> list[tuple[str, bytes]]:
+        operator = await login(guarded, "operator")
+        name = subject("control", MARKET, "read")
+        sequence = await operator.bus.append(name, b"{}", "read-1")
+        found = [(entry.subject, entry.payload) async for entry in read_broker(operator.bus, sequence)]
+        await operator.bus.close()
+        assert len(found) == sequence
+        assert not operator.refusals
+        return found[-1:]
+
+    assert asyncio.run(read()) == [(subject("control", MARKET, "read"), b"{}")]
 
 
 def test_answer_sent_to_a_subject_of_the_log_is_no_message(guarded: Guarded) -> None:
