@@ -13,6 +13,7 @@ from shared.broker import Broker, free_port
 from shared.bus import Bus
 from shared.lease import BUCKET, TTL_S, Leases
 from shared.subjects import Market
+from shared.tasks import ended
 
 MARKET = Market("venue", "A")
 
@@ -159,7 +160,7 @@ def test_leases_cost_no_renewal_and_end_with_their_holder(tmp_path: Path) -> Non
                 await asyncio.sleep(0.05)
             shared_by_both = len(first.held & second.held)
             assert first.leases._task is not None
-            first.leases._task.cancel()  # it says nothing any more
+            await ended(first.leases._task)  # it says nothing any more
             while len(second.held) < len(markets) + 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             await second.leases.stop()
