@@ -18,11 +18,12 @@ COPY shared shared
 COPY services services
 COPY replay replay
 COPY cli cli
+COPY papertrader papertrader
 RUN python -m compileall -q .
 USER paper
-RUN NUMBA_CACHE_DIR=/opt/kernels python -m cli.main warm
+RUN NUMBA_CACHE_DIR=/opt/kernels python -m papertrader.cli.main warm
 # The root file system is read-only, and numba wants to write where it reads: it gets links to the compiled kernels.
 ENV NUMBA_CACHE_DIR=/tmp/kernels
 EXPOSE 8080 9100
 ENTRYPOINT ["sh", "-c", "cp -rsn /opt/kernels/. /tmp/kernels && exec python -m \"$@\"", "--"]
-CMD ["cli.main", "--help"]
+CMD ["papertrader.cli.main", "--help"]

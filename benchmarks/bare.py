@@ -13,7 +13,7 @@ from typing import Any
 import nats
 import uvloop
 
-from shared.subjects import STREAM
+from papertrader.shared.log.subjects import STREAM
 
 
 async def count(url: str, subject: str, wanted: int) -> None:

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.composition import Composition
-from services.feed.config import FeedConfig
-from services.feed.publisher import until
-from services.feed.service import sources
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.config import Settings
-from shared.messages import Message, RoundEnd
-from shared.subjects import MARKET_DATA, Market, subject
+from papertrader.replay.composition import Composition
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import sources
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import MARKET_DATA, Market, subject
+from papertrader.shared.messages import Message, RoundEnd
+from papertrader.shared.service.config import Settings
 
 ROOT = Path(__file__).parent.parent
 AT_ONCE = 400
@@ -186,7 +186,7 @@ def fill_sim(broker: Broker, folder: Path, tables: dict[str, Any]) -> Iterator[P
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "settings.json"
     settings.write_text(json.dumps({**tables, "bus": {"url": broker.url, "data_dir": str(folder)}}))
-    with Process("services.fill_sim", "--settings", str(settings)).running() as worker:
+    with Process("papertrader.services.fill_sim", "--settings", str(settings)).running() as worker:
         yield worker
 
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from shared.broker import Broker, free_port
-from shared.bus import Bus
-from shared.messages import RoundEnd
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.messages import RoundEnd
 
 WARM_UP_S = 15.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -97,7 +97,7 @@ def main(coins: int, seconds: float) -> dict[str, Any]:
         settings = Path(folder) / "settings.json"
         feed_settings = {"source": "hyperliquid", "assets": names, "venue_url": url}
         settings.write_text(json.dumps({"bus": {"url": broker.url}, "feed": feed_settings}))
-        feed = started("services.feed", "--settings", str(settings))
+        feed = started("papertrader.services.feed", "--settings", str(settings))
         try:
             return asyncio.run(measure(broker, feed.pid, seconds))
         finally:

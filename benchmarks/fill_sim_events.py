@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from services.feed.binance import BinanceAdapter
-from services.feed.hyperliquid import HyperliquidAdapter
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.kernel import fold_events
-from services.fill_sim.service import FillSim
-from shared import features as market_features
-from shared.book import apply
-from shared.event_rows import market_events
-from shared.events import PRINT, Events, Grid
-from shared.fold import Received, Round
-from shared.messages import Instrument, Place
-from shared.records import Record
-from shared.subjects import Market
+from papertrader.services.feed.venues.binance.frames import BinanceAdapter
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.kernel import fold_events
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market import features as market_features
+from papertrader.shared.market.book import apply
+from papertrader.shared.market.event_rows import market_events
+from papertrader.shared.market.events import PRINT, Events, Grid
+from papertrader.shared.market.records import Record
+from papertrader.shared.messages import Instrument, Place
+from papertrader.shared.service.fold import Received, Round
 
 WATCHED = FillSimConfig(initial_cash=1e12, fill_model="flat", fill_prob_base=0.0)
 FILLED = FillSimConfig(initial_cash=1e12)

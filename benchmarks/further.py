@@ -19,8 +19,8 @@ import uvloop
 from benchmarks.bus import LogRound, Progress, append, brokered, connected, fill_sim, of_market, recorded
 from benchmarks.figures import Row, ratios, spread
 from benchmarks.sustained import stored
-from shared.broker import Broker
-from shared.config import Settings
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.service.config import Settings
 
 MARKETS = (1, 10, 50, 200)
 ROUNDS_OF_ALL_MARKETS = 6_000

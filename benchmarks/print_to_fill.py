@@ -25,12 +25,12 @@ import uvloop
 from benchmarks.bus import Process, Progress, Stored, append, brokered, connected, fill_sim, market_data_of
 from benchmarks.feed_many_coins import WARM_UP_S, answered
 from benchmarks.figures import Row, percentile, ratios, spread
-from shared.broker import Broker, free_port
-from shared.bus import Bus
-from shared.messages import Book, Fill, Instrument, Message, Place, RoundEnd, Trades
-from shared.reader import LogReader
-from shared.subjects import STREAM, Market, address, subject
-from shared.wire import frame
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.subjects import STREAM, Market, address, subject
+from papertrader.shared.log.wire import frame
+from papertrader.shared.messages import Book, Fill, Instrument, Message, Place, RoundEnd, Trades
 
 MARKET = Market("bench", "PRINT")
 ROUND_NS = 50_000_000
@@ -234,7 +234,7 @@ def _live_session(seconds: float) -> LiveTimes:
         settings = folder / "settings.json"
         settings.write_text(json.dumps({"feed": feed, "bus": {"url": broker.url, "data_dir": str(folder)}}))
         for name in (*LIVE_SERVICES, "feed"):
-            stack.enter_context(Process(f"services.{name}", "--settings", str(settings)).running())
+            stack.enter_context(Process(f"papertrader.services.{name}", "--settings", str(settings)).running())
         return uvloop.run(_live(broker, WARM_UP_S, seconds))
 
 

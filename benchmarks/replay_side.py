@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from replay.replay import replay
-from replay.session import Session, sessions
-from services.feed.config import FeedConfig
-from shared.config import Settings
-from shared.events import LEVEL, PRINT, ROUND, SNAPSHOT, TOUCH, Events
+from papertrader.replay.replay import replay
+from papertrader.replay.session import Session, sessions
+from papertrader.services.feed.config import FeedConfig
+from papertrader.shared.market.events import LEVEL, PRINT, ROUND, SNAPSHOT, TOUCH, Events
+from papertrader.shared.service.config import Settings
 
 ROUND_MS = 10
 QUOTER = {"levels": 1, "requote_interval_ms": 10.0}

@@ -17,8 +17,8 @@ import uvloop
 
 from benchmarks.bus import LogRound, Process, Progress, brokered, connected, fill_sim, prepared, recorded
 from benchmarks.figures import Row, ratios, spread
-from shared.broker import Broker
-from shared.config import Settings
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.service.config import Settings
 
 
 async def _folded(broker: Broker, folder: Path, tables: dict[str, Any], last_round: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""What must be there before the services start: a key per broker user, the log, and the bucket of the leases.
+"""What must be there before the services start: a key per broker user, the log, and the leases' bucket.
 
-`python -m cli.bootstrap keys DIRECTORY` makes every missing key and writes the broker's list of users;
-`python -m cli.bootstrap log` creates the log, or brings its limits up to date, and the bucket of the leases.
+`python -m papertrader.cli.bootstrap keys DIRECTORY` makes every missing key and writes the broker's list of users;
+`python -m papertrader.cli.bootstrap log` creates the log, or brings its limits up to date, and the leases' bucket.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from typing import Final
 import nkeys
 from nats.js.errors import APIError
 
-from shared.bus import Bus, BusError
-from shared.config import SettingsError, load
-from shared.lease import create_bucket
-from shared.permissions import USERS, authorization
-from shared.runtime import BusConfig
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.lease import create_bucket
+from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.permissions import USERS, authorization
+from papertrader.shared.service.runtime import BusConfig
 
 USERS_FILE: Final = Path("nats") / "users.conf"
 

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from shared.bus import Bus
-from shared.messages import Control, ControlAction
-from shared.subjects import Market, subject
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.messages import Control, ControlAction
 
 
 async def send(url: str, action: str, market: str, account: str, **login: Any) -> None:

@@ -10,10 +10,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from cli import show
-from cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
-from services.feed.config import OWN_ADAPTERS, FeedConfig
-from shared.config import Settings, SettingsError, load
+from papertrader.cli import show
+from papertrader.cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
+from papertrader.services.feed.config import OWN_ADAPTERS, FeedConfig
+from papertrader.shared.service.config import Settings, SettingsError, load
 
 app = typer.Typer(
     name="papertrader",
@@ -57,7 +57,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine; exit code 1 if a check of the validation checklist failed."""
-    from cli.run import run as run_system
+    from papertrader.cli.run import run as run_system
 
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
     feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url, "exchange": exchange}
@@ -91,13 +91,13 @@ def _with(tables: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[
 
 def _check(tables: dict[str, Any]) -> None:
     """Refuse wrong settings before any process starts; raises SettingsError."""
-    from cli.settings import check_all
+    from papertrader.cli.settings import check_all
 
     check_all(Settings(tables))
 
 
 def _workers(options: list[str]) -> dict[str, int]:
-    from shared.health import FOLDS
+    from papertrader.shared.log.health import FOLDS
 
     counts = {}
     for option in options:
@@ -141,7 +141,7 @@ def doctor(
 
 
 def _examine(settings: Path | None, source: str, assets: str | None, venue_url: str | None, as_json: bool) -> None:
-    from cli.venues import diagnose
+    from papertrader.cli.venues import diagnose
 
     assets = assets or ("BTCUSDT" if source == "binance" else "BTC")
     try:
@@ -162,7 +162,7 @@ def record(
     settings: SettingsFile = None,
 ) -> None:
     """Record a live venue's raw frames into hourly tapes, until Ctrl-C; a kill loses less than a second."""
-    from cli.venues import record as record_venue
+    from papertrader.cli.venues import record as record_venue
 
     try:
         record_venue(_live_settings(settings, source, assets, venue_url, duration), output)
@@ -188,8 +188,8 @@ def convert(
     output: Annotated[Path, typer.Option(help="directory to write to")] = Path(),
 ) -> None:
     """Write tapes in the format of another tool."""
-    from cli.venues import convert_tapes
-    from shared.tape import TapeError
+    from papertrader.cli.venues import convert_tapes
+    from papertrader.shared.market.tape import TapeError
 
     try:
         written = convert_tapes(tapes, to, output)
@@ -224,9 +224,9 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Print messages as they come: subject and content; with --json one JSON object a line."""
-    from cli.tail import follow
-    from shared.bus import BusError
-    from shared.runtime import BusConfig
+    from papertrader.cli.tail import follow
+    from papertrader.shared.log.bus import BusError
+    from papertrader.shared.service.runtime import BusConfig
 
     try:
         config = load(settings).section("bus", BusConfig)
@@ -244,9 +244,9 @@ def control(
     settings: SettingsFile = None,
 ) -> None:
     """Pause, resume, flatten or reset a paper account."""
-    from cli.control import send
-    from shared.bus import BusError
-    from shared.runtime import BusConfig
+    from papertrader.cli.control import send
+    from papertrader.shared.log.bus import BusError
+    from papertrader.shared.service.runtime import BusConfig
 
     try:
         config = load(settings).section("bus", BusConfig)
@@ -263,7 +263,7 @@ def export(
     settings: SettingsFile = None,
 ) -> None:
     """Write the recorded log, and the settings it was made with, to a file that `verify` reads."""
-    from cli import verify as log
+    from papertrader.cli import verify as log
 
     count = _guarded(lambda: log.export(output, data_dir, nats, settings))
     Console(stderr=True).print(f"wrote {count} messages to {output}")
@@ -282,18 +282,18 @@ def verify(
 
     Exit code 2 if there was nothing to verify.
     """
-    from cli import verify as log_commands
+    from papertrader.cli import verify as log_commands
 
     raise typer.Exit(_guarded(lambda: log_commands.verify(log, nats, settings, as_json)))
 
 
 def _guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
-    from replay.log_file import LogError
-    from replay.replay import ReplayError
-    from shared.broker import BrokerError
-    from shared.bus import BusError
-    from shared.tape import TapeError
+    from papertrader.replay.log_file import LogError
+    from papertrader.replay.replay import ReplayError
+    from papertrader.shared.log.broker import BrokerError
+    from papertrader.shared.log.bus import BusError
+    from papertrader.shared.market.tape import TapeError
 
     try:
         return work()
@@ -316,7 +316,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Replay tapes as fast as the machine allows, with the numbers of a run; exit code 1 if a check failed."""
-    from cli.replay import run as run_replay
+    from papertrader.cli.replay import run as run_replay
 
     feed: dict[str, Any] = {"source": source or ("tape" if tapes else None), "duration_s": duration, "seed": seed}
     feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
@@ -354,8 +354,8 @@ def sweep(
     """Search settings over tapes: PnL per hour with its uncertainty, and whether it survives other fill models."""
     import os
 
-    from cli.sweep import run as run_sweep
-    from replay.sweep import axes_of, variants_of, with_variant
+    from papertrader.cli.sweep import run as run_sweep
+    from papertrader.replay.sweep import axes_of, variants_of, with_variant
 
     feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
     feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
@@ -373,7 +373,7 @@ def sweep(
 @app.command()
 def warm() -> None:
     """Compile every kernel now, so that services start in seconds."""
-    from cli.settings import warm_all
+    from papertrader.cli.settings import warm_all
 
     warm_all(Console())
 

@@ -10,14 +10,14 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from cli import show
-from replay.replay import compiled, composed, judged, replay
-from replay.session import sessions
-from services.feed.config import FeedConfig
-from services.monitor.report import report_html
-from services.monitor.service import Monitor
-from services.monitor.summary import summary
-from shared.config import Settings
+from papertrader.cli import show
+from papertrader.replay.replay import compiled, composed, judged, replay
+from papertrader.replay.session import sessions
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.monitor.report.report import report_html
+from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.service.config import Settings
 
 FAILED_CHECK: Final = 1
 

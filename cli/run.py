@@ -15,9 +15,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cli import show
-from cli.monitor_client import MonitorError, fetch_json
-from cli.supervisor import FEED_DEATHS, FEED_DEATHS_WITHIN_S, Supervisor
+from papertrader.cli import show
+from papertrader.cli.monitor_client import MonitorError, fetch_json
+from papertrader.cli.supervisor import FEED_DEATHS, FEED_DEATHS_WITHIN_S, Supervisor
 
 POLL_S: Final = 0.5
 SETTLE_S: Final = 30.0

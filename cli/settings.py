@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from services.feed.config import FeedConfig
-from shared import kernel_cache
-from shared.config import ACCOUNTS, Settings
-from shared.health import FOLDS
-from shared.runtime import BusConfig
+from papertrader.services.feed.config import FeedConfig
+from papertrader.shared import kernel_cache
+from papertrader.shared.log.health import FOLDS
+from papertrader.shared.service.config import ACCOUNTS, Settings
+from papertrader.shared.service.runtime import BusConfig
 
 PACKAGES: Final = tuple(name.replace("-", "_") for name in FOLDS)
 """The folders of the folds under `services`, which are also their sections of the settings."""
@@ -24,7 +24,7 @@ def sections() -> dict[str, Any]:
     """Every section's settings struct."""
     found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}
     for name in PACKAGES:
-        module = importlib.import_module(f"services.{name}.config")
+        module = importlib.import_module(f"papertrader.services.{name}.config")
         found[name] = getattr(module, f"{name.title().replace('_', '')}Config")
     return found
 
@@ -40,9 +40,9 @@ def check_all(settings: Settings) -> None:
 def warm_all(console: Console) -> None:
     """Compile and cache the kernels of every fold and of the replay, and forget those of other sources."""
     # they bring every kernel along, which a check of settings should not pay for
-    from replay.composition import MEMBERS
-    from replay.replay import replay
-    from replay.session import sessions
+    from papertrader.replay.composition import MEMBERS
+    from papertrader.replay.replay import replay
+    from papertrader.replay.session import sessions
 
     settings = Settings({})
     for service in MEMBERS.values():

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import orjson
 
-from services.feed.config import LIVE_SOURCES, REFUSED
-from shared.broker import Broker, free_port
-from shared.config import ENVIRONMENT_PREFIX
-from shared.health import FOLDS
+from papertrader.services.feed.config import LIVE_SOURCES, REFUSED
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.health import FOLDS
+from papertrader.shared.service.config import ENVIRONMENT_PREFIX
 
 SERVICES: Final = (*FOLDS, "feed")
 STOP_TIMEOUT_S: Final = 10.0
@@ -50,7 +50,7 @@ class ServiceProcess:
             self._process.wait()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
         environment |= {"PAPER_BUS_METRICS_PORT": str(self.metrics_port), **self.overrides}
-        module = f"services.{self.name.replace('-', '_')}"
+        module = f"papertrader.services.{self.name.replace('-', '_')}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, "--settings", str(self._settings)],

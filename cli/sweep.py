@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from replay.session import sessions
-from replay.sweep import (
+from papertrader.replay.session import sessions
+from papertrader.replay.sweep import (
     EARNS,
     FRAGILE,
     LOSES,
@@ -25,9 +25,9 @@ from replay.sweep import (
     variants_of,
     with_variant,
 )
-from services.feed.config import FeedConfig
-from services.monitor.statistics import Interval
-from shared.config import Settings
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.monitor.report.statistics import Interval
+from papertrader.shared.service.config import Settings
 
 MEANING: Final = {
     EARNS: "the 95 % interval lies above 0 under every fill model",

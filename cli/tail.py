@@ -6,7 +6,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from shared.bus import Bus
+from papertrader.shared.log.bus import Bus
 
 
 async def follow(url: str, subject: str, as_json: bool, **login: Any) -> None:

@@ -12,14 +12,14 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
-from services.feed.config import FeedConfig
-from services.feed.convert import FORMATS, convert
-from services.feed.live.diagnosis import diagnose as steps_of
-from services.feed.live.session import LiveSession
-from services.feed.live.venues import live_venue
-from services.feed.recorder import Recorder
-from services.feed.recorder import record as record_live
-from services.feed.service import sources
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.files.convert import FORMATS, convert
+from papertrader.services.feed.files.recorder import Recorder
+from papertrader.services.feed.files.recorder import record as record_live
+from papertrader.services.feed.live.diagnosis import diagnose as steps_of
+from papertrader.services.feed.live.session import LiveSession
+from papertrader.services.feed.sources import sources
+from papertrader.services.feed.venues.registry import live_venue
 
 TELL_EVERY: Final = 10
 """Seconds between two lines about the recording, where nobody watches a terminal."""

@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from replay.log_file import (
+from papertrader.replay.log_file import (
     Entry,
     differing_settings,
     last_sequence,
@@ -21,11 +21,11 @@ from replay.log_file import (
     read_settings,
     write_log,
 )
-from replay.verify import Verifier
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.config import Settings, SettingsError, Tables, load
-from shared.runtime import BusConfig
+from papertrader.replay.verify import Verifier
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.service.config import Settings, SettingsError, Tables, load
+from papertrader.shared.service.runtime import BusConfig
 
 DIFFERS: Final = 1
 NOTHING_COMPARED: Final = 2

@@ -1,3 +1,3 @@
 """The compiled closed loop and the verifier. `shared` comes first, as in `services`."""
 
-import shared  # noqa: F401
+import papertrader.shared  # noqa: F401

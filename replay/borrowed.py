@@ -10,8 +10,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit
 from numba.extending import intrinsic
 
-from replay.world import Accounts, Said, Scratch
-from services.fill_sim.state import Outbox
+from papertrader.replay.world import Accounts, Said, Scratch
+from papertrader.services.fill_sim.state import Outbox
 
 
 def _borrowed(_context: Any, array: Any) -> Any:

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.calibration.__main__ import SERVICE as CALIBRATION
-from services.estimator.__main__ import SERVICE as ESTIMATOR
-from services.fill_sim.__main__ import SERVICE as FILL_SIM
-from services.monitor.__main__ import SERVICE as MONITOR
-from services.outcome_tracker.__main__ import SERVICE as OUTCOME_TRACKER
-from services.quoter.__main__ import SERVICE as QUOTER
-from shared.config import Settings
-from shared.fold import Fold, Output, Received, Round, canonical
-from shared.messages import Message, RoundEnd
-from shared.runtime import Service
-from shared.subjects import Market
+from papertrader.services.calibration.__main__ import SERVICE as CALIBRATION
+from papertrader.services.estimator.__main__ import SERVICE as ESTIMATOR
+from papertrader.services.fill_sim.__main__ import SERVICE as FILL_SIM
+from papertrader.services.monitor.__main__ import SERVICE as MONITOR
+from papertrader.services.outcome_tracker.__main__ import SERVICE as OUTCOME_TRACKER
+from papertrader.services.quoter.__main__ import SERVICE as QUOTER
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Message, RoundEnd
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.fold import Fold, Output, Received, Round, canonical
+from papertrader.shared.service.runtime import Service
 
 MEMBERS: Final[Mapping[str, Service]] = {
     service.name: service for service in (FILL_SIM, QUOTER, ESTIMATOR, OUTCOME_TRACKER, CALIBRATION, MONITOR)

@@ -3,16 +3,27 @@
 import numpy as np
 from numba import njit
 
-from replay.world import ACCOUNTS, ACKS, CALIBRATIONS, COUNTS, ESTIMATES, FILLS, MARKOUTS, ORDERS, SAID, Said
-from services.calibration import kernel as calibration
-from services.estimator import kernel as estimator
-from services.fill_sim.commands import hear
-from services.fill_sim.state import SAID_ACK, Exchange
-from services.outcome_tracker import kernel as tracker
-from services.quoter import kernel as quoter
-from services.quoter import orders as own_orders
-from shared.commands import CANCEL
-from shared.records import Record, Records
+from papertrader.replay.world import (
+    ACCOUNTS,
+    ACKS,
+    CALIBRATIONS,
+    COUNTS,
+    ESTIMATES,
+    FILLS,
+    MARKOUTS,
+    ORDERS,
+    SAID,
+    Said,
+)
+from papertrader.services.calibration import kernel as calibration
+from papertrader.services.estimator import kernel as estimator
+from papertrader.services.fill_sim.commands import hear
+from papertrader.services.fill_sim.state import SAID_ACK, Exchange
+from papertrader.services.outcome_tracker import kernel as tracker
+from papertrader.services.quoter import kernel as quoter
+from papertrader.services.quoter import orders as own_orders
+from papertrader.shared.market.commands import CANCEL
+from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)

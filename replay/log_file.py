@@ -15,9 +15,9 @@ import msgspec
 import nats.errors
 from nats.js.errors import NotFoundError
 
-from shared.bus import Bus
-from shared.config import ACCOUNTS, SECTIONS, Tables
-from shared.subjects import STREAM
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Tables
 
 FORMAT: Final = "papertrader-log-1"
 SILENCE_S: Final = 10.0

@@ -12,8 +12,8 @@ counted or not, costs as much as ten events.
 import numpy as np
 from numba import njit
 
-from replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
-from replay.hearing import (
+from papertrader.replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
+from papertrader.replay.hearing import (
     address_exchange,
     calibration_hears,
     estimator_hears,
@@ -27,18 +27,18 @@ from replay.hearing import (
     say_orders,
     tracker_hears,
 )
-from replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch
-from services.calibration import kernel as calibration
-from services.estimator import kernel as estimator
-from services.fill_sim import kernel as exchange
-from services.fill_sim.matching import on_print as match_print
-from services.fill_sim.state import Exchange, Outbox, has_room
-from services.outcome_tracker import kernel as tracker
-from services.quoter import decision
-from shared import features as market_features
-from shared.book import NEXT, NO_ASK, apply, apply_message
-from shared.events import GAP, PRINT, ROUND, TOUCH, Events
-from shared.records import Record, Records
+from papertrader.replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch
+from papertrader.services.calibration import kernel as calibration
+from papertrader.services.estimator import kernel as estimator
+from papertrader.services.fill_sim import kernel as exchange
+from papertrader.services.fill_sim.matching import on_print as match_print
+from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
+from papertrader.services.outcome_tracker import kernel as tracker
+from papertrader.services.quoter import decision
+from papertrader.shared.market import features as market_features
+from papertrader.shared.market.book import NEXT, NO_ASK, apply, apply_message
+from papertrader.shared.market.events import GAP, PRINT, ROUND, TOUCH, Events
+from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)

@@ -5,10 +5,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from replay.composition import Composition
-from replay.loop import run
-from replay.session import NS_PER_MS, NS_PER_S, Session
-from replay.world import (
+from papertrader.replay.composition import Composition
+from papertrader.replay.loop import run
+from papertrader.replay.session import NS_PER_MS, NS_PER_S, Session
+from papertrader.replay.world import (
     KINDS,
     Folds,
     Said,
@@ -21,22 +21,22 @@ from replay.world import (
     new_said,
     new_scratch,
 )
-from services.feed.config import FeedConfig
-from services.feed.publisher import until
-from services.feed.service import sources
-from services.monitor.config import MonitorConfig
-from services.monitor.liveness import FEED, ServiceHealth
-from services.monitor.service import Monitor
-from services.quoter.config import QuoterConfig
-from services.quoter.strategy import BUILT_IN
-from shared import messages as m
-from shared.commands import command_of
-from shared.config import Settings
-from shared.events import GAP, PRINT, ROUND, Events, Grid
-from shared.fold import Received, Round, canonical
-from shared.messages import Gap, Message, Trades
-from shared.records import Records, message_of
-from shared.subjects import Kind
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import sources
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.liveness import FEED, ServiceHealth
+from papertrader.services.monitor.service import Monitor
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.strategy import BUILT_IN
+from papertrader.shared import messages as m
+from papertrader.shared.log.subjects import Kind
+from papertrader.shared.market.commands import command_of
+from papertrader.shared.market.events import GAP, PRINT, ROUND, Events, Grid
+from papertrader.shared.market.records import Records, message_of
+from papertrader.shared.messages import Gap, Message, Trades
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.fold import Received, Round, canonical
 
 ROUNDS_AT_ONCE: Final = 2_000
 """Rounds between two reports of progress."""

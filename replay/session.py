@@ -14,18 +14,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from services.feed.config import FeedConfig
-from services.feed.publisher import until
-from services.feed.service import MarketSource, sources
-from shared.event_rows import market_events
-from shared.events import EVENT, ROUND, Events, Grid
-from shared.messages import Instrument
-from shared.subjects import Market
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.event_rows import market_events
+from papertrader.shared.market.events import EVENT, ROUND, Events, Grid
+from papertrader.shared.messages import Instrument
 
 PAGE: Final = 4096
 NS_PER_S: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
-SOURCES: Final = ("services/feed", "shared/events.py", "shared/messages.py", "shared/tape.py")
+SOURCES: Final = ("services/feed", "shared/market/events.py", "shared/messages.py", "shared/market/tape.py")
 """What decides how a tape becomes events."""
 
 

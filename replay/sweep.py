@@ -16,13 +16,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from replay.replay import Replayed, ReplayError, compiled, replay
-from replay.session import sessions
-from services.feed.config import FeedConfig
-from services.monitor.statistics import Interval, block_bootstrap_mean
-from shared.config import ACCOUNTS, SECTIONS, Settings, SettingsError, Tables
-from shared.messages import LABEL_HORIZON_S
-from shared.records import Records
+from papertrader.replay.replay import Replayed, ReplayError, compiled, replay
+from papertrader.replay.session import sessions
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.monitor.report.statistics import Interval, block_bootstrap_mean
+from papertrader.shared.market.records import Records
+from papertrader.shared.messages import LABEL_HORIZON_S
+from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings, SettingsError, Tables
 
 BLOCK_S: Final = 60
 NS_PER_S: Final = 1_000_000_000

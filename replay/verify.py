@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from replay.composition import MEMBERS
-from replay.log_file import Entry
-from shared.config import Settings
-from shared.fold import Fold, Received, Round, canonical
-from shared.messages import Command, Message, RoundEnd, Trades
-from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
+from papertrader.replay.composition import MEMBERS
+from papertrader.replay.log_file import Entry
+from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
+from papertrader.shared.messages import Command, Message, RoundEnd, Trades
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.fold import Fold, Received, Round, canonical
 
 HISTORY: Final = 50_000
 """Messages said that are kept to explain a difference."""

@@ -5,34 +5,34 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.calibration.config import CalibrationConfig
-from services.calibration.service import Calibration as CalibrationFold
-from services.estimator import kernel as estimator
-from services.estimator.config import EstimatorConfig
-from services.estimator.service import Estimator
-from services.fill_sim import state as exchange
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.service import FillSim
-from services.fill_sim.state import STEP_ROOM, Outbox
-from services.outcome_tracker import kernel as tracker
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.service import OutcomeTracker
-from services.quoter import kernel as quoter
-from services.quoter.config import QuoterConfig, settings_of
-from services.quoter.glft import VIEW
-from services.quoter.kernel import new_targets
-from services.quoter.orders import COMMANDS, new_commands
-from services.quoter.service import Quoter
-from shared.book import BOOK
-from shared.commands import COMMAND
-from shared.config import Settings
-from shared.events import Grid
-from shared.features import FEATURE_STATE
-from shared.fold import Fold
-from shared.messages import Account, Ack, Calibration, Estimate, Fill, Instrument, Markout
-from shared.records import Records, record_dtype
-from shared.seconds import SECONDS
-from shared.subjects import Kind, Market
+from papertrader.services.calibration.config import CalibrationConfig
+from papertrader.services.calibration.service import Calibration as CalibrationFold
+from papertrader.services.estimator import kernel as estimator
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.service import Estimator
+from papertrader.services.fill_sim import state as exchange
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.services.fill_sim.state import STEP_ROOM, Outbox
+from papertrader.services.outcome_tracker import kernel as tracker
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
+from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.services.quoter import kernel as quoter
+from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.glft import VIEW
+from papertrader.services.quoter.kernel import new_targets
+from papertrader.services.quoter.orders import COMMANDS, new_commands
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.subjects import Kind, Market
+from papertrader.shared.market.book import BOOK
+from papertrader.shared.market.commands import COMMAND
+from papertrader.shared.market.events import Grid
+from papertrader.shared.market.features import FEATURE_STATE
+from papertrader.shared.market.records import Records, record_dtype
+from papertrader.shared.market.seconds import SECONDS
+from papertrader.shared.messages import Account, Ack, Calibration, Estimate, Fill, Instrument, Markout
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.fold import Fold
 
 Integers = npt.NDArray[np.int64]
 

@@ -1,3 +1,3 @@
 """The services. `shared` comes first: it says where compiled kernels are kept, and numba asks only once."""
 
-import shared  # noqa: F401
+import papertrader.shared  # noqa: F401

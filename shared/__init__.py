@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_IMPORT = re.compile(rb"^(?:from|import) ((?:shared|services|replay)[\w.]*)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
+_IMPORT = re.compile(
+    rb"^(?:from|import) papertrader\.((?:shared|services|replay)[\w.]*)(?: import (\([^)]*\)|.*))?", re.MULTILINE
+)
 
 
 def kernel_cache() -> Path:

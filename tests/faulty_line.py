@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from services.feed.config import FeedConfig, LiveConfig
-from services.feed.hyperliquid import HyperliquidAdapter
-from services.feed.kernel import MarketRound
-from services.feed.live.market import LiveMarket
-from shared.messages import Instrument
-from shared.subjects import Market
+from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.kernel import MarketRound
+from papertrader.services.feed.live.market import LiveMarket
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Instrument
 from tools.venue_server.faults import Fault, Faults
 from tools.venue_server.frames import Frame
 

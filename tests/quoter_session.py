@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from services.quoter.config import QuoterConfig
-from services.quoter.service import Quoter
-from shared.fold import Output, Received, Round, canonical
-from shared.messages import (
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.records import record_dtype
+from papertrader.shared.messages import (
     Account,
     Ack,
     Bbo,
@@ -23,8 +24,7 @@ from shared.messages import (
     Place,
     Trades,
 )
-from shared.records import record_dtype
-from shared.subjects import Market
+from papertrader.shared.service.fold import Output, Received, Round, canonical
 
 MARKET = Market("test", "COIN")
 MS = 1_000_000

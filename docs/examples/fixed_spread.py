@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.quoter.strategy import Target, View
+from papertrader.services.quoter.strategy import Target, View
 
 
 class FixedSpread:

@@ -5,12 +5,12 @@ import sys
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from services.broker_exporter.metrics import METRICS, samples
-from shared.config import SettingsError, load
-from shared.metrics import FoldCollector
-from shared.runtime import BusConfig, parse_arguments, stop_on_signals
-from shared.subjects import Market
-from shared.web import StatusServer
+from papertrader.services.broker_exporter.metrics import METRICS, samples
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.metrics import FoldCollector
+from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.web import StatusServer
 
 
 async def _serve(config: BusConfig) -> None:

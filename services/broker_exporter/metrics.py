@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from shared.metrics import Metric, Sample
-from shared.subjects import Market
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.metrics import Metric, Sample
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """The calibration process: wiring only."""
 
-from services.calibration.config import CalibrationConfig
-from services.calibration.metrics import METRICS, samples
-from services.calibration.service import Calibration
-from shared.runtime import Service, main
+from papertrader.services.calibration.config import CalibrationConfig
+from papertrader.services.calibration.metrics import METRICS, samples
+from papertrader.services.calibration.service import Calibration
+from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="calibration",

@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.calibration.scores import CLAMP, SCORES, score
-from shared.messages import FORECAST_HORIZON_S, AckStatus
-from shared.records import Record, code
+from papertrader.services.calibration.scores import CLAMP, SCORES, score
+from papertrader.shared.market.records import Record, code
+from papertrader.shared.messages import FORECAST_HORIZON_S, AckStatus
 
 ORDERS: Final = 64
 HORIZON_NS: Final = round(FORECAST_HORIZON_S * 1e9)

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.calibration import forecasts as fills
-from services.calibration import scores as scoring
-from shared.messages import RELIABILITY_BINS
-from shared.records import Record, Records
+from papertrader.services.calibration import forecasts as fills
+from papertrader.services.calibration import scores as scoring
+from papertrader.shared.market.records import Record, Records
+from papertrader.shared.messages import RELIABILITY_BINS
 
 FILLS_KEPT: Final = 1024
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from services.calibration import scores
-from services.calibration.service import Calibration
-from shared.messages import RELIABILITY_BINS
-from shared.metrics import ACCOUNT, Metric, Sample
-from shared.subjects import Market
+from papertrader.services.calibration import scores
+from papertrader.services.calibration.service import Calibration
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import RELIABILITY_BINS
+from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 FORECAST = (*ACCOUNT, "forecast")
 BIN = (*ACCOUNT, "forecast", "bin")

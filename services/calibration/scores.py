@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.messages import RELIABILITY_BINS
-from shared.records import Record
+from papertrader.shared.market.records import Record
+from papertrader.shared.messages import RELIABILITY_BINS
 
 CLAMP: Final = 1e-6
 """Forecasts are kept this far from 0 and 1 in the log loss."""

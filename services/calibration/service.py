@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from services.calibration.config import CalibrationConfig
-from services.calibration.kernel import CONTROLLER, SETTINGS, fold_round, hear, start
-from shared import messages
-from shared.fold import Output, Round, State
-from shared.messages import Ack, Estimate, Fill, Markout
-from shared.records import message_of, record_dtype, records_of
-from shared.subjects import Market
+from papertrader.services.calibration.config import CalibrationConfig
+from papertrader.services.calibration.kernel import CONTROLLER, SETTINGS, fold_round, hear, start
+from papertrader.shared import messages
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.messages import Ack, Estimate, Fill, Markout
+from papertrader.shared.service.fold import Output, Round, State
 
 
 class Calibration:

@@ -1,9 +1,9 @@
 """The estimator process: wiring only."""
 
-from services.estimator.config import EstimatorConfig
-from services.estimator.metrics import METRICS, samples
-from services.estimator.service import Estimator
-from shared.runtime import Service, main
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.metrics import METRICS, samples
+from papertrader.services.estimator.service import Estimator
+from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="estimator",

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.messages import FEATURES
-from shared.records import Record, Row
+from papertrader.shared.market.records import Record, Row
+from papertrader.shared.messages import FEATURES
 
 WEIGHTS: Final = FEATURES + 1
 """The intercept comes first."""

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.messages import AckStatus
-from shared.records import Record, code
+from papertrader.shared.market.records import Record, code
+from papertrader.shared.messages import AckStatus
 
 ORDERS: Final = 64
 BINS: Final = 64

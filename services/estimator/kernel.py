@@ -9,17 +9,17 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.estimator import classifier as prefill
-from services.estimator import kappa as intensity
-from services.estimator import regime as regimes
-from services.estimator import sigma as volatility
-from services.estimator import sweeps
-from shared import book as books
-from shared import features as market_features
-from shared import seconds as grid
-from shared.events import GAP, PRINT
-from shared.messages import FEATURES
-from shared.records import Record, Records
+from papertrader.services.estimator import classifier as prefill
+from papertrader.services.estimator import kappa as intensity
+from papertrader.services.estimator import regime as regimes
+from papertrader.services.estimator import sigma as volatility
+from papertrader.services.estimator import sweeps
+from papertrader.shared.market import book as books
+from papertrader.shared.market import features as market_features
+from papertrader.shared.market import seconds as grid
+from papertrader.shared.market.events import GAP, PRINT
+from papertrader.shared.market.records import Record, Records
+from papertrader.shared.messages import FEATURES
 
 LONGEST_SILENCE_S: Final = 3600
 """Seconds of silence that are folded one by one; more of them change nothing any more."""

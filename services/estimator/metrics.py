@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from services.estimator import classifier, kappa, sigma
-from services.estimator.service import Estimator
-from shared.messages import REGIMES
-from shared.metrics import ACCOUNT, Metric, Sample
-from shared.subjects import Market
+from papertrader.services.estimator import classifier, kappa, sigma
+from papertrader.services.estimator.service import Estimator
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import REGIMES
+from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 REGIME = (*ACCOUNT, "regime")
 SIDE = (*ACCOUNT, "side")

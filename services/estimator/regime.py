@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.messages import REGIMES
-from shared.records import Record
+from papertrader.shared.market.records import Record
+from papertrader.shared.messages import REGIMES
 
 STATES: Final = len(REGIMES)
 WARM_UP_S: Final = 60

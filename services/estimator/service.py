@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from services.estimator.config import EstimatorConfig
-from services.estimator.kernel import ESTIMATOR, MARKET, SETTINGS, fold_round, hear, start
-from shared.features import new_features
-from shared.fold import Output, Round, State
-from shared.market_data import MarketData
-from shared.messages import Ack, Estimate, Fill, Markout
-from shared.records import message_of, record_dtype, records_of
-from shared.seconds import new_seconds
-from shared.subjects import Market
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.kernel import ESTIMATOR, MARKET, SETTINGS, fold_round, hear, start
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.features import new_features
+from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.market.seconds import new_seconds
+from papertrader.shared.messages import Ack, Estimate, Fill, Markout
+from papertrader.shared.service.fold import Output, Round, State
+from papertrader.shared.service.market_data import MarketData
 
 
 class Estimator:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.records import Record
+from papertrader.shared.market.records import Record
 
 HISTORY_BINS: Final = 128
 LOWEST_BPS: Final = 0.01

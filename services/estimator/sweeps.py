@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.records import Record
+from papertrader.shared.market.records import Record
 
 SWEEPS: Final = np.dtype(
     [

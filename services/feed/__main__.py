@@ -9,16 +9,16 @@ from typing import NoReturn
 
 import uvloop
 
-from services.feed.config import LIVE_SOURCES, REFUSED, FeedConfig
-from services.feed.feed import Feed
-from services.feed.live.venue import LiveError
-from services.feed.publisher import SessionError
-from services.feed.service import MarketSource, sources
-from shared.bus import Bus, BusError
-from shared.config import SettingsError, load
-from shared.runtime import BusConfig, parse_arguments, stop_on_signals
-from shared.tape import TapeError
-from shared.tasks import STOP_LIMIT_S, ended, leave_within
+from papertrader.services.feed.config import LIVE_SOURCES, REFUSED, FeedConfig
+from papertrader.services.feed.live.venue import LiveError
+from papertrader.services.feed.publisher import SessionError
+from papertrader.services.feed.service import Feed
+from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.market.tape import TapeError
+from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.tasks import STOP_LIMIT_S, ended, leave_within
 
 log = logging.getLogger("feed")
 
@@ -42,8 +42,8 @@ async def _work(bus: Bus, config: FeedConfig, bus_config: BusConfig, recorded: S
     if config.source not in LIVE_SOURCES:
         await _publish(Feed(bus, config, recorded), bus_config)
         return
-    from services.feed.live.session import live_session
-    from services.feed.live.venues import live_venue
+    from papertrader.services.feed.live.session import live_session
+    from papertrader.services.feed.venues.registry import live_venue
 
     async with live_session(config, live_venue(config)) as session:
         await _publish(Feed(bus, config, live=session), bus_config)

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from shared.messages import Message
+from papertrader.shared.messages import Message
 
 CONNECTION: Final = ""
 """Counts what cannot be attributed to an asset."""

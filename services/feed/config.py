@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.health import FOLDS
+from papertrader.shared.log.health import FOLDS
 
 OWN_ADAPTERS: Final = ("hyperliquid", "binance")
 LIVE_SOURCES: Final = (*OWN_ADAPTERS, "ccxt")

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from shared.events import TICKS
-from shared.messages import Bbo, Book, Depth, Instrument, Message, Trades
+from papertrader.shared.market.events import TICKS
+from papertrader.shared.messages import Bbo, Book, Depth, Instrument, Message, Trades
 
 MAX_DECIMALS: Final = 6
 PRICE_ROOM: Final = 0.75

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from shared.messages import Gap, Instrument, Message, RoundEnd
+from papertrader.shared.messages import Gap, Instrument, Message, RoundEnd
 
 
 class MarketRound(NamedTuple):

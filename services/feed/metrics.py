@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from services.feed.adapter import BAD_REASONS
-from services.feed.live.connection import BREAKS as BREAK_REASONS
-from services.feed.live.session import LiveSession
-from services.feed.tally import Tally
-from shared.metrics import MARKET, Metric, Sample
-from shared.subjects import MARKET_DATA, Market
+from papertrader.services.feed.adapter import BAD_REASONS
+from papertrader.services.feed.live.connection import BREAKS as BREAK_REASONS
+from papertrader.services.feed.live.session import LiveSession
+from papertrader.services.feed.tally import Tally
+from papertrader.shared.log.subjects import MARKET_DATA, Market
+from papertrader.shared.service.metrics import MARKET, Metric, Sample
 
 LINE: Final = ("venue", "line")
 GAP_REASONS: Final = ("silence", "disconnected", "sequence_break", "restarted", "backlog", "tape_truncated")

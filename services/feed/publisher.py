@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
-from shared.bus import Bus, Write
-from shared.health import Heartbeat
-from shared.messages import Message, RoundEnd
-from shared.subjects import MARKET_DATA, Market, subject
+from papertrader.shared.log.bus import Bus, Write
+from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.subjects import MARKET_DATA, Market, subject
+from papertrader.shared.messages import Message, RoundEnd
 
 log = logging.getLogger(__name__)
 

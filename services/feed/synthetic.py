@@ -21,9 +21,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.feed.config import SyntheticAsset, SyntheticConfig
-from shared.events import Grid
-from shared.messages import Bbo, Book, Context, Instrument, Message, Side, Trades
+from papertrader.services.feed.config import SyntheticAsset, SyntheticConfig
+from papertrader.shared.market.events import Grid
+from papertrader.shared.messages import Bbo, Book, Context, Instrument, Message, Side, Trades
 
 STEP_NS: Final = 100_000_000
 STEP_S: Final = 0.1

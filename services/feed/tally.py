@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Final
 
-from services.feed.kernel import MarketRound
-from shared.messages import Gap
-from shared.subjects import MARKET_DATA
+from papertrader.services.feed.kernel import MarketRound
+from papertrader.shared.log.subjects import MARKET_DATA
+from papertrader.shared.messages import Gap
 
 KIND_OF: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 

@@ -1,9 +1,9 @@
 """The fill-sim process: wiring only."""
 
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.metrics import METRICS, samples
-from services.fill_sim.service import FillSim
-from shared.runtime import Service, main
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.metrics import METRICS, samples
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="fill-sim",

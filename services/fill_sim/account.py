@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.fill_sim.lots import nearest_lot
-from services.fill_sim.state import MIDS, NEVER, Exchange, orders_live
-from shared.book import mid_of
-from shared.records import Record
+from papertrader.services.fill_sim.lots import nearest_lot
+from papertrader.services.fill_sim.state import MIDS, NEVER, Exchange, orders_live
+from papertrader.shared.market.book import mid_of
+from papertrader.shared.market.records import Record
 
 HOUR_NS: Final = 3_600_000_000_000
 

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.hashing import splitmix64
-from shared.records import Row
+from papertrader.shared.market.hashing import splitmix64
+from papertrader.shared.market.records import Row
 
 FILL_COIN: Final = 1
 ADVERSE_SHARE: Final = 2

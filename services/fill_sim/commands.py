@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.fill_sim.chance import CANCEL_LATENCY, PLACEMENT_LATENCY, quantile, uniform
-from services.fill_sim.said import write_ack
-from services.fill_sim.state import (
+from papertrader.services.fill_sim.chance import CANCEL_LATENCY, PLACEMENT_LATENCY, quantile, uniform
+from papertrader.services.fill_sim.said import write_ack
+from papertrader.services.fill_sim.state import (
     BAD_TIME,
     CANCEL_ALL,
     CLOSE,
@@ -25,9 +25,9 @@ from services.fill_sim.state import (
     Exchange,
     reschedule,
 )
-from services.fill_sim.venue import nearest_tick
-from shared.commands import CANCEL, PLACE
-from shared.records import Record
+from papertrader.services.fill_sim.venue import nearest_tick
+from papertrader.shared.market.commands import CANCEL, PLACE
+from papertrader.shared.market.records import Record
 
 FUTURE_LIMIT_NS: Final = 60_000_000_000
 """How far after the clock a command may have been decided."""
@@ -35,7 +35,7 @@ FUTURE_LIMIT_NS: Final = 60_000_000_000
 
 @njit(cache=True)
 def hear(exchange: Exchange, sent: Record, heard_ts: int) -> None:
-    """Schedule a command that was sent, a `shared.commands.COMMAND`, or answer at once why not.
+    """Schedule a command that was sent, a `papertrader.shared.market.commands.COMMAND`, or answer at once why not.
 
     * decided before the round it was heard in began: taken as decided then
     * decided more than 60 s in the future: `bad_time`; before there is a market: `no_market`

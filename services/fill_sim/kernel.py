@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.fill_sim.account import hours_passed, on_mid, pay_funding, write_account
-from services.fill_sim.commands import flatten, hear
-from services.fill_sim.matching import on_print
-from services.fill_sim.orders import reset, take_step
-from services.fill_sim.queue import on_gap, on_level
-from services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
-from shared import features as market_features
-from shared.book import apply
-from shared.events import FUNDING, GAP, MARK, PRINT, TOUCH
-from shared.messages import ControlAction
-from shared.records import Record, Records, code
+from papertrader.services.fill_sim.account import hours_passed, on_mid, pay_funding, write_account
+from papertrader.services.fill_sim.commands import flatten, hear
+from papertrader.services.fill_sim.matching import on_print
+from papertrader.services.fill_sim.orders import reset, take_step
+from papertrader.services.fill_sim.queue import on_gap, on_level
+from papertrader.services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
+from papertrader.shared.market import features as market_features
+from papertrader.shared.market.book import apply
+from papertrader.shared.market.events import FUNDING, GAP, MARK, PRINT, TOUCH
+from papertrader.shared.market.records import Record, Records, code
+from papertrader.shared.messages import ControlAction
 
 Integers = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from shared.records import Record
+from papertrader.shared.market.records import Record
 
 TOLERANCE = 1e-6
 """How much of a lot a float may lack of a whole one."""

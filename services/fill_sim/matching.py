@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.fill_sim.chance import FILL_COIN, uniform
-from services.fill_sim.lots import whole_lots
-from services.fill_sim.queue import explain, reach_front
-from services.fill_sim.said import fill_maker
-from services.fill_sim.state import FLAT, THROUGH, Exchange
-from shared.commands import PLACE
-from shared.records import Record
+from papertrader.services.fill_sim.chance import FILL_COIN, uniform
+from papertrader.services.fill_sim.lots import whole_lots
+from papertrader.services.fill_sim.queue import explain, reach_front
+from papertrader.services.fill_sim.said import fill_maker
+from papertrader.services.fill_sim.state import FLAT, THROUGH, Exchange
+from papertrader.shared.market.commands import PLACE
+from papertrader.shared.market.records import Record
 
 WRONG_AGGRESSOR: Final = 0.3
 THROUGH_FACTOR: Final = 1.5

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from services.fill_sim.service import FillSim
-from services.fill_sim.state import NEVER, NONE, REASONS
-from shared.messages import Account
-from shared.metrics import ACCOUNT, Metric, Sample
-from shared.records import Record
-from shared.subjects import Market
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.services.fill_sim.state import NEVER, NONE, REASONS
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.records import Record
+from papertrader.shared.messages import Account
+from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 REASON = (*ACCOUNT, "reason")
 SIDE = (*ACCOUNT, "side")

@@ -5,12 +5,12 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.fill_sim.account import reset_money, settle
-from services.fill_sim.chance import ADVERSE_SHARE, uniform
-from services.fill_sim.commands import candidate, find_order, turn_down
-from services.fill_sim.queue import join, shows
-from services.fill_sim.said import end_order, end_order_because, fill_taker, write_ack
-from services.fill_sim.state import (
+from papertrader.services.fill_sim.account import reset_money, settle
+from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
+from papertrader.services.fill_sim.commands import candidate, find_order, turn_down
+from papertrader.services.fill_sim.queue import join, shows
+from papertrader.services.fill_sim.said import end_order, end_order_because, fill_taker, write_ack
+from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCEL_ALL,
     CANCELLED,
@@ -28,10 +28,10 @@ from services.fill_sim.state import (
     Exchange,
     reschedule,
 )
-from services.fill_sim.venue import bad_value, nearest_tick, no_place, refusal
-from shared.book import next_ask, next_bid, price_of, size_at
-from shared.commands import CANCEL, MODIFY, PLACE
-from shared.records import Record
+from papertrader.services.fill_sim.venue import bad_value, nearest_tick, no_place, refusal
+from papertrader.shared.market.book import next_ask, next_bid, price_of, size_at
+from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
+from papertrader.shared.market.records import Record
 
 LEVELS_TAKEN: Final = ORDERS
 """Levels that one order may take; what is left after them expires."""

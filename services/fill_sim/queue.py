@@ -15,10 +15,10 @@ were never in it, and what they take from a print still leaves it.
 import numpy as np
 from numba import njit
 
-from services.fill_sim.state import CANCELS_AHEAD, CANCELS_BEHIND
-from shared.book import in_window, is_shown, size_at
-from shared.events import TOUCH
-from shared.records import Record
+from papertrader.services.fill_sim.state import CANCELS_AHEAD, CANCELS_BEHIND
+from papertrader.shared.market.book import in_window, is_shown, size_at
+from papertrader.shared.market.events import TOUCH
+from papertrader.shared.market.records import Record
 
 
 @njit(cache=True)

@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-from services.fill_sim.account import mid_before, trade
-from services.fill_sim.lots import nearest_lot
-from services.fill_sim.state import (
+from papertrader.services.fill_sim.account import mid_before, trade
+from papertrader.services.fill_sim.lots import nearest_lot
+from papertrader.services.fill_sim.state import (
     CANCELLED,
     COIN,
     FILLED,
@@ -23,8 +23,8 @@ from services.fill_sim.state import (
     Exchange,
     reschedule,
 )
-from shared.features import freeze
-from shared.records import Record
+from papertrader.shared.market.features import freeze
+from papertrader.shared.market.records import Record
 
 
 @njit(cache=True)

@@ -6,22 +6,22 @@ from functools import cache
 import msgspec
 import numpy as np
 
-from services.fill_sim.account import write_account
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.kernel import control, fold_round, hear_all
-from services.fill_sim.state import (
+from papertrader.services.fill_sim.account import write_account
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.kernel import control, fold_round, hear_all
+from papertrader.services.fill_sim.state import (
     SAID_ACK,
     new_accounts,
     new_market,
     new_outbox,
     settings_of,
 )
-from shared.book import new_book
-from shared.commands import COMMAND, record_of_command
-from shared.features import new_features
-from shared.fold import Output, Received, Round, State, instrument_of
-from shared.market_data import MarketData
-from shared.messages import (
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.book import new_book
+from papertrader.shared.market.commands import COMMAND, record_of_command
+from papertrader.shared.market.features import new_features
+from papertrader.shared.market.records import Records, code, message_of, record_dtype
+from papertrader.shared.messages import (
     Account,
     Ack,
     Cancel,
@@ -34,8 +34,8 @@ from shared.messages import (
     Modify,
     Place,
 )
-from shared.records import Records, code, message_of, record_dtype
-from shared.subjects import Market
+from papertrader.shared.service.fold import Output, Received, Round, State, instrument_of
+from papertrader.shared.service.market_data import MarketData
 
 INTEGER_LIMIT = 2**62
 """Ids and times of foreign commands beyond this are taken as this: no order has such an id, no market such a time."""

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
-from shared.commands import PLACE
-from shared.messages import Ack, AckStatus, Fill, Reason, TimeInForce
-from shared.records import Record, Records, Row, code, record_dtype
+from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from papertrader.shared.market.commands import PLACE
+from papertrader.shared.market.records import Record, Records, Row, code, record_dtype
+from papertrader.shared.messages import Ack, AckStatus, Fill, Reason, TimeInForce
 
 ORDERS: Final = 64
 """Orders that an account may have at the exchange."""

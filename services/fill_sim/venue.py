@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from services.fill_sim.account import margin_allows
-from services.fill_sim.state import (
+from papertrader.services.fill_sim.account import margin_allows
+from papertrader.services.fill_sim.state import (
     BAD_PRICE,
     BAD_SIZE,
     BELOW_MIN_NOTIONAL,
@@ -23,8 +23,8 @@ from services.fill_sim.state import (
     TOO_MANY_ORDERS,
     Exchange,
 )
-from shared.book import has_both_sides, price_of
-from shared.records import Record
+from papertrader.shared.market.book import has_both_sides, price_of
+from papertrader.shared.market.records import Record
 
 GRID_TOLERANCE = 1e-6
 """How far from a whole number of ticks or lots a float may be."""

@@ -6,13 +6,13 @@ import time
 import msgspec
 from nats.aio.msg import Msg
 
-from services.monitor.config import MonitorConfig
-from services.monitor.heartbeats import Heartbeats
-from services.monitor.metrics import METRICS, samples
-from services.monitor.service import Monitor
-from services.monitor.web import app, serve
-from shared.health import Heartbeat
-from shared.runtime import Runtime, Service, main
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.heartbeats import Heartbeats
+from papertrader.services.monitor.metrics import METRICS, samples
+from papertrader.services.monitor.page.web import app, serve
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.service.runtime import Runtime, Service, main
 
 LIVENESS_EVERY_S = 0.5
 _beat = msgspec.json.Decoder(Heartbeat)

@@ -2,21 +2,21 @@
 
 from typing import Final
 
-from services.monitor.account_checks import check_checkpoints, check_margin, check_pnl
-from services.monitor.case import Case
-from services.monitor.config import MonitorConfig
-from services.monitor.facts import SECOND, AccountFacts, MarketFacts, fills_per_hour
-from services.monitor.fill_checks import check_fills
-from services.monitor.history import History, fills_until
-from services.monitor.learning_checks import (
+from papertrader.services.monitor.checks.account import check_checkpoints, check_margin, check_pnl
+from papertrader.services.monitor.checks.case import Case
+from papertrader.services.monitor.checks.fills import check_fills
+from papertrader.services.monitor.checks.learning import (
     check_calibration,
     check_kappa,
     check_outcomes,
     check_regime,
     check_toxicity,
 )
-from services.monitor.liveness import Liveness, ServiceHealth, broken
-from shared.messages import LABEL_HORIZON_S, Check, Checklist
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, fills_per_hour
+from papertrader.services.monitor.facts.history import History, fills_until
+from papertrader.services.monitor.facts.liveness import Liveness, ServiceHealth, broken
+from papertrader.shared.messages import LABEL_HORIZON_S, Check, Checklist
 
 __all__ = ["CHECKS", "ServiceHealth", "counts_equal", "interpretation", "judge", "verdict"]
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from services.monitor.facts import SECOND, fills_per_hour, prints_per_minute
-from services.monitor.history import kept_fills
-from services.monitor.kernel import CHECKS
-from services.monitor.service import Monitor
-from shared.messages import Checklist
-from shared.metrics import ACCOUNT, MARKET, Metric, Sample
-from shared.subjects import Market
+from papertrader.services.monitor.facts.facts import SECOND, fills_per_hour, prints_per_minute
+from papertrader.services.monitor.facts.history import kept_fills
+from papertrader.services.monitor.kernel import CHECKS
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Checklist
+from papertrader.shared.service.metrics import ACCOUNT, MARKET, Metric, Sample
 
 STATES: Final = ("pass", "waiting", "fail")
 

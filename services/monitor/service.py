@@ -7,17 +7,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from services.monitor import hearing
-from services.monitor.config import MonitorConfig
-from services.monitor.facts import SECOND, AccountFacts, MarketFacts
-from services.monitor.history import History, keep_fill, keep_markout, keep_sample, new_history
-from services.monitor.kernel import judge
-from services.monitor.liveness import Liveness
-from services.monitor.market import follow_quotes, hear_market, levels
-from shared.fold import Output, Received, Round, State
-from shared.market_data import MarketData
-from shared.messages import Checklist, Fill, Markout
-from shared.subjects import Market
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts import hearing
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts
+from papertrader.services.monitor.facts.history import History, keep_fill, keep_markout, keep_sample, new_history
+from papertrader.services.monitor.facts.liveness import Liveness
+from papertrader.services.monitor.facts.market import follow_quotes, hear_market, levels
+from papertrader.services.monitor.kernel import judge
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Checklist, Fill, Markout
+from papertrader.shared.service.fold import Output, Received, Round, State
+from papertrader.shared.service.market_data import MarketData
 
 BLOB_BYTES: Final = 65_536
 

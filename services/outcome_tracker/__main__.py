@@ -1,9 +1,9 @@
 """The outcome-tracker process: wiring only."""
 
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.metrics import METRICS, samples
-from services.outcome_tracker.service import OutcomeTracker
-from shared.runtime import Service, main
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
+from papertrader.services.outcome_tracker.metrics import METRICS, samples
+from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="outcome-tracker",

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.outcome_tracker.history import GAPS, MIDS, crosses_gap, mid_at, push_gap, push_mid
-from shared import book as books
-from shared import seconds as grid
-from shared.events import GAP
-from shared.hashing import is_sampled
-from shared.messages import FEATURES, HORIZONS_S, LABEL_HORIZON_S, AckStatus
-from shared.records import Record, Records, code
+from papertrader.services.outcome_tracker.history import GAPS, MIDS, crosses_gap, mid_at, push_gap, push_mid
+from papertrader.shared.market import book as books
+from papertrader.shared.market import seconds as grid
+from papertrader.shared.market.events import GAP
+from papertrader.shared.market.hashing import is_sampled
+from papertrader.shared.market.records import Record, Records, code
+from papertrader.shared.messages import FEATURES, HORIZONS_S, LABEL_HORIZON_S, AckStatus
 
 CAPACITY: Final = 4096
 """Fills and quotes of one account that can wait at the same time."""

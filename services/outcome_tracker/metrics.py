@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from services.outcome_tracker.kernel import BUCKETS_BPS
-from services.outcome_tracker.service import OutcomeTracker
-from shared.messages import HORIZONS_S
-from shared.metrics import ACCOUNT, Histogram, Metric, Sample
-from shared.subjects import Market
+from papertrader.services.outcome_tracker.kernel import BUCKETS_BPS
+from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import HORIZONS_S
+from papertrader.shared.service.metrics import ACCOUNT, Histogram, Metric, Sample
 
 HORIZON = (*ACCOUNT, "horizon")
 

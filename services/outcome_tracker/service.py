@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_round, on_ack, on_fill, settle
-from shared.fold import Output, Round, State
-from shared.market_data import MarketData
-from shared.messages import Ack, Fill, Markout
-from shared.records import message_of, record_dtype, records_of
-from shared.seconds import new_seconds
-from shared.subjects import Market
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
+from papertrader.services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_round, on_ack, on_fill, settle
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.market.seconds import new_seconds
+from papertrader.shared.messages import Ack, Fill, Markout
+from papertrader.shared.service.fold import Output, Round, State
+from papertrader.shared.service.market_data import MarketData
 
 ROWS_AT_ONCE = 1024
 

@@ -1,9 +1,9 @@
 """The quoter process: wiring only."""
 
-from services.quoter.config import QuoterConfig
-from services.quoter.metrics import METRICS, samples
-from services.quoter.service import Quoter
-from shared.runtime import Service, main
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.metrics import METRICS, samples
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="quoter",

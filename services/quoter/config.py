@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
-from shared.records import Records
+from papertrader.shared.market.records import Records
 
 MAX_LEVELS: Final = 8
 

@@ -6,10 +6,10 @@ the quoter is settled, and while it hears nothing and sees the same touch anothe
 
 from numba import njit
 
-from services.quoter.glft import quote
-from services.quoter.kernel import ASK, can_increase, look, may_quote
-from services.quoter.orders import answer_due_ts, reconcile
-from shared.records import Record, Records
+from papertrader.services.quoter.glft import quote
+from papertrader.services.quoter.kernel import ASK, can_increase, look, may_quote
+from papertrader.services.quoter.orders import answer_due_ts, reconcile
+from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)

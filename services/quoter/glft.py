@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from shared.book import price_of
-from shared.messages import FORECAST_HORIZON_S
-from shared.records import Record, Records
+from papertrader.shared.market.book import price_of
+from papertrader.shared.market.records import Record, Records
+from papertrader.shared.messages import FORECAST_HORIZON_S
 
 VIEW: Final = np.dtype(
     [

@@ -10,13 +10,13 @@ from typing import Final, Literal, TypeAlias, get_args
 import numpy as np
 from numba import njit
 
-from services.quoter.config import MAX_LEVELS
-from services.quoter.glft import TARGET, TERMS
-from services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
-from shared import book as books
-from shared.events import GAP, Events
-from shared.messages import REGIMES, ControlAction
-from shared.records import Record, Records, code
+from papertrader.services.quoter.config import MAX_LEVELS
+from papertrader.services.quoter.glft import TARGET, TERMS
+from papertrader.services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
+from papertrader.shared.market import book as books
+from papertrader.shared.market.events import GAP, Events
+from papertrader.shared.market.records import Record, Records, code
+from papertrader.shared.messages import REGIMES, ControlAction
 
 NoQuote: TypeAlias = Literal[
     "none",

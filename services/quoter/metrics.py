@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from services.quoter.kernel import DRAWDOWN_LIMIT, LOSS_LIMIT, NO_QUOTE_REASONS, PAUSED, NoQuote
-from services.quoter.orders import FREE, best_tick
-from services.quoter.service import Quoter
-from shared.book import price_of
-from shared.metrics import ACCOUNT, Metric, Sample
-from shared.records import Record, code
-from shared.subjects import Market
+from papertrader.services.quoter.kernel import DRAWDOWN_LIMIT, LOSS_LIMIT, NO_QUOTE_REASONS, PAUSED, NoQuote
+from papertrader.services.quoter.orders import FREE, best_tick
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.book import price_of
+from papertrader.shared.market.records import Record, code
+from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 HALF_SPREAD: Final = Metric(
     "paper_quoter_half_spread_bps",

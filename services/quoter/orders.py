@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from services.quoter.glft import TICK_TOLERANCE, floor_to_lot, smallest_size
-from shared.book import price_of
-from shared.commands import CANCEL, COMMAND, PLACE, POST_ONLY
-from shared.messages import AckStatus, Reason
-from shared.records import Record, Records, code
+from papertrader.services.quoter.glft import TICK_TOLERANCE, floor_to_lot, smallest_size
+from papertrader.shared.market.book import price_of
+from papertrader.shared.market.commands import CANCEL, COMMAND, PLACE, POST_ONLY
+from papertrader.shared.market.records import Record, Records, code
+from papertrader.shared.messages import AckStatus, Reason
 
 ORDERS: Final = 64
 """Own orders of one account at a time."""

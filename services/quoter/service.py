@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.quoter.config import SETTINGS, QuoterConfig, settings_of
-from services.quoter.decision import decide_for
-from services.quoter.glft import VIEW
-from services.quoter.kernel import (
+from papertrader.services.quoter.config import SETTINGS, QuoterConfig, settings_of
+from papertrader.services.quoter.decision import decide_for
+from papertrader.services.quoter.glft import VIEW
+from papertrader.services.quoter.kernel import (
     ASK,
     QUOTER,
     STRATEGY_ERROR,
@@ -24,14 +24,24 @@ from services.quoter.kernel import (
     prepare,
     see,
 )
-from services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
-from services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
-from shared.commands import command_of
-from shared.fold import Output, Round, State, instrument_of
-from shared.market_data import MarketData
-from shared.messages import Account, Ack, Calibration, Control, ControlAction, Estimate, Fill, Instrument, Message
-from shared.records import Record, code, record_dtype, record_of
-from shared.subjects import Kind, Market
+from papertrader.services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
+from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
+from papertrader.shared.log.subjects import Kind, Market
+from papertrader.shared.market.commands import command_of
+from papertrader.shared.market.records import Record, code, record_dtype, record_of
+from papertrader.shared.messages import (
+    Account,
+    Ack,
+    Calibration,
+    Control,
+    ControlAction,
+    Estimate,
+    Fill,
+    Instrument,
+    Message,
+)
+from papertrader.shared.service.fold import Output, Round, State, instrument_of
+from papertrader.shared.service.market_data import MarketData
 
 HEARD: Final[tuple[Kind, ...]] = ("estimate", "calibration", "fills", "acks", "account", "control")
 """In the order in which an account takes it: the newest word on the position is the account's, then the operator's."""

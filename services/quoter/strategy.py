@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from services.quoter.config import QuoterConfig, settings_of
-from services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
-from services.quoter.kernel import new_targets
-from shared.book import price_of
-from shared.messages import REGIMES
-from shared.records import Record, Records
+from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
+from papertrader.services.quoter.kernel import new_targets
+from papertrader.shared.market.book import price_of
+from papertrader.shared.market.records import Record, Records
+from papertrader.shared.messages import REGIMES
 
 StrategySettings = Mapping[str, float | int | str | bool]
 BUILT_IN: Final = "glft"

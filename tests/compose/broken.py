@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from shared.health import FOLDS
+from papertrader.shared.log.health import FOLDS
 from tests.compose.healthy import MARKETS, keeps_up
 from tests.compose.stack import Stack, until
 

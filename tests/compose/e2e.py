@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from shared.health import FOLDS
+from papertrader.shared.log.health import FOLDS
 from tests.compose import short_rules
 from tests.compose.broken import (
     accounts_survive,

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from shared.health import FOLDS
+from papertrader.shared.log.health import FOLDS
 from tests.compose.stack import ROOT, TAG, Stack, until
 from tools.panel_data import Prometheus, complaints
 
@@ -164,7 +164,7 @@ def forged_fill_is_refused(stack: Stack) -> None:
     """With the quoter's own key, from the quoter's own container."""
     code = """
 import asyncio, os
-from shared.bus import Bus
+from papertrader.shared.log.bus import Bus
 async def forge():
     bus = await Bus.connect(os.environ["PAPER_BUS_URL"], "quoter", nkeys_seed=os.environ["PAPER_BUS_NKEY_SEED_FILE"])
     complaints = []

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cli.monitor_client import MonitorError, fetch_json
-from cli.supervisor import ServiceProcess, Supervisor
-from shared.broker import Broker, free_port
-from shared.bus import Bus
-from shared.reader import LogReader
+from papertrader.cli.monitor_client import MonitorError, fetch_json
+from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.reader import LogReader
 from tests.conftest import ROOT
 from tests.runs import papertrader
 

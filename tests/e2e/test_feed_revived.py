@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.messages import Gap, RoundEnd
+from papertrader.shared.messages import Gap, RoundEnd
 from tests.e2e.running import logged, run_json, venue_server, wait_until
 from tests.runs import PAPERTRADER
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 def pid_of_feed(directory: Path) -> int:
     """The feed of the run in this directory, 0 if there is none."""
-    wanted = ["services.feed", "--settings", str(directory / "settings.json")]
+    wanted = ["papertrader.services.feed", "--settings", str(directory / "settings.json")]
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = entry.read_bytes().decode(errors="replace").split("\0")

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.messages import Gap
+from papertrader.shared.messages import Gap
 from tests.e2e.running import logged, server_status, venue_server, wait_until
 from tests.runs import PAPERTRADER
 from tools.venue_server.faults import KINDS, Fault

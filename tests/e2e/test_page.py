@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from services.monitor.config import MonitorConfig
-from services.monitor.kernel import CHECKS
-from services.monitor.liveness import FEED, STATEFUL, ServiceHealth
-from services.monitor.service import Monitor
-from services.monitor.web import app, serve
-from shared.subjects import Market
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, ServiceHealth
+from papertrader.services.monitor.kernel import CHECKS
+from papertrader.services.monitor.page.web import app, serve
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.subjects import Market
 from tests.unit.monitoring import ACCOUNT, Session
 
 playwright = pytest.importorskip("playwright.async_api")

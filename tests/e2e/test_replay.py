@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from replay.replay import replay
-from replay.session import sessions
-from services.feed.config import FeedConfig
-from shared.config import Settings
+from papertrader.replay.replay import replay
+from papertrader.replay.session import sessions
+from papertrader.services.feed.config import FeedConfig
+from papertrader.shared.service.config import Settings
 from tests.e2e.running import logged, run_json
 from tests.runs import papertrader
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.messages import Instrument
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.messages import Instrument
 from tests.e2e.running import logged, run_json
 from tests.integration.counting import publish, session
 from tests.integration.counting_runner import MARKET

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.supervisor import Supervisor
+from papertrader.cli.supervisor import Supervisor
 from tests.e2e.running import checks, process_of, system, wait_until
 from tests.runs import papertrader
 

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
-from replay.composition import Composition
-from services.feed.config import FeedConfig
-from services.feed.publisher import until
-from services.feed.service import sources
-from services.monitor.service import Monitor
-from services.monitor.summary import account_summary
-from shared.config import Settings
-from shared.messages import Fill
+from papertrader.replay.composition import Composition
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import sources
+from papertrader.services.monitor.report.summary import account_summary
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.messages import Fill
+from papertrader.shared.service.config import Settings
 
 FOLDER: Final = Path(__file__).parent
 SESSIONS: Final = {

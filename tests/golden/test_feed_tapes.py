@@ -7,18 +7,18 @@ from typing import NamedTuple
 import pytest
 from numba import njit
 
-from services.feed.adapter import Adapter
-from services.feed.binance import BinanceAdapter
-from services.feed.config import FeedConfig
-from services.feed.hyperliquid import HyperliquidAdapter
-from services.feed.kernel import MarketRound
-from services.feed.service import MarketSource, sources
-from shared.book import apply, new_book, price_of
-from shared.event_rows import market_events
-from shared.events import PRINT, Grid
-from shared.messages import Bbo, Book, Gap, Trades
-from shared.records import Record, Records
-from shared.tape import read_tape
+from papertrader.services.feed.adapter import Adapter
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.kernel import MarketRound
+from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.services.feed.venues.binance.frames import BinanceAdapter
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.shared.market.book import apply, new_book, price_of
+from papertrader.shared.market.event_rows import market_events
+from papertrader.shared.market.events import PRINT, Grid
+from papertrader.shared.market.records import Record, Records
+from papertrader.shared.market.tape import read_tape
+from papertrader.shared.messages import Bbo, Book, Gap, Trades
 
 
 class Golden(NamedTuple):

@@ -3,10 +3,10 @@
 As a module it is a service process: `python -m tests.integration.apart --settings FILE`.
 """
 
-import shared.lease
-from services.fill_sim.__main__ import SERVICE
-from shared.runtime import main
+from papertrader.services.fill_sim.__main__ import SERVICE
+from papertrader.shared.log import lease
+from papertrader.shared.service.runtime import main
 
 if __name__ == "__main__":
-    vars(shared.lease)["BUCKET"] = "PAPER_LEASES_APART"
+    vars(lease)["BUCKET"] = "PAPER_LEASES_APART"
     main(SERVICE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.broker import Broker
+from papertrader.shared.log.broker import Broker
 
 
 @pytest.fixture

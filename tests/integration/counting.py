@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from services.feed.publisher import Barrier, Publisher
-from shared.bus import Bus
-from shared.config import Settings
-from shared.fold import Output, Received, Round, State, canonical
-from shared.messages import Cancel, Context, Control, Instrument, Message, RoundEnd
-from shared.metrics import MARKET, Metric, Sample
-from shared.runtime import Service, main
-from shared.subjects import Market, subject
+from papertrader.services.feed.publisher import Barrier, Publisher
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.messages import Cancel, Context, Control, Instrument, Message, RoundEnd
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.fold import Output, Received, Round, State, canonical
+from papertrader.shared.service.metrics import MARKET, Metric, Sample
+from papertrader.shared.service.runtime import Service, main
 
 NAME: Final = "counter"
 INPUTS: Final = ("md", "control")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nats.js import api
 
-from shared.bus import Bus
-from shared.checkpoint import CheckpointStore
-from shared.runner import Runner
-from shared.subjects import STREAM, Market, subject
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import STREAM, Market, subject
+from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.runner import Runner
 from tests.integration.counting import (
     ACCOUNTS,
     INPUTS,

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from services.broker_exporter import metrics
-from shared.broker import executable, free_port
-from shared.bus import Bus
-from shared.subjects import Market, subject
+from papertrader.services.broker_exporter import metrics
+from papertrader.shared.log.broker import executable, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import Market, subject
 
 MARKET = Market("synthetic", "SYN1")
 MAX_BYTES = 2**24

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from shared.broker import Broker, BrokerError, free_port
-from shared.bus import Bus, BusError, FencedError, Write
-from shared.subjects import STREAM
+from papertrader.shared.log.broker import Broker, BrokerError, free_port
+from papertrader.shared.log.bus import Bus, BusError, FencedError, Write
+from papertrader.shared.log.subjects import STREAM
 from tests.integration.wire import bounded, connected, entries, kill
 
 SUBJECT = "orders.synthetic.SYN1.main"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from cli.supervisor import ServiceProcess, Supervisor
-from shared.bus import Bus
-from shared.health import FOLDS
+from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.health import FOLDS
 from tests.e2e.running import SAID, finished, metric, wait_until
 from tests.runs import verify
 

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.feed.config import REFUSED, FeedConfig
-from services.feed.publisher import Barrier, Publisher, SessionError, until
-from services.feed.service import sources
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.messages import RoundEnd
-from shared.subjects import Market, subject
+from papertrader.services.feed.config import REFUSED, FeedConfig
+from papertrader.services.feed.publisher import Barrier, Publisher, SessionError, until
+from papertrader.services.feed.sources import sources
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.messages import RoundEnd
 from tests.integration.counting import publish, publisher_of, session, undisturbed
 from tests.integration.counting_runner import MARKET, folded_up_to, orders_on, runner_of, running
 from tests.integration.processes import ServiceProcess, settings_file
@@ -80,13 +80,13 @@ def test_feed_killed_twice_publishes_what_an_undisturbed_one_does(broker: Broker
         settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": FEED})
         async with connected(broker) as bus:
             for share in (0.2, 0.6):
-                process = ServiceProcess("services.feed", settings)
+                process = ServiceProcess("papertrader.services.feed", settings)
                 await asyncio.wait_for(reached(bus, markets[0], share, expected[markets[0]]), 60)
                 process.kill()
                 end = await last_round(bus, markets[0])
                 assert end is not None
                 assert not end.final
-            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            code, said = await asyncio.to_thread(ServiceProcess("papertrader.services.feed", settings).ended)
             assert code == 0, said
             for market in markets:
                 log = await entries(bus, f"md.{market}.>")
@@ -102,14 +102,14 @@ def test_feed_of_a_finished_session_refuses_to_run_it_again(broker: Broker, tmp_
         feed = {**FEED, "duration_s": 1.0}
         settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": feed})
         async with connected(broker) as bus:
-            first = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            first = await asyncio.to_thread(ServiceProcess("papertrader.services.feed", settings).ended)
             assert first[0] == 0, first[1]
             before = await entries(bus)
-            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            code, said = await asyncio.to_thread(ServiceProcess("papertrader.services.feed", settings).ended)
             assert code == REFUSED
             assert "the log already holds the whole of this session" in said
             settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": {**feed, "seed": 2}})
-            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            code, said = await asyncio.to_thread(ServiceProcess("papertrader.services.feed", settings).ended)
             assert code == REFUSED
             assert "the log already holds another session of synthetic." in said
             assert await entries(bus) == before

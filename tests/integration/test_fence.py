@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.supervisor import Supervisor
-from shared.broker import free_port
+from papertrader.cli.supervisor import Supervisor
+from papertrader.shared.log.broker import free_port
 from tests.e2e.running import finished, metric, process_of, system, wait_until
 from tests.integration.processes import ServiceProcess, settings_file
 

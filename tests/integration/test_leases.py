@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared.broker import Broker, free_port
-from shared.bus import Bus
-from shared.lease import BUCKET, TTL_S, Leases
-from shared.subjects import Market
-from shared.tasks import ended
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.lease import BUCKET, TTL_S, Leases
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.tasks import ended
 
 MARKET = Market("venue", "A")
 

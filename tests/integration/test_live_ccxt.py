@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from services.feed.config import FeedConfig
-from services.feed.live.ccxt import CcxtLive
-from services.feed.live.session import live_session
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.session import live_session
+from papertrader.services.feed.venues.ccxt.live import CcxtLive
 from tests.integration.venues import QUICK
 from tests.integration.wire import become, bounded
 from tools.venue_server.faults import Fault

@@ -1,9 +1,9 @@
 """The doctor names the step of the way to a venue's data that is broken."""
 
-from services.feed.config import FeedConfig
-from services.feed.live.diagnosis import Step, diagnose
-from services.feed.live.venues import live_venue
-from shared.broker import free_port
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.diagnosis import Step, diagnose
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.log.broker import free_port
 from tests.integration.wire import bounded
 from tools.venue_server.faults import Fault
 from tools.venue_server.frames import of_synthetic

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from replay.composition import Composition
-from services.feed.metrics import BAD, GAPS, MESSAGES, samples
-from services.monitor.metrics import GAPS as MONITOR_GAPS
-from services.monitor.metrics import samples as monitor_samples
-from services.monitor.service import Monitor
-from shared.config import Settings
-from shared.messages import Bbo, Check, Fill, Gap, Markout, Trades
-from shared.metrics import Metric, Sample
+from papertrader.replay.composition import Composition
+from papertrader.services.feed.metrics import BAD, GAPS, MESSAGES, samples
+from papertrader.services.monitor.metrics import GAPS as MONITOR_GAPS
+from papertrader.services.monitor.metrics import samples as monitor_samples
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.messages import Bbo, Check, Fill, Gap, Markout, Trades
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.metrics import Metric, Sample
 from tests.faulty_line import MARKET, FaultyLine
 from tools.venue_server.faults import KINDS, Fault, Kind
 from tools.venue_server.frames import COINS, of_synthetic

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.feed.config import REFUSED
-from services.feed.recorder import Manifest
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.messages import Gap, Instrument, RoundEnd
-from shared.reader import LogReader
-from shared.subjects import MARKET_DATA, address
-from shared.tape import read_tape
+from papertrader.services.feed.config import REFUSED
+from papertrader.services.feed.files.recorder import Manifest
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.subjects import MARKET_DATA, address
+from papertrader.shared.market.tape import read_tape
+from papertrader.shared.messages import Gap, Instrument, RoundEnd
 from tests.integration.processes import ServiceProcess, settings_file
 from tests.integration.wire import become, bounded, connected
 from tools.venue_server.frames import of_synthetic
@@ -66,11 +66,11 @@ def test_live_feed_killed_and_started_again_goes_on_in_the_same_log_with_a_gap(b
                         return msgspec.json.decode(stored.payload, type=RoundEnd).round
                     await asyncio.sleep(0.05)
 
-            first = ServiceProcess("services.feed", settings)
+            first = ServiceProcess("papertrader.services.feed", settings)
             number = await rounds_after(await rounds_after(0) + 20)
             first.kill()
             await asyncio.sleep(0.5)
-            second = ServiceProcess("services.feed", settings)
+            second = ServiceProcess("papertrader.services.feed", settings)
             await rounds_after(await rounds_after(number + 5) + 20)
             assert await asyncio.to_thread(second.stop) == 0
             found = await market_data(bus)
@@ -94,7 +94,7 @@ def test_log_of_a_tape_is_not_gone_on_with_live(broker: Broker, tmp_path: Path) 
             await bus.append("md.hyperliquid.BTC.round", msgspec.json.encode(end), "1")
             feed_settings = {"source": "hyperliquid", "assets": ["BTC"], "venue_url": server.url}
             settings = settings_file(tmp_path, {"bus": {"url": broker.url}, "feed": feed_settings})
-            code, said = await asyncio.to_thread(ServiceProcess("services.feed", settings).ended)
+            code, said = await asyncio.to_thread(ServiceProcess("papertrader.services.feed", settings).ended)
         await server.stop()
         assert code == REFUSED
         assert "another session of hyperliquid.BTC" in said

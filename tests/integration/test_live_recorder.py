@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.feed.config import FeedConfig
-from services.feed.live.local_clock import LocalClock
-from services.feed.live.venues import live_venue
-from services.feed.recorder import ROLL_NS, Manifest, record
-from services.feed.service import sources
-from shared.messages import Gap, Trades
-from shared.tape import read_tape
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.files.recorder import ROLL_NS, Manifest, record
+from papertrader.services.feed.live.local_clock import LocalClock
+from papertrader.services.feed.sources import sources
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.market.tape import read_tape
+from papertrader.shared.messages import Gap, Trades
 from tests.integration.venues import QUICK
 from tests.integration.wire import bounded
 from tools.venue_server.frames import of_synthetic
@@ -37,8 +37,8 @@ class ClockBeforeTheHour(LocalClock):
 def test_recording_rolls_at_the_full_hour_and_reads_on_without_a_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, venue: str, asset: str
 ) -> None:
-    monkeypatch.setattr("services.feed.live.session.LocalClock", ClockBeforeTheHour)
-    monkeypatch.setattr("services.feed.recorder.LocalClock", ClockBeforeTheHour)
+    monkeypatch.setattr("papertrader.services.feed.live.session.LocalClock", ClockBeforeTheHour)
+    monkeypatch.setattr("papertrader.services.feed.files.recorder.LocalClock", ClockBeforeTheHour)
 
     async def run() -> None:
         server = VenueServer(of_synthetic(venue, 600.0), PROTOCOLS[venue], speed=10.0, delay_s=600.0)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.feed.config import LiveConfig
-from shared.messages import Bbo, Gap, RoundEnd
+from papertrader.services.feed.config import LiveConfig
+from papertrader.shared.messages import Bbo, Gap, RoundEnd
 from tests.integration.venues import following
 from tests.integration.wire import bounded
 from tools.venue_server.faults import KINDS, Fault

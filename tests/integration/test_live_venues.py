@@ -12,14 +12,14 @@ import aiohttp
 import msgspec
 import pytest
 
-from services.feed.config import FeedConfig, LiveConfig
-from services.feed.live.session import live_session
-from services.feed.live.venue import LiveError
-from services.feed.live.venues import live_venue
-from services.feed.service import sources
-from shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
-from shared.subjects import MARKET_DATA
-from shared.tape import DISCONNECTED, read_tape
+from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.live.session import live_session
+from papertrader.services.feed.live.venue import LiveError
+from papertrader.services.feed.sources import sources
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.log.subjects import MARKET_DATA
+from papertrader.shared.market.tape import DISCONNECTED, read_tape
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from tests.integration.venues import QUICK, following
 from tests.integration.wire import become, bounded
 from tools.venue_server.faults import KINDS, Fault, Kind

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from cli.bootstrap import create_log, make_keys
-from replay.log_file import read_broker
-from shared.broker import executable, free_port
-from shared.bus import Bus, BusError
-from shared.lease import BUCKET, Leases
-from shared.messages import Fill
-from shared.reader import LogReader
-from shared.runtime import BusConfig
-from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, STREAM, Market, subject
+from papertrader.cli.bootstrap import create_log, make_keys
+from papertrader.replay.log_file import read_broker
+from papertrader.shared.log.broker import executable, free_port
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.lease import BUCKET, Leases
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, STREAM, Market, subject
+from papertrader.shared.messages import Fill
+from papertrader.shared.service.runtime import BusConfig
 from tests.unit.learning import fill as a_fill
 
 MARKET = Market("synthetic", "SYN1")

@@ -3,10 +3,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-import shared.reader
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.reader import LogReader
+from papertrader.shared.log import reader
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.reader import LogReader
 from tests.integration.wire import become, bounded, connected, kill
 
 SUBJECT = "fills.synthetic.SYN1.main"
@@ -44,8 +44,8 @@ def numbers(first: int, last: int) -> list[bytes]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.reader, "HEARTBEAT_S", 0.2)
-    monkeypatch.setattr(shared.reader, "SILENCE_S", 0.5)
+    monkeypatch.setattr(reader, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(reader, "SILENCE_S", 0.5)
 
 
 def test_several_publishers_are_read_in_the_order_of_the_log_without_a_hole(broker: Broker) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.broker import Broker
-from shared.checkpoint import CheckpointStore
-from shared.messages import Control
-from shared.subjects import subject
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.subjects import subject
+from papertrader.shared.messages import Control
+from papertrader.shared.service.checkpoint import CheckpointStore
 from tests.integration.counting import (
     NAME,
     POISON,

@@ -9,12 +9,12 @@ from random import Random
 import msgspec
 import pytest
 
-import shared.bus
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.checkpoint import CheckpointStore
-from shared.messages import Cancel, RoundEnd
-from shared.subjects import subject
+from papertrader.shared.log import bus as log_bus
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import subject
+from papertrader.shared.messages import Cancel, RoundEnd
+from papertrader.shared.service.checkpoint import CheckpointStore
 from tests.integration.counting import (
     NAME,
     Counting,
@@ -170,7 +170,7 @@ def test_connection_cut_anywhere_never_marks_a_torn_round(
     broker: Broker, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fold that hears no market data, such as calibration, folds at the first marker: it has to be the right one."""
-    monkeypatch.setattr(shared.bus, "ACK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(log_bus, "ACK_TIMEOUT_S", 0.3)
 
     async def work() -> None:
         parts = [part._replace(controls=()) for part in session(300)]

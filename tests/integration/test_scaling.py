@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from cli.supervisor import ServiceProcess, Supervisor
-from shared.broker import free_port
-from shared.bus import Bus
-from shared.health import Heartbeat
+from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.shared.log.broker import free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.health import Heartbeat
 from tests.e2e.running import logged
 
 MARKETS = 4

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from shared.broker import Broker, free_port
-from shared.bus import Bus
-from shared.checkpoint import CheckpointStore
-from shared.health import Heartbeat
-from shared.messages import Control
-from shared.subjects import subject
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.subjects import subject
+from papertrader.shared.messages import Control
+from papertrader.shared.service.checkpoint import CheckpointStore
 from tests.integration.counting import ACCOUNTS, NAME, POISON, Part, publish, session, undisturbed
 from tests.integration.counting_runner import MARKET, forget_ids, orders_on
 from tests.integration.processes import ServiceProcess, settings_file

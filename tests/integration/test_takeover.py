@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cli.supervisor import ServiceProcess, Supervisor
-from shared.bus import Bus
+from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.shared.log.bus import Bus
 from tests.e2e.running import Log, finished, metric, wait_until
 from tests.integration.wire import kill
 

@@ -9,16 +9,16 @@ import pytest
 SESSION = """
 import sys
 from numba.core.dispatcher import Dispatcher
-from replay.composition import MEMBERS, Composition
-from services.feed.config import FeedConfig
-from services.feed.service import sources
-from shared.config import Settings
+from papertrader.replay.composition import MEMBERS, Composition
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.sources import sources
+from papertrader.shared.service.config import Settings
 
 def loaded():
     return {
         f"{name}.{key}": len(value.overloads)
         for name, module in list(sys.modules.items())
-        if name.startswith(("services.", "shared."))
+        if name.startswith(("papertrader.services.", "papertrader.shared."))
         for key, value in vars(module).items()
         if isinstance(value, Dispatcher) and value.__module__ == name
     }
@@ -47,9 +47,19 @@ def test_warm_leaves_no_kernel_to_be_loaded_later() -> None:
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("module", ["services.estimator.__main__", "services.fill_sim.__main__", "replay.composition"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "papertrader.services.estimator.__main__",
+        "papertrader.services.fill_sim.__main__",
+        "papertrader.replay.composition",
+    ],
+)
 def test_kernels_are_kept_by_their_sources_whatever_is_imported_first(module: str) -> None:
-    code = f"import {module}, numba, shared; print(numba.config.CACHE_DIR == str(shared.kernel_cache()))"
+    code = (
+        f"import {module}, numba; from papertrader import shared; "
+        "print(numba.config.CACHE_DIR == str(shared.kernel_cache()))"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (result.stdout.strip(), result.stderr) == ("True", "")

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from services.feed.config import FeedConfig, LiveConfig
-from services.feed.live.session import LiveSession, live_session
-from services.feed.live.venues import live_venue
-from shared.messages import Gap, Instrument, Message, RoundEnd
+from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.live.session import LiveSession, live_session
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.messages import Gap, Instrument, Message, RoundEnd
 from tools.venue_server.frames import Programme
 from tools.venue_server.protocols import PROTOCOLS
 from tools.venue_server.server import VenueServer

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from shared.broker import Broker
-from shared.bus import Bus
-from shared.subjects import STREAM
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import STREAM
 
 PATIENCE_S = 60.0
 MAX_BYTES = 64 * 2**20

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from shared.book import MASK, NO_ASK, NO_BID, WINDOW, apply, apply_message, mid_of, new_book
-from shared.event_rows import market_events
-from shared.events import Grid
-from shared.messages import Bbo, Book, Depth, Instrument, Message
-from shared.records import Records
+from papertrader.shared.market.book import MASK, NO_ASK, NO_BID, WINDOW, apply, apply_message, mid_of, new_book
+from papertrader.shared.market.event_rows import market_events
+from papertrader.shared.market.events import Grid
+from papertrader.shared.market.records import Records
+from papertrader.shared.messages import Bbo, Book, Depth, Instrument, Message
 
 GRID = Grid(Instrument(ts=0, tick_size=1.0, lot_size=0.001))
 NEAR = (5_000, 5_060)

@@ -7,10 +7,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replay.composition import Composition
-from services.feed.kernel import MarketRound
-from shared.config import Settings
-from shared.messages import Bbo, Book, Fill, Gap, Instrument, Markout, RoundEnd, Trades
+from papertrader.replay.composition import Composition
+from papertrader.services.feed.kernel import MarketRound
+from papertrader.shared.messages import Bbo, Book, Fill, Gap, Instrument, Markout, RoundEnd, Trades
+from papertrader.shared.service.config import Settings
 from tests.faulty_line import MARKET, FaultyLine
 from tools.venue_server.faults import KINDS, Fault
 from tools.venue_server.frames import COINS, Frame, of_synthetic

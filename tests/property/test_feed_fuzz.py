@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.feed.adapter import Adapter
-from services.feed.binance import BinanceAdapter
-from services.feed.ccxt import CcxtAdapter
-from services.feed.hyperliquid import HyperliquidAdapter
-from services.feed.kernel import RoundBuilder
-from shared.messages import Bbo, Book, Context, Depth, Instrument, Message, Trades
-from shared.tape import TapeError, read_tape
+from papertrader.services.feed.adapter import Adapter
+from papertrader.services.feed.kernel import RoundBuilder
+from papertrader.services.feed.venues.binance.frames import BinanceAdapter
+from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.shared.market.tape import TapeError, read_tape
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Instrument, Message, Trades
 
 ADAPTERS: list[Callable[[], Adapter]] = [HyperliquidAdapter, BinanceAdapter, CcxtAdapter]
 RECV = 1_757_015_216_400_000_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import messages as m
+from papertrader.shared import messages as m
 from tests.unit.fill_sim_session import Session, bbo, book, cancel, gap, modify, ns, place, prints
 
 STEP_MS = 40

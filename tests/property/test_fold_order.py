@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fold import Received, Round, canonical
-from shared.messages import Cancel, Control, Message, Place
-from shared.subjects import ACCOUNT_KINDS
+from papertrader.shared.log.subjects import ACCOUNT_KINDS
+from papertrader.shared.messages import Cancel, Control, Message, Place
+from papertrader.shared.service.fold import Received, Round, canonical
 
 Speech = tuple[str, str, list[Message]]
 """What one publisher says on one subject in a round: kind, account and messages in its order."""

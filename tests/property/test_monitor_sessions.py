@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitor.config import MonitorConfig
-from services.monitor.service import Monitor
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.service import Monitor
 from tests.unit.monitoring import ACCOUNT, MARKET, Session
 
 WIRES = (

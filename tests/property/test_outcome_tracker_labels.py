@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.service import OutcomeTracker
-from shared.messages import HORIZONS_S
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
+from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.shared.messages import HORIZONS_S
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, fill, gap, said, touch
 
 T = 1_000 * S

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.quoter.config import QuoterConfig
-from services.quoter.kernel import QUOTER
-from shared.messages import Cancel, Gap, Message, Place
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.kernel import QUOTER
+from papertrader.shared.messages import Cancel, Gap, Message, Place
 from tests.quoter_session import MS, Session, account, ack, calibration, estimate, fill, instrument, touch
 
 TICK = 0.01

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.calibration import forecasts as fills
-from services.calibration import scores as scoring
+from papertrader.services.calibration import forecasts as fills
+from papertrader.services.calibration import scores as scoring
 from tests.unit.learning import S
 
 LIVE = 1_000 * S

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from services.estimator import classifier as prefill
-from services.estimator import kappa as intensity
-from services.estimator import regime as regimes
-from services.estimator import sigma as volatility
-from services.estimator.config import EstimatorConfig
-from services.estimator.service import Estimator
-from shared.messages import Bbo
+from papertrader.services.estimator import classifier as prefill
+from papertrader.services.estimator import kappa as intensity
+from papertrader.services.estimator import regime as regimes
+from papertrader.services.estimator import sigma as volatility
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.service import Estimator
+from papertrader.shared.messages import Bbo
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S
 
 NO_FORGETTING = 1e9

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.feed.config import SyntheticConfig
-from services.feed.synthetic import SyntheticMarket, SyntheticTruth
-from shared.book import apply, has_both_sides, new_book
-from shared.event_rows import market_events, nearest_tick
-from shared.events import Grid
-from shared.messages import Bbo, Book, Context, Message, Trades
+from papertrader.services.feed.config import SyntheticConfig
+from papertrader.services.feed.synthetic import SyntheticMarket, SyntheticTruth
+from papertrader.shared.market.book import apply, has_both_sides, new_book
+from papertrader.shared.market.event_rows import market_events, nearest_tick
+from papertrader.shared.market.events import Grid
+from papertrader.shared.messages import Bbo, Book, Context, Message, Trades
 
 STEPS_PER_S = 10
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.feed.config import FeedConfig, SyntheticConfig
-from services.feed.service import sources
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.service import FillSim
-from services.quoter.config import QuoterConfig
-from services.quoter.service import Quoter
-from shared.fold import Received, Round, canonical
+from papertrader.services.feed.config import FeedConfig, SyntheticConfig
+from papertrader.services.feed.sources import sources
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.service.fold import Received, Round, canonical
 from tests.quoter_session import calibration
 
 NORMAL = SyntheticConfig(sigma_bps=(1.0, 1.0, 1.0, 1.0))

@@ -6,8 +6,8 @@ from functools import cache
 
 import yaml
 
-from shared.metrics import Metric
-from shared.runtime import RUNTIME_METRICS, WORKER_METRICS
+from papertrader.shared.service.metrics import Metric
+from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
 from tests.conftest import ROOT
 
 SERVICES = (
@@ -27,7 +27,7 @@ def declared() -> list[Metric]:
     """Every metric of every service."""
     found = [*RUNTIME_METRICS, *WORKER_METRICS]
     for name in SERVICES:
-        found += importlib.import_module(f"services.{name}.metrics").METRICS
+        found += importlib.import_module(f"papertrader.services.{name}.metrics").METRICS
     return found
 
 

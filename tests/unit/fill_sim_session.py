@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.service import FillSim
-from shared import messages as m
-from shared.fold import Output, Received, Round, canonical
-from shared.subjects import Market
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.shared import messages as m
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.fold import Output, Received, Round, canonical
 
 HOUR_MS = 3_600_000
 ORIGIN_MS = 1_700_000_000_000 // HOUR_MS * HOUR_MS

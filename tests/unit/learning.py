@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shared.fold import Output, Received, Round, canonical
-from shared.messages import Ack, Bbo, Fill, Gap, Instrument, Markout, Message, Trades
-from shared.subjects import Market
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Ack, Bbo, Fill, Gap, Instrument, Markout, Message, Trades
+from papertrader.shared.service.fold import Output, Received, Round, canonical
 
 MARKET = Market("test", "BTC")
 ACCOUNT = "main"

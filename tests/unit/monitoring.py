@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from shared.fold import Output, Received, Round, canonical
-from shared.messages import (
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import (
     HORIZONS_S,
     LABEL_HORIZON_S,
     Account,
@@ -28,7 +28,7 @@ from shared.messages import (
     Place,
     Trades,
 )
-from shared.subjects import Market
+from papertrader.shared.service.fold import Output, Received, Round, canonical
 
 MARKET = Market("test", "BTC")
 ACCOUNT = "main"

@@ -113,7 +113,11 @@ def test_alertmanager_routes_lead_to_receivers_and_one_is_a_webhook() -> None:
 
 def test_every_service_of_the_compose_file_is_scraped() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    ours = {name for name, service in services.items() if service.get("command", [""])[0].startswith("services.")}
+    ours = {
+        name
+        for name, service in services.items()
+        if service.get("command", [""])[0].startswith("papertrader.services.")
+    }
     jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
     scraped = {job["dns_sd_configs"][0]["names"][0] for job in jobs if "dns_sd_configs" in job}
     assert ours <= scraped

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from shared.book import (
+from papertrader.shared.market.book import (
     NO_ASK,
     NO_BID,
     WINDOW,
@@ -16,10 +16,10 @@ from shared.book import (
     price_of,
     size_at,
 )
-from shared.event_rows import market_events, nearest_tick
-from shared.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, Grid
-from shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
-from shared.records import Records
+from papertrader.shared.market.event_rows import market_events, nearest_tick
+from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, Grid
+from papertrader.shared.market.records import Records
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 
 GRID = Grid(Instrument(ts=0, tick_size=0.1, lot_size=0.001))
 BUY, SELL = 1, -1

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from services.calibration import forecasts as fills
-from services.calibration import scores as scoring
-from shared.records import record_of
+from papertrader.services.calibration import forecasts as fills
+from papertrader.services.calibration import scores as scoring
+from papertrader.shared.market.records import record_of
 from tests.unit.learning import MS, S, ack, fill
 
 

@@ -4,13 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.calibration import kernel
-from services.calibration.config import CalibrationConfig
-from services.calibration.metrics import METRICS, samples
-from services.calibration.service import Calibration
-from services.estimator.config import EstimatorConfig
-from services.estimator.service import Estimator
-from shared.messages import Estimate
+from papertrader.services.calibration import kernel
+from papertrader.services.calibration.config import CalibrationConfig
+from papertrader.services.calibration.metrics import METRICS, samples
+from papertrader.services.calibration.service import Calibration
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.service import Estimator
+from papertrader.shared.messages import Estimate
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, markout, restore, said, touch
 
 T = 1_000 * S

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.checkpoint import CheckpointError, CheckpointStore, Position
-from shared.subjects import Market
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, Position
 
 MARKET = Market("synthetic", "SYN1")
 RECORD = np.dtype([("ts", "i8"), ("size", "f8"), ("flag", "i1"), ("bins", "f8", (3,))], align=True)

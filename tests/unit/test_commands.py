@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.commands import CANCEL, MODIFY, PLACE, POST_ONLY, command_of, record_of_command
-from shared.messages import Cancel, Command, Modify, Place
+from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE, POST_ONLY, command_of, record_of_command
+from papertrader.shared.messages import Cancel, Command, Modify, Place
 
 SELL = Place(
     ts=5, order_id=7, side="sell", price=100.1, size=0.25, mid=100.0, params_version=3, p_fill=0.4, p_adverse=0.2

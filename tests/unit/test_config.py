@@ -4,7 +4,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from shared.config import Settings, SettingsError, load
+from papertrader.shared.service.config import Settings, SettingsError, load
 
 
 class QuoterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

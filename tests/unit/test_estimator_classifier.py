@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.estimator import classifier as prefill
+from papertrader.services.estimator import classifier as prefill
 
 PRIOR_SD, MEMORY = 0.5, 1e7
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.estimator import kappa as intensity
-from shared.records import record_of
+from papertrader.services.estimator import kappa as intensity
+from papertrader.shared.market.records import record_of
 from tests.unit.learning import S, ack
 
 PRIOR = (2500.0, 5.0, 0.1, 1.0)

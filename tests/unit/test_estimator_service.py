@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.estimator import kernel
-from services.estimator.config import EstimatorConfig
-from services.estimator.metrics import METRICS, samples
-from services.estimator.service import Estimator
+from papertrader.services.estimator import kernel
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.metrics import METRICS, samples
+from papertrader.services.estimator.service import Estimator
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, gap, markout, restore, said, touch, trade
 
 T = 1_000 * S

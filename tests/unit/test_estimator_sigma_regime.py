@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from services.estimator import regime as regimes
-from services.estimator import sigma as volatility
-from shared import seconds as grid
-from shared.seconds import NS_PER_S
+from papertrader.services.estimator import regime as regimes
+from papertrader.services.estimator import sigma as volatility
+from papertrader.shared.market import seconds as grid
+from papertrader.shared.market.seconds import NS_PER_S
 
 HALF_LIVES = (300.0, 10.0, 1800.0)
 

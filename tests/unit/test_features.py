@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from shared.book import new_book
-from shared.features import freeze, new_features, on_gap, on_print, on_top
-from shared.messages import FEATURE_NAMES
-from shared.records import Records
+from papertrader.shared.market.book import new_book
+from papertrader.shared.market.features import freeze, new_features, on_gap, on_print, on_top
+from papertrader.shared.market.records import Records
+from papertrader.shared.messages import FEATURE_NAMES
 
 S = 1_000_000_000
 BUY, SELL = 1, -1

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from services.feed.binance import BinanceAdapter
-from shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
+from papertrader.services.feed.venues.binance.frames import BinanceAdapter
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
 
 T0 = 1_723_161_256_000
 MS = 1_000_000

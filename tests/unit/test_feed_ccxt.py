@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.feed.ccxt import CcxtAdapter, number_of
-from services.feed.config import FeedConfig
-from services.feed.live.ccxt import DECIMAL_PLACES, hours_of, step_of
-from services.feed.live.venue import LiveError
-from services.feed.live.venues import live_venue
-from shared.messages import Book, Context, Trades
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.venue import LiveError
+from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter, number_of
+from papertrader.services.feed.venues.ccxt.live import DECIMAL_PLACES, hours_of, step_of
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.messages import Book, Context, Trades
 
 MS = 1_000_000
 T0 = 1_795_370_400_000

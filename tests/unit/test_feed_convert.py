@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.feed.config import FeedConfig
-from services.feed.convert import (
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.files.convert import (
     Change,
     Ladder,
     convert,
@@ -16,7 +16,7 @@ from services.feed.convert import (
     in_both_orders,
     tardis_rows,
 )
-from services.feed.hftbacktest import (
+from papertrader.services.feed.files.hftbacktest import (
     BUY,
     CLEAR,
     DEPTH,
@@ -29,9 +29,9 @@ from services.feed.hftbacktest import (
     frames,
     market_of,
 )
-from services.feed.service import sources
-from shared.messages import Bbo, Book, Depth, Gap, Message, Trades
-from shared.tape import TapeError
+from papertrader.services.feed.sources import sources
+from papertrader.shared.market.tape import TapeError
+from papertrader.shared.messages import Bbo, Book, Depth, Gap, Message, Trades
 
 US = 1_000
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.feed.hyperliquid import HyperliquidAdapter
-from shared.messages import Bbo, Book, Context, Message, Trades
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.shared.messages import Bbo, Book, Context, Message, Trades
 
 T0 = 1_757_015_216_000
 MS = 1_000_000

@@ -1,7 +1,7 @@
 import pytest
 
-from services.feed.instrument import decimals, infer_instrument
-from shared.messages import Bbo, Book, Context
+from papertrader.services.feed.instrument import decimals, infer_instrument
+from papertrader.shared.messages import Bbo, Book, Context
 
 
 def touch(price: float, size: float) -> Bbo:

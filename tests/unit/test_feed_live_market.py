@@ -2,11 +2,11 @@
 
 import pytest
 
-from services.feed.config import FeedConfig, LiveConfig
-from services.feed.live.market import LiveMarket
-from services.feed.publisher import SessionError
-from shared.messages import Context, Gap, Instrument, Message, RoundEnd
-from shared.subjects import Market
+from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.live.market import LiveMarket
+from papertrader.services.feed.publisher import SessionError
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Context, Gap, Instrument, Message, RoundEnd
 
 MS = 1_000_000
 S = 1_000 * MS

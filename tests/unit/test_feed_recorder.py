@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.feed.config import FeedConfig
-from services.feed.live.venues import live_venue
-from services.feed.recorder import RETRY_NS, ROLL_NS, AssetTape, Manifest, Recorded, Recorder
-from services.feed.tape_file import TapeFile, repair
-from shared.tape import DISCONNECTED, TapeError, read_tape
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.files.recorder import RETRY_NS, ROLL_NS, AssetTape, Manifest, Recorded, Recorder
+from papertrader.services.feed.files.tape_file import TapeFile, repair
+from papertrader.services.feed.venues.registry import live_venue
+from papertrader.shared.market.tape import DISCONNECTED, TapeError, read_tape
 
 HOUR = 1_795_370_400_000_000_000
 """2026-11-22 18:00 UTC."""

@@ -1,5 +1,5 @@
-from services.feed.kernel import MarketRound, RoundBuilder
-from shared.messages import Context, Gap, Instrument, Message, RoundEnd
+from papertrader.services.feed.kernel import MarketRound, RoundBuilder
+from papertrader.shared.messages import Context, Gap, Instrument, Message, RoundEnd
 
 MS = 1_000_000
 ROUND_NS = 50 * MS

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.feed.config import FeedConfig, SyntheticConfig
-from services.feed.metrics import METRICS, samples
-from services.feed.service import sources
-from shared.messages import Gap
-from shared.subjects import Market
-from shared.tape import DISCONNECTED, TapeError
+from papertrader.services.feed.config import FeedConfig, SyntheticConfig
+from papertrader.services.feed.metrics import METRICS, samples
+from papertrader.services.feed.sources import sources
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.tape import DISCONNECTED, TapeError
+from papertrader.shared.messages import Gap
 
 MS = 1_000_000
 T0 = 1_757_015_216_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.tape import TapeError, read_tape
+from papertrader.shared.market.tape import TapeError, read_tape
 
 LINES = [b'%d {"n":%d}\n' % (1_700_000_000_000_000_000 + number, number) for number in range(5_000)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared import messages as m
+from papertrader.shared import messages as m
 from tests.unit.fill_sim_session import (
     ASKS,
     BIDS,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared import messages as m
+from papertrader.shared import messages as m
 from tests.unit.fill_sim_session import ASKS, BIDS, Session, book, cancel, modify, ns, place, prints, quoted
 
 

@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.fill_sim.config import FillSimConfig
-from services.fill_sim.metrics import METRICS, samples
-from services.fill_sim.service import FillSim
-from shared import messages as m
-from shared.fold import Output, Received, Round, canonical
-from shared.metrics import Sample
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.metrics import METRICS, samples
+from papertrader.services.fill_sim.service import FillSim
+from papertrader.shared import messages as m
+from papertrader.shared.service.fold import Output, Received, Round, canonical
+from papertrader.shared.service.metrics import Sample
 from tests.unit.fill_sim_session import ASKS, BIDS, MARKET, book, cancel, ns, place, prints, quoted
 
 ACCOUNTS = {

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from shared.lease import rightful_owners
-from shared.subjects import Market
+from papertrader.shared.log.lease import rightful_owners
+from papertrader.shared.log.subjects import Market
 
 MARKETS = [Market("venue", f"A{number}") for number in range(40)]
 WORKERS = ["host1-7", "host2-7", "host3-7", "host4-7"]

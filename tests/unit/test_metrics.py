@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from shared.metrics import ACCOUNT, MARKET, FoldCollector, Histogram, Metric, Sample
-from shared.subjects import Market
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.metrics import ACCOUNT, MARKET, FoldCollector, Histogram, Metric, Sample
 
 FILLS = Metric("paper_fills", "counter", "Fills", (*ACCOUNT, "side"))
 KAPPA = Metric("paper_kappa", "gauge", "Decay of fill intensity", MARKET)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.monitor.config import MonitorConfig
-from services.monitor.facts import AccountFacts
-from services.monitor.kernel import CHECKS, interpretation, verdict
-from services.monitor.liveness import FEED, STATEFUL, ServiceHealth
-from services.monitor.service import Monitor
-from shared.fold import Round
-from shared.messages import Check, Checklist, Control, Gap
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.facts import AccountFacts
+from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, ServiceHealth
+from papertrader.services.monitor.kernel import CHECKS, interpretation, verdict
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.messages import Check, Checklist, Control, Gap
+from papertrader.shared.service.fold import Round
 from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session, account, ack, calibration, estimate
 
 FAILS = [

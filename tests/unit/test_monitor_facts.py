@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.monitor import hearing
-from services.monitor.config import MonitorConfig
-from services.monitor.facts import (
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts import hearing
+from papertrader.services.monitor.facts.facts import (
     MINUTE,
     AccountFacts,
     Counted,
@@ -15,11 +15,11 @@ from services.monitor.facts import (
     forget_minutes,
     prints_per_minute,
 )
-from services.monitor.market import hear_market
-from services.monitor.service import Monitor
-from shared.fold import Round
-from shared.market_data import MarketData
-from shared.messages import Bbo, Cancel, Control, Gap
+from papertrader.services.monitor.facts.market import hear_market
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.messages import Bbo, Cancel, Control, Gap
+from papertrader.shared.service.fold import Round
+from papertrader.shared.service.market_data import MarketData
 from tests.unit.monitoring import (
     ACCOUNT,
     MARKET,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.monitor.facts import AccountFacts, MarketFacts
-from services.monitor.history import (
+from papertrader.services.monitor.facts.facts import AccountFacts, MarketFacts
+from papertrader.services.monitor.facts.history import (
     BLOCKS,
     FILL_ROWS,
     SERIES_ROWS,
@@ -16,7 +16,7 @@ from services.monitor.history import (
     kept_series,
     new_history,
 )
-from services.monitor.statistics import block_bootstrap_mean, wilson
+from papertrader.services.monitor.report.statistics import block_bootstrap_mean, wilson
 from tests.unit.monitoring import START, S, fill, markout
 
 T = START

@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from services.monitor import svg
-from services.monitor.config import MonitorConfig
-from services.monitor.report import report_html, table
-from services.monitor.report_charts import reliability
-from services.monitor.service import Monitor
-from services.monitor.summary import summary
-from services.monitor.view import ladder
-from shared.subjects import Market
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.report import svg
+from papertrader.services.monitor.report.charts import reliability
+from papertrader.services.monitor.report.report import report_html, table
+from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.report.view import ladder
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.subjects import Market
 from tests.unit.monitoring import ACCOUNT, MARKET, Session
 
 
@@ -101,7 +101,7 @@ def test_ladder_puts_own_size_on_its_level_and_shows_quotes_outside_the_book() -
     facts = monitor.facts.accounts[ACCOUNT]
     facts.working.clear()
     bids, asks = monitor.book_levels(10)
-    from services.monitor.facts import WorkingOrder
+    from papertrader.services.monitor.facts.facts import WorkingOrder
 
     facts.working = {
         1: WorkingOrder("buy", bids[2][0], 0.5, 0, live_ts=1),

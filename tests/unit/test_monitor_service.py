@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from services.monitor.config import MonitorConfig
-from services.monitor.kernel import CHECKS
-from services.monitor.liveness import FEED, ServiceHealth
-from services.monitor.metrics import METRICS, samples
-from services.monitor.service import BLOB_BYTES, Monitor
-from services.monitor.summary import summary
-from shared.fold import Output
-from shared.messages import Checklist
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.liveness import FEED, ServiceHealth
+from papertrader.services.monitor.kernel import CHECKS
+from papertrader.services.monitor.metrics import METRICS, samples
+from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.service import BLOB_BYTES, Monitor
+from papertrader.shared.messages import Checklist
+from papertrader.shared.service.fold import Output
 from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session, place
 
 TWO = {ACCOUNT: MonitorConfig(), "other": MonitorConfig()}

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from services.monitor.config import MonitorConfig
-from services.monitor.service import Monitor
-from services.monitor.web import app, serve
-from shared.subjects import Market
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.page.web import app, serve
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.subjects import Market
 from tests.unit.monitoring import ACCOUNT, Session
 
 T = TypeVar("T")

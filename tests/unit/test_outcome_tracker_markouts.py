@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from services.outcome_tracker import kernel
-from services.outcome_tracker.config import OutcomeTrackerConfig
-from services.outcome_tracker.history import GAPS, MIDS, MIDS_KEPT, crosses_gap, mid_at, push_gap, push_mid
-from services.outcome_tracker.metrics import METRICS, samples
-from services.outcome_tracker.service import OutcomeTracker
-from shared.hashing import is_sampled
-from shared.messages import HORIZONS_S, Markout
+from papertrader.services.outcome_tracker import kernel
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
+from papertrader.services.outcome_tracker.history import GAPS, MIDS, MIDS_KEPT, crosses_gap, mid_at, push_gap, push_mid
+from papertrader.services.outcome_tracker.metrics import METRICS, samples
+from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.shared.market.hashing import is_sampled
+from papertrader.shared.messages import HORIZONS_S, Markout
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, gap, restore, said, touch
 
 T = 1_000 * S

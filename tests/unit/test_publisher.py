@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from services.feed.publisher import SETTLE_ROUNDS, Barrier, Pace, until
-from shared.health import Heartbeat, MarketHealth
-from shared.messages import Context, Message, RoundEnd
-from shared.subjects import Market
+from papertrader.services.feed.publisher import SETTLE_ROUNDS, Barrier, Pace, until
+from papertrader.shared.log.health import Heartbeat, MarketHealth
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Context, Message, RoundEnd
 
 MS = 1_000_000
 ROUND_NS = 50 * MS

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.quoter.config import QuoterConfig, settings_of
-from services.quoter.glft import (
+from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.glft import (
     TARGET,
     TERMS,
     VIEW,

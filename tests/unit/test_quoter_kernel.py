@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from services.quoter.config import QuoterConfig
-from services.quoter.kernel import NoQuote
-from services.quoter.service import Quoter
-from shared.fold import Received, Round, canonical
-from shared.messages import Bbo, Cancel, Gap, Message, Place
-from shared.records import code
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.kernel import NoQuote
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.market.records import code
+from papertrader.shared.messages import Bbo, Cancel, Gap, Message, Place
+from papertrader.shared.service.fold import Received, Round, canonical
 from tests.quoter_session import MARKET, START, Session, account, ack, calibration, control, estimate, instrument, touch
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from services.quoter.config import QuoterConfig
-from shared.messages import Cancel, Place
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.shared.messages import Cancel, Place
 from tests.quoter_session import Session, account, ack, calibration, estimate, fill, instrument, touch
 
 ONE_LEVEL = QuoterConfig(levels=1, adverse_weight_bps=0.0)

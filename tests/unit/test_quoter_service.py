@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.quoter.config import QuoterConfig
-from services.quoter.kernel import NO_QUOTE_REASONS
-from services.quoter.metrics import METRICS, samples
-from services.quoter.service import Quoter
-from shared.fold import Output, Received, Round, canonical
-from shared.messages import Message, Place
-from shared.metrics import FoldCollector
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.kernel import NO_QUOTE_REASONS
+from papertrader.services.quoter.metrics import METRICS, samples
+from papertrader.services.quoter.service import Quoter
+from papertrader.shared.messages import Message, Place
+from papertrader.shared.service.fold import Output, Received, Round, canonical
+from papertrader.shared.service.metrics import FoldCollector
 from tests.quoter_session import (
     KINDS,
     MARKET,

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.quoter.config import QuoterConfig
-from services.quoter.kernel import NoQuote
-from services.quoter.strategy import Glft, Strategy, StrategyError, Target, View, load, record_of_view, view_of
-from shared.messages import Place
-from shared.records import code
+from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.kernel import NoQuote
+from papertrader.services.quoter.strategy import (
+    Glft,
+    Strategy,
+    StrategyError,
+    Target,
+    View,
+    load,
+    record_of_view,
+    view_of,
+)
+from papertrader.shared.market.records import code
+from papertrader.shared.messages import Place
 from tests.quoter_session import Session, account, calibration, control, estimate, instrument, touch
 
 FIXED = "docs.examples.fixed_spread:FixedSpread"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import messages as m
-from shared.records import code, message_of, record_dtype, record_of, records_of
-from shared.subjects import ACCOUNT_KINDS, MARKET_DATA
+from papertrader.shared import messages as m
+from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA
+from papertrader.shared.market.records import code, message_of, record_dtype, record_of, records_of
 
 FLAT = (m.Instrument, m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
 """The messages that kernels exchange: no lists, no text."""

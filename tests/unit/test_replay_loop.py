@@ -8,18 +8,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.composition import Composition
-from replay.loop import plan
-from replay.replay import Replayed, judged, replay
-from replay.session import Session, sessions
-from replay.world import KINDS, MARKET
-from services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
-from services.feed.publisher import until
-from services.feed.service import sources
-from services.fill_sim.state import ACCOUNT_STATE
-from services.monitor.service import Monitor
-from services.monitor.summary import summary
-from shared.config import Settings
+from papertrader.replay.composition import Composition
+from papertrader.replay.loop import plan
+from papertrader.replay.replay import Replayed, judged, replay
+from papertrader.replay.session import Session, sessions
+from papertrader.replay.world import KINDS, MARKET
+from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import sources
+from papertrader.services.fill_sim.state import ACCOUNT_STATE
+from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.service import Monitor
+from papertrader.shared.service.config import Settings
 
 DATA = Path(os.environ.get("PAPER_TEST_DATA", "/nowhere"))
 SYNTHETIC = FeedConfig(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from replay.sweep import (
+from papertrader.replay.sweep import (
     BAND,
     Band,
     Outcome,
@@ -22,11 +22,11 @@ from replay.sweep import (
     variants_of,
     with_variant,
 )
-from services.monitor.statistics import Interval
-from shared.config import SettingsError
-from shared.events import EVENT
-from shared.messages import Account
-from shared.records import record_dtype
+from papertrader.services.monitor.report.statistics import Interval
+from papertrader.shared.market.events import EVENT
+from papertrader.shared.market.records import record_dtype
+from papertrader.shared.messages import Account
+from papertrader.shared.service.config import SettingsError
 
 SECOND = 1_000_000_000
 ASSET = {"name": "SYN", "price": 60_000.0, "tick_size": 1.0, "lot_size": 1e-5}

@@ -5,14 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.composition import Composition
-from replay.log_file import Entry, LogError, differing_settings, read_file, read_settings, write_log
-from replay.verify import verify
-from services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
-from services.feed.publisher import until
-from services.feed.service import sources
-from shared.config import Settings
-from shared.subjects import MARKET_DATA, address, subject
+from papertrader.replay.composition import Composition
+from papertrader.replay.log_file import Entry, LogError, differing_settings, read_file, read_settings, write_log
+from papertrader.replay.verify import verify
+from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
+from papertrader.services.feed.publisher import until
+from papertrader.services.feed.sources import sources
+from papertrader.shared.log.subjects import MARKET_DATA, address, subject
+from papertrader.shared.service.config import Settings
 
 SETTINGS = Settings({})
 KIND_OF = {struct: kind for kind, struct in MARKET_DATA.items()}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.subjects import ACCOUNT_KINDS, MARKET_DATA, TOKENS, Address, Market, address, subject, token
+from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, TOKENS, Address, Market, address, subject, token
 
 MARKET = Market("hyperliquid", "BTC")
 SYMBOLS = st.text(min_size=1, max_size=12)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cli import supervisor as supervising
-from cli.run import RunError, _watch
-from cli.supervisor import FEED_DEATHS, ServiceProcess, Supervisor
-from services.feed.config import REFUSED
+from papertrader.cli import supervisor as supervising
+from papertrader.cli.run import RunError, _watch
+from papertrader.cli.supervisor import FEED_DEATHS, ServiceProcess, Supervisor
+from papertrader.services.feed.config import REFUSED
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ServiceProcess, "start", start)
     monkeypatch.setattr(supervising, "RESTART_WAIT_S", 0.0)
-    monkeypatch.setattr("cli.run.POLL_S", 0.02)
+    monkeypatch.setattr("papertrader.cli.run.POLL_S", 0.02)
     return programs
 
 

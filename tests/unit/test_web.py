@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from shared.web import StatusServer
+from papertrader.shared.service.web import StatusServer
 
 Probed = dict[str, str]
 

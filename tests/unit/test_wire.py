@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ProtocolError
 
-from shared.wire import Connection, header
+from papertrader.shared.log.wire import Connection, header
 
 HEADERS = b"NATS/1.0\r\nNats-Msg-Id: a|b|1|0\r\n\r\n"
 DIRECT, OTHER = 7, 12

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.feed.config import SyntheticAsset
+from papertrader.services.feed.config import SyntheticAsset
 from tools.venue_server.faults import Fault
 from tools.venue_server.frames import Programme, of_synthetic, of_tapes
 from tools.venue_server.protocols import PROTOCOLS

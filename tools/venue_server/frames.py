@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from services.feed.config import SyntheticAsset, SyntheticConfig
-from services.feed.service import discover
-from services.feed.synthetic import SyntheticMarket
-from shared.messages import Bbo, Book, Context, Instrument, Message, Trades
-from shared.tape import read_tape
+from papertrader.services.feed.config import SyntheticAsset, SyntheticConfig
+from papertrader.services.feed.sources import discover
+from papertrader.services.feed.synthetic import SyntheticMarket
+from papertrader.shared.market.tape import read_tape
+from papertrader.shared.messages import Bbo, Book, Context, Instrument, Message, Trades
 
 _key: Final = re.compile(rb'"(?:coin|s|symbol)"\s*:\s*"([^"]+)"')
 _json: Final = msgspec.json.Encoder()

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 import aiohttp
 
-from services.feed.config import LiveConfig
-from services.feed.live.venue import Line, Socket
+from papertrader.services.feed.config import LiveConfig
+from papertrader.services.feed.live.venue import Line, Socket
 
 log = logging.getLogger(__name__)
 

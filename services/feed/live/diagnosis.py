@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from services.feed.config import FeedConfig
-from services.feed.live.connection import reason_of
-from services.feed.live.session import LiveSession
-from services.feed.live.venue import LiveError, LiveVenue
-from shared.messages import Instrument
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.connection import reason_of
+from papertrader.services.feed.live.session import LiveSession
+from papertrader.services.feed.live.venue import LiveError, LiveVenue
+from papertrader.shared.messages import Instrument
 
 DATA_TIMEOUT_S: Final = 8.0
 CONNECT_TIMEOUT_S: Final = 5.0

@@ -4,13 +4,13 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from services.feed.adapter import NS_PER_MS
-from services.feed.config import FeedConfig
-from services.feed.kernel import MarketRound, RoundBuilder
-from services.feed.publisher import SessionError, live_session_id
-from services.feed.tally import Tally
-from shared.messages import Instrument, Message
-from shared.subjects import Market
+from papertrader.services.feed.adapter import NS_PER_MS
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.kernel import MarketRound, RoundBuilder
+from papertrader.services.feed.publisher import SessionError, live_session_id
+from papertrader.services.feed.tally import Tally
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Instrument, Message
 
 MAX_BACK_NS: Final = 60_000_000_000
 """How far the first data may lie before the end of an earlier session."""

@@ -10,15 +10,15 @@ from typing import Final
 
 import aiohttp
 
-from services.feed.adapter import CONNECTION
-from services.feed.config import FeedConfig
-from services.feed.live.connection import Connection, SendBudget, reason_of
-from services.feed.live.local_clock import LocalClock
-from services.feed.live.market import LiveMarket
-from services.feed.live.venue import LiveVenue
-from shared.messages import Instrument, Message
-from shared.subjects import Market, token
-from shared.tape import DISCONNECTED
+from papertrader.services.feed.adapter import CONNECTION
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.connection import Connection, SendBudget, reason_of
+from papertrader.services.feed.live.local_clock import LocalClock
+from papertrader.services.feed.live.market import LiveMarket
+from papertrader.services.feed.live.venue import LiveVenue
+from papertrader.shared.log.subjects import Market, token
+from papertrader.shared.market.tape import DISCONNECTED
+from papertrader.shared.messages import Instrument, Message
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import aiohttp
 import msgspec
 
-from services.feed.adapter import Adapter
-from shared.messages import Instrument
+from papertrader.services.feed.adapter import Adapter
+from papertrader.shared.messages import Instrument
 
 T = TypeVar("T")
 

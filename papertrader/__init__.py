@@ -1,0 +1,1 @@
+"""papertrader: a paper trader for market makers."""

@@ -1,0 +1,1 @@
+"""Files: recording tapes, reading them, and turning them into other formats."""

@@ -1,0 +1,260 @@
+"""The feed's sources: each market of a synthetic or recorded session as a lazy sequence of rounds."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+from papertrader.services.feed.adapter import CONNECTION, NS_PER_MS, Adapter
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.files import hftbacktest
+from papertrader.services.feed.instrument import infer_instrument
+from papertrader.services.feed.kernel import MarketRound, RoundBuilder
+from papertrader.services.feed.synthetic import SyntheticMarket
+from papertrader.services.feed.tally import Tally
+from papertrader.services.feed.venues.binance import frames as binance
+from papertrader.services.feed.venues.hyperliquid import frames as hyperliquid
+from papertrader.shared.log.subjects import Market, token
+from papertrader.shared.market.tape import DISCONNECTED, TapeError, read_tape
+from papertrader.shared.messages import Bbo, Book, Instrument, Message, Trades
+
+DISCOVERY_FRAMES: Final = 3_000
+"""Frames of a tape from which its venue, assets and instruments are read."""
+SYNTHETIC_VENUE: Final = "synthetic"
+
+Frames: TypeAlias = Iterator[tuple[int, "list[Message] | Break"]]
+"""Per venue frame: receive time in ns and this market's messages, or that the source broke off there."""
+
+
+class Break(NamedTuple):
+    """The source broke off, and why: a gap precedes what comes next."""
+
+    reason: str
+
+
+class Venue(NamedTuple):
+    """A venue whose frames can be read."""
+
+    name: str
+    adapter: Callable[[Collection[str] | None], Adapter]
+    significant_figures: int
+    min_notional: float
+
+
+VENUES: Final = (
+    Venue(hyperliquid.VENUE, hyperliquid.HyperliquidAdapter, hyperliquid.SIGNIFICANT_FIGURES, hyperliquid.MIN_NOTIONAL),
+    Venue(binance.VENUE, binance.BinanceAdapter, binance.SIGNIFICANT_FIGURES, binance.MIN_NOTIONAL),
+)
+
+
+class MarketSource(Tally):
+    """One market of a session. `session` is the same whenever the same data is cut in the same way.
+
+    `rounds()` starts from the beginning each time and is read lazily; the counters describe the last such reading.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        instrument: Instrument,
+        session: str,
+        frames: Callable[[Counter[str]], Frames],
+        config: FeedConfig,
+    ) -> None:
+        self.market = market
+        self.instrument = instrument
+        self.session = session
+        self._frames = frames
+        self._round_ns = config.round_ms * NS_PER_MS
+        self._gap_after_ns = config.gap_after_ms * NS_PER_MS
+        super().__init__()
+
+    def rounds(self) -> Iterator[MarketRound]:
+        """The rounds of the session; the last one is marked final. A tape that breaks off ends with a gap."""
+        self.clear()
+        builder = RoundBuilder(self.instrument, self.session, self._round_ns, self._gap_after_ns)
+        reason = ""
+        number = 0
+        try:
+            for number, (recv_ns, messages) in enumerate(self._frames(self.bad), start=1):
+                if isinstance(messages, Break):
+                    builder.broke(messages.reason)
+                else:
+                    yield from self._counted(builder.add(recv_ns, number, messages))
+        except TapeError:
+            self.bad["tape_truncated"] += 1
+            reason = "tape_truncated"
+        yield from self._counted(builder.end(reason))
+
+    def _counted(self, rounds: list[MarketRound]) -> Iterator[MarketRound]:
+        for round_ in rounds:
+            self.count(round_)
+            yield round_
+
+
+def sources(config: FeedConfig) -> list[MarketSource]:
+    """The markets that the settings ask for.
+
+    Raises TapeError for a tape that holds no market and ValueError for settings that name nothing that exists.
+    """
+    found = _synthetic_sources(config) if config.source == "synthetic" else _tape_sources(config)
+    wanted = {token(asset) for asset in config.assets}
+    held_assets = {source.market.asset for source in found}
+    missing = wanted - held_assets
+    if missing:
+        held = ", ".join(sorted(held_assets))
+        raise ValueError(f"feed.assets: {', '.join(sorted(missing))} not in the source, which holds {held}")
+    return [source for source in found if not wanted or source.market.asset in wanted]
+
+
+def _synthetic_sources(config: FeedConfig) -> list[MarketSource]:
+    found = []
+    for asset in config.synthetic.assets:
+        market = SyntheticMarket(config.synthetic, asset, config.seed)
+        session = _session(config, repr((config.synthetic, config.seed)).encode(), asset.name)
+        name = Market(SYNTHETIC_VENUE, token(asset.name))
+        found.append(MarketSource(name, market.instrument, session, market.frames, config))
+    return found
+
+
+def _tape_sources(config: FeedConfig) -> list[MarketSource]:
+    """The markets of the tapes. What several tapes hold of one market is one session, in order of time.
+
+    Each market streams its tapes on its own, so that no market waits for another.
+    """
+    paths = [path for named in config.tapes for path in _files(named)]
+    if not paths:
+        raise ValueError("feed.tapes: the source is 'tape' but no tape is named")
+    found: dict[Market, list[_Part]] = {}
+    arrays = {hftbacktest.market_of(path): path for path in paths if path.suffix == hftbacktest.SUFFIX}
+    for path in (path for path in paths if path.suffix != hftbacktest.SUFFIX):
+        tape = discover(path)
+        for asset, instrument in tape.instruments.items():
+            part = _Part(tape.first_ns, path, tape.venue, frozenset(tape.instruments), asset, instrument)
+            found.setdefault(Market(tape.venue.name, token(asset)), []).append(part)
+    tapes = [_tape_source(market, sorted(parts, key=itemgetter(0)), config) for market, parts in found.items()]
+    if len(arrays) + sum(path.suffix != hftbacktest.SUFFIX for path in paths) != len(paths) or arrays.keys() & found:
+        raise ValueError("feed.tapes: an array of hftbacktest is a session of its own: name one per market")
+    return tapes + [_array_source(market, path, config) for market, path in arrays.items()]
+
+
+def _array_source(market: Market, path: Path, config: FeedConfig) -> MarketSource:
+    """One file of hftbacktest: one market's session."""
+    rows = hftbacktest.load(path)
+    session = _session(config, _beginning(path), market.asset)
+    instrument = hftbacktest.instrument_of(rows)
+    return MarketSource(market, instrument, session, partial(_array_frames, path), config)
+
+
+def _array_frames(path: Path, bad: Counter[str]) -> Frames:
+    yield from hftbacktest.frames(hftbacktest.load(path), bad)
+
+
+def _files(named: Path) -> list[Path]:
+    """A tape or an array of hftbacktest, or what a directory holds of them."""
+    return sorted([*named.glob("*.gz"), *named.glob(f"*{hftbacktest.SUFFIX}")]) if named.is_dir() else [named]
+
+
+class _Part(NamedTuple):
+    first_ns: int
+    path: Path
+    venue: "Venue"
+    assets: frozenset[str]
+    asset: str
+    instrument: Instrument
+
+
+def _tape_source(market: Market, parts: list[_Part], config: FeedConfig) -> MarketSource:
+    finest = min((part.instrument for part in parts), key=lambda instrument: instrument.tick_size)
+    frames = partial(_tape_frames, parts, config.gap_after_ms * NS_PER_MS)
+    content = b"".join(_beginning(part.path) for part in parts)
+    return MarketSource(market, finest, _session(config, content, parts[0].asset), frames, config)
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return f"{path.name} {path.stat().st_size} ".encode() + file.read(65_536)
+
+
+class Discovery(NamedTuple):
+    """What the beginning of a tape tells: its venue, and per asset the trading rules and a first price."""
+
+    venue: Venue
+    instruments: dict[str, Instrument]
+    prices: dict[str, float]
+    first_ns: int
+
+
+def discover(path: Path) -> Discovery:
+    """Read the beginning of a tape; raises TapeError if it holds no market."""
+    prefix = _prefix(path)
+    for venue in VENUES:
+        adapter = venue.adapter(None)
+        messages: dict[str, list[Message]] = {}
+        for recv_ns, data in prefix:
+            for asset, message in adapter.frame(recv_ns, data):
+                messages.setdefault(asset, []).append(message)
+        instruments = {
+            asset: infer_instrument(seen, venue.significant_figures, venue.min_notional)
+            for asset, seen in messages.items()
+            if any(isinstance(message, (Book, Bbo, Trades)) for message in seen)
+        }
+        if instruments:
+            prices = {asset: _price(messages[asset]) for asset in instruments}
+            return Discovery(venue, instruments, prices, prefix[0][0])
+    raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in VENUES)}")
+
+
+def _price(messages: Iterable[Message]) -> float:
+    for message in messages:
+        if isinstance(message, Bbo) and message.bid_price:
+            return message.bid_price
+        if isinstance(message, Book) and message.bid_prices:
+            return message.bid_prices[0]
+        if isinstance(message, Trades):
+            return message.prices[0]
+    return 0.0
+
+
+def _prefix(path: Path) -> list[tuple[int, bytes]]:
+    prefix: list[tuple[int, bytes]] = []
+    try:
+        for frame in islice(read_tape(path, Counter()), DISCOVERY_FRAMES):
+            prefix.append(frame)  # noqa: PERF402 - what was read before a break is kept
+    except TapeError:
+        if not prefix:
+            raise
+    return prefix
+
+
+def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, bad: Counter[str]) -> Frames:
+    """The frames of a market's tapes, one after the other; a broken tape is a gap before the next one."""
+    first = parts[0]
+    adapter = first.venue.adapter(frozenset().union(*(part.assets for part in parts)))
+    adapter.bad[first.asset] = adapter.bad[CONNECTION] = bad
+    last_recv_ns = 0
+    for number, part in enumerate(parts, start=1):
+        try:
+            for recv_ns, data in read_tape(part.path, bad):
+                broken = data.startswith(DISCONNECTED)
+                if broken or (last_recv_ns and recv_ns - last_recv_ns > gap_after_ns):
+                    adapter.reconnected()
+                last_recv_ns = recv_ns
+                if broken:
+                    yield recv_ns, Break("disconnected")
+                else:
+                    yield recv_ns, [item for name, item in adapter.frame(recv_ns, data) if name == first.asset]
+        except TapeError:
+            if number == len(parts):
+                raise
+            bad["tape_truncated"] += 1
+            yield last_recv_ns, Break("tape_truncated")
+
+
+def _session(config: FeedConfig, content: bytes, asset: str) -> str:
+    settings = f"{asset} {config.round_ms} {config.gap_after_ms} ".encode()
+    return hashlib.sha256(settings + content).hexdigest()[:16]

@@ -1,0 +1,179 @@
+"""Binance USD-M live, without key or account.
+
+Depth and best bid and ask come from `/public`, trades and marks from `/market`: a stream asked for on the wrong one
+connects and stays silent. The two sockets live and die together, so that no book goes on without its trades. Books are
+snapshots fetched by REST whenever the adapter waits for one, brought up to date by the differences.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import field
+
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.live.venue import Line, LiveError, Socket, ask, choose
+from papertrader.services.feed.venues.binance.frames import MIN_NOTIONAL, SIGNIFICANT_FIGURES, VENUE, BinanceAdapter
+from papertrader.shared.messages import Instrument
+
+log = logging.getLogger(__name__)
+
+SOCKET_URL: Final = "https://fstream.binance.com"
+REST_URL: Final = "https://fapi.binance.com"
+PUBLIC: Final = ("depth@100ms", "bookTicker")
+MARKET: Final = ("aggTrade", "markPrice@1s")
+MAX_STREAMS: Final = 1_024
+MAX_AGE_S: Final = 23.5 * 3_600
+"""The venue ends a connection after 24 hours; ours are renewed before."""
+SNAPSHOT_LEVELS: Final = 1_000
+SNAPSHOT_EVERY_S: Final = 1.0
+"""Time between two snapshots of one symbol."""
+SNAPSHOTS_EVERY_S: Final = 0.6
+"""Time between any two: each weighs 20 of the 2,400 that an address has in a minute."""
+POLL_S: Final = 0.05
+FUNDING_EVERY_S: Final = 3_600.0
+"""Time between two requests for the funding intervals, which the venue changes at times."""
+_symbol: Final = re.compile(rb'"(?:s|symbol)"\s*:\s*"([^"]+)"')
+
+
+class Filter(msgspec.Struct):
+    """One trading rule of a symbol; each kind has its own field."""
+
+    kind: str = field(name="filterType")
+    tick_size: float = field(name="tickSize", default=0.0)
+    step_size: float = field(name="stepSize", default=0.0)
+    notional: float = MIN_NOTIONAL
+
+
+class Symbol(msgspec.Struct):
+    """A symbol of the exchange."""
+
+    name: str = field(name="symbol")
+    status: str
+    filters: list[Filter]
+
+
+class ExchangeInfo(msgspec.Struct):
+    """All symbols."""
+
+    symbols: list[Symbol]
+
+
+class FundingInterval(msgspec.Struct):
+    """How often a symbol is charged, where it is not every eight hours."""
+
+    symbol: str
+    hours: int = field(name="fundingIntervalHours", default=8)
+
+
+_funding: Final = msgspec.json.Decoder(list[FundingInterval])
+_exchange_info: Final = msgspec.json.Decoder(ExchangeInfo, strict=False)
+
+
+class BinanceLive:
+    """The live venue Binance USD-M."""
+
+    name = VENUE
+
+    def __init__(self, config: FeedConfig) -> None:
+        self.adapter = BinanceAdapter(frozenset(config.assets))
+        self.opening: list[bytes] = []
+        self._assets = frozenset(config.assets)
+        self._socket = f"ws{(config.venue_url or SOCKET_URL).rstrip('/').removeprefix('http')}"
+        self.rest_url = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
+
+    async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
+        """Tick, lot and least notional of the symbols."""
+        if not assets:
+            raise LiveError("feed.assets: name the symbols to follow, e.g. BTCUSDT,ETHUSDT")
+        most = MAX_STREAMS // len(PUBLIC)
+        if len(assets) > most:
+            raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
+        info = await ask(http, f"{self.rest_url}/fapi/v1/exchangeInfo", _exchange_info)
+        trading = (symbol for symbol in info.symbols if symbol.status == "TRADING")
+        chosen = choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
+        self.opening = await self._funding_intervals(http)
+        return chosen
+
+    def lines(self, assets: Collection[str]) -> list[Line]:
+        """One line of both sockets."""
+        sockets = (self._plan("public", PUBLIC, assets), self._plan("market", MARKET, assets))
+        return [Line("binance", sockets, frozenset(assets), MAX_AGE_S)]
+
+    def _plan(self, kind: str, streams: Iterable[str], assets: Collection[str]) -> Socket:
+        names = "/".join(f"{asset.lower()}@{stream}" for asset in assets for stream in streams)
+        return Socket(f"{self._socket}/{kind}/stream?streams={names}")
+
+    async def beside(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        """Fetch a snapshot for every symbol that waits for one, and now and then the funding intervals."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_books(http, hear))
+            tasks.create_task(self._follow_funding(http, hear))
+
+    async def _follow_funding(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        while True:
+            await asyncio.sleep(FUNDING_EVERY_S)
+            for frame in await self._funding_intervals(http):
+                hear(frame)
+
+    async def _follow_books(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        asked: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(POLL_S)
+            for symbol in self.adapter.unsynchronised():
+                if time.monotonic() - asked.get(symbol, -SNAPSHOT_EVERY_S) >= SNAPSHOT_EVERY_S:
+                    asked[symbol] = time.monotonic()
+                    await self._fetch_snapshot(http, symbol, hear)
+                    await asyncio.sleep(SNAPSHOTS_EVERY_S)
+
+    async def _funding_intervals(self, http: aiohttp.ClientSession) -> list[bytes]:
+        try:
+            intervals = await ask(http, f"{self.rest_url}/fapi/v1/fundingInfo", _funding)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("no funding intervals, 8 h are assumed: %s", error or type(error).__name__)
+            return []
+        return [
+            b'{"symbol":"%s","fundingIntervalHours":%d}' % (found.symbol.encode(), found.hours)
+            for found in intervals
+            if found.symbol in self._assets
+        ]
+
+    async def _fetch_snapshot(self, http: aiohttp.ClientSession, symbol: str, hear: Callable[[bytes], None]) -> None:
+        query = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
+        try:
+            async with http.get(f"{self.rest_url}/fapi/v1/depth", params=query) as response:
+                if response.status in (418, 429):
+                    wait_s = float(response.headers.get("Retry-After", "30"))
+                    log.warning("the venue asks for no more requests for %.0f s", wait_s)
+                    await asyncio.sleep(wait_s)
+                    return
+                response.raise_for_status()
+                content = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            log.warning("no snapshot of %s: %s", symbol, error or type(error).__name__)
+            return
+        if content.startswith(b"{"):
+            hear(b'{"symbol":"%s",' % symbol.encode() + content[1:])
+
+    def asset_of(self, frame: bytes) -> str:
+        """The symbol that a frame names."""
+        found = _symbol.search(frame)
+        return found[1].decode(errors="replace") if found else ""
+
+
+def _rules(symbol: Symbol) -> Instrument:
+    rules = {item.kind: item for item in symbol.filters}
+    price, lot = rules.get("PRICE_FILTER"), rules.get("LOT_SIZE")
+    notional = rules.get("MIN_NOTIONAL")
+    return Instrument(
+        ts=0,
+        tick_size=price.tick_size if price else 0.0,
+        lot_size=lot.step_size if lot else 0.0,
+        significant_figures=SIGNIFICANT_FIGURES,
+        min_notional=notional.notional if notional else MIN_NOTIONAL,
+    )

@@ -1,0 +1,177 @@
+"""Order books and trades that ccxt has unified, to messages. One adapter for every exchange that ccxt can watch."""
+
+import hashlib
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+
+from papertrader.services.feed.adapter import (
+    CONNECTION,
+    NS_PER_MS,
+    Connection,
+    Guard,
+    Millis,
+    Prints,
+    are_positive,
+    known,
+)
+from papertrader.shared.messages import Book, Context, Message, Side, Trades
+
+
+class BookFrame(msgspec.Struct, tag_field="kind", tag="book", gc=False):
+    """The best levels of an order book; without a time it is as old as its receipt."""
+
+    asset: str
+    time: Millis | None
+    bids: list[tuple[float, float]]
+    asks: list[tuple[float, float]]
+
+
+class Print(msgspec.Struct, gc=False):
+    """A public trade; the side is the taker's."""
+
+    id: str
+    time: Millis
+    price: float
+    size: float
+    side: Literal["buy", "sell"]
+
+
+class TradesFrame(msgspec.Struct, tag_field="kind", tag="trades", gc=False):
+    """Public trades of one asset."""
+
+    asset: str
+    prints: list[Print]
+
+
+class FundingFrame(msgspec.Struct, tag_field="kind", tag="funding", gc=False):
+    """Slow market state; the rate is per hour."""
+
+    asset: str
+    rate: float | None = None
+    mark_price: float | None = None
+    index_price: float | None = None
+
+
+class Asset:
+    """One symbol: its clock, and the prints that were seen."""
+
+    __slots__ = ("book_ts", "guard", "prints")
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        guard.forget = self._forget_times
+        self.book_ts = 0
+        self.prints = Prints()
+
+    def _forget_times(self) -> None:
+        self.book_ts = 0
+
+    def book(self, recv_ns: int, frame: BookFrame) -> list[Message]:
+        """The book, if it is sound."""
+        ts = (frame.time or recv_ns // NS_PER_MS) * NS_PER_MS
+        if not are_positive(value for level in (*frame.bids, *frame.asks) for value in level):
+            self.guard.refuse("non_positive")
+            return []
+        bids, asks = frame.bids, frame.asks
+        if [p for p, _ in bids] != sorted((p for p, _ in bids), reverse=True) or asks != sorted(asks):
+            self.guard.refuse("unsorted_book")
+            return []
+        if not self.guard.accepts_time(ts, self.book_ts, recv_ns):
+            return []
+        if not self.guard.accepts_touch(bids[0][0] if bids else None, asks[0][0] if asks else None):
+            return []
+        self.book_ts = ts
+        return [
+            Book(
+                ts=ts,
+                recv_ts=recv_ns,
+                bid_prices=[price for price, _ in bids],
+                bid_sizes=[size for _, size in bids],
+                ask_prices=[price for price, _ in asks],
+                ask_sizes=[size for _, size in asks],
+            )
+        ]
+
+    def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
+        """The prints that are new and sound; before the first book there is no market to print in."""
+        kept = [item for item in prints if self._is_new(item) and self._is_sound(item, recv_ns)]
+        if not kept:
+            return []
+        times = [item.time * NS_PER_MS for item in kept]
+        sides: list[Side] = [item.side for item in kept]
+        return [
+            Trades(
+                ts=max(times),
+                recv_ts=recv_ns,
+                times=times,
+                prices=[item.price for item in kept],
+                sizes=[item.size for item in kept],
+                aggressors=sides,
+                trade_ids=[number_of(item.id) for item in kept],
+            )
+        ]
+
+    def _is_new(self, item: Print) -> bool:
+        if not self.prints.add(number_of(item.id)):
+            self.guard.ignored["duplicate_print"] += 1
+            return False
+        if not self.book_ts:
+            self.guard.ignored["old_print"] += 1
+        return self.book_ts > 0
+
+    def _is_sound(self, item: Print, recv_ns: int) -> bool:
+        ts = item.time * NS_PER_MS
+        return self.guard.accepts_print(item.price, item.size, ts) and self.guard.accepts_time(ts, 0, recv_ns)
+
+    def funding(self, recv_ns: int, frame: FundingFrame) -> list[Message]:
+        """Mark price and funding, at the event clock."""
+        if not self.guard.clock:
+            self.guard.ignored["early_context"] += 1
+            return []
+        return [
+            Context(
+                ts=self.guard.clock,
+                recv_ts=recv_ns,
+                funding_rate=known(frame.rate),
+                oracle_price=known(frame.index_price),
+                mark_price=known(frame.mark_price),
+            )
+        ]
+
+
+class CcxtAdapter(Connection[Asset]):
+    """The adapter of every exchange that ccxt watches."""
+
+    def __init__(self, assets: Collection[str] | None = None) -> None:
+        super().__init__(Asset, assets)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(BookFrame | TradesFrame | FundingFrame)
+
+    def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
+        """The messages of a frame."""
+        try:
+            frame = self._decoder.decode(data)
+        except msgspec.ValidationError:
+            self.bad[CONNECTION]["malformed_message"] += 1
+            return []
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.bad[CONNECTION]["undecodable"] += 1
+            return []
+        asset = self._asset(frame.asset)
+        if asset is None:
+            return []
+        if isinstance(frame, BookFrame):
+            messages = asset.book(recv_ns, frame)
+        elif isinstance(frame, TradesFrame):
+            messages = asset.trades(recv_ns, frame.prints)
+        else:
+            messages = asset.funding(recv_ns, frame)
+        return [(frame.asset, message) for message in messages]
+
+
+def number_of(trade_id: str) -> int:
+    """The trade id if it is a number that fits, else 62 bits of its hash."""
+    if trade_id.isascii() and trade_id.isdigit() and len(trade_id) < 19:
+        return int(trade_id)
+    return int.from_bytes(hashlib.blake2b(trade_id.encode(), digest_size=8).digest()) >> 2

@@ -1,0 +1,176 @@
+"""Any exchange that ccxt can watch (`pip install papertrader[ccxt]`): order books and trades, without key or account.
+
+ccxt keeps the connections itself. What it unifies is written as frames of our own, which the adapter reads like those
+of any venue.
+"""
+
+import asyncio
+import importlib
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.live.venue import Line, LiveError, choose
+from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter
+from papertrader.shared.market.tape import DISCONNECTED
+from papertrader.shared.messages import Instrument
+
+log = logging.getLogger(__name__)
+
+LEVELS: Final = 20
+FUNDING_EVERY_S: Final = 60.0
+DECIMAL_PLACES: Final = 2
+SIGNIFICANT_DIGITS: Final = 3
+_encode: Final = msgspec.json.Encoder().encode
+
+Hear = Callable[[bytes], None]
+
+
+class CcxtLive:
+    """One exchange through ccxt; its id is the venue's name."""
+
+    opening = ()
+
+    def __init__(self, config: FeedConfig) -> None:
+        self.name = config.exchange
+        self.adapter = CcxtAdapter(frozenset(config.assets))
+        self._assets = config.assets
+        self._live = config.live
+        self._exchange = _exchange(config.exchange, config.live)
+
+    @property
+    def rest_url(self) -> str:
+        """ccxt knows it; this is where it explains the exchange."""
+        return str(self._exchange.urls.get("www") or "https://docs.ccxt.com")
+
+    async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
+        """Tick, lot and least cost of the symbols, as ccxt spells them (BTC/USDT:USDT)."""
+        if not assets:
+            raise LiveError("feed.assets: name the symbols to follow as ccxt spells them, e.g. BTC/USDT:USDT")
+        try:
+            markets = await self._exchange.load_markets()
+        except importlib.import_module("ccxt").BaseError as error:
+            raise aiohttp.ClientPayloadError(f"ccxt: {error}") from None
+        mode = self._exchange.precisionMode
+        listed = {name: _rules(market, mode) for name, market in markets.items() if market.get("active") is not False}
+        return choose(assets, listed, self.name)
+
+    def lines(self, assets: Collection[str]) -> list[Line]:
+        """None: ccxt connects."""
+        return []
+
+    async def beside(self, http: aiohttp.ClientSession, hear: Hear) -> None:
+        """Watch every symbol's book and trades, for ever."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for symbol in self._assets:
+                    for watch in (self._watch_book, self._watch_trades):
+                        tasks.create_task(self._again(watch, symbol, hear))
+                    if self._exchange.has.get("fetchFundingRate"):
+                        tasks.create_task(self._again(self._fetch_funding, symbol, hear))
+        finally:
+            await self._exchange.close()
+
+    async def _again(
+        self,
+        work: Callable[[str, Callable[[bytes], None]], Awaitable[None]],
+        symbol: str,
+        hear: Callable[[bytes], None],
+    ) -> None:
+        """Do it again and again; after an error with full-jitter backoff, and the gap told."""
+        errors, failures = importlib.import_module("ccxt"), 0
+        while True:
+            try:
+                await work(symbol, hear)
+                failures = 0
+            except (errors.NetworkError, OSError, TimeoutError) as error:
+                failures += 1
+                log.warning("%s %s: %s: %s", self.name, symbol, type(error).__name__, error)
+                if work != self._fetch_funding:
+                    hear(DISCONNECTED)
+                longest = min(self._live.reconnect_cap_s, self._live.reconnect_base_s * 2.0 ** min(failures, 16))
+                await asyncio.sleep(random.uniform(0.0, longest))
+            except errors.NotSupported as error:
+                raise LiveError(f"feed.exchange: {self.name} cannot be watched: {error}") from None
+
+    async def _watch_book(self, symbol: str, hear: Hear) -> None:
+        book = await self._exchange.watch_order_book(symbol)
+        sides = {
+            side: [(float(level[0]), float(level[1])) for level in book[side][:LEVELS]] for side in ("bids", "asks")
+        }
+        hear(_encode({"kind": "book", "asset": symbol, "time": book.get("timestamp"), **sides}))
+
+    async def _watch_trades(self, symbol: str, hear: Hear) -> None:
+        trades = await self._exchange.watch_trades(symbol)
+        prints = [
+            {
+                "id": str(trade.get("id") or f"{trade['timestamp']}-{trade['price']}-{trade['amount']}"),
+                "time": trade["timestamp"],
+                "price": float(trade["price"]),
+                "size": float(trade["amount"]),
+                "side": trade["side"],
+            }
+            for trade in trades
+            if trade.get("timestamp") and trade.get("side") in ("buy", "sell")
+        ]
+        hear(_encode({"kind": "trades", "asset": symbol, "prints": prints}))
+
+    async def _fetch_funding(self, symbol: str, hear: Hear) -> None:
+        errors = importlib.import_module("ccxt")
+        try:
+            found = await self._exchange.fetch_funding_rate(symbol)
+        except (errors.ExchangeError, errors.BadSymbol):
+            await asyncio.Event().wait()  # spot has none
+            return
+        rate, hours = found.get("fundingRate"), hours_of(found.get("interval"))
+        context = {"mark_price": found.get("markPrice"), "index_price": found.get("indexPrice")}
+        hear(_encode({"kind": "funding", "asset": symbol, "rate": None if rate is None else rate / hours, **context}))
+        await asyncio.sleep(FUNDING_EVERY_S)
+
+    def asset_of(self, frame: bytes) -> str:
+        """None: what ccxt brings is no venue's frame, and is not recorded."""
+        return ""
+
+
+def _exchange(name: str, live: LiveConfig) -> Any:
+    try:
+        pro = importlib.import_module("ccxt.pro")
+    except ImportError:
+        raise LiveError("feed.source 'ccxt' needs the package: pip install 'papertrader[ccxt]'") from None
+    if name not in pro.exchanges:
+        raise LiveError(f"feed.exchange: ccxt knows no {name!r} that it can watch; e.g. {', '.join(pro.exchanges[:8])}")
+    options = {"newUpdates": True, "enableRateLimit": True, "timeout": int(live.request_timeout_s * 1e3)}
+    return getattr(pro, name)(options)
+
+
+def _rules(market: dict[str, Any], mode: int) -> Instrument:
+    precision, limits = market.get("precision") or {}, market.get("limits") or {}
+    least = (limits.get("cost") or {}).get("min")
+    return Instrument(
+        ts=0,
+        tick_size=step_of(precision.get("price"), mode),
+        lot_size=step_of(precision.get("amount"), mode),
+        min_notional=float(least or 0.0),
+    )
+
+
+def step_of(precision: float | None, mode: int) -> float:
+    """The step of a price or size grid from ccxt's precision, which is a step or a number of decimals."""
+    if precision is None:
+        return 1e-8
+    if mode in (DECIMAL_PLACES, SIGNIFICANT_DIGITS):
+        return float(f"1e-{int(precision)}")
+    return float(precision) if math.isfinite(precision) and precision > 0 else 1e-8
+
+
+def hours_of(interval: str | None) -> float:
+    """Hours of a funding interval such as 8h; 8 where the exchange does not say."""
+    if interval and interval.endswith("h") and interval[:-1].isdigit() and int(interval[:-1]) > 0:
+        return float(interval[:-1])
+    return 8.0

@@ -1,0 +1,348 @@
+"""Hyperliquid WebSocket frames to messages.
+
+Channels l2Book, bbo, trades, activeAssetCtx and activeSpotAssetCtx; every other known channel is ignored. Prices and
+sizes are strings on the wire. Venue documentation: hyperliquid.gitbook.io, API / WebSocket / Subscriptions.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import field
+
+from papertrader.services.feed.adapter import (
+    CONNECTION,
+    NS_PER_MS,
+    Connection,
+    Guard,
+    Id,
+    Millis,
+    Prints,
+    are_positive,
+    known,
+    with_touch,
+)
+from papertrader.shared.messages import Bbo, Book, Context, Message, Side, Trades
+
+VENUE: Final = "hyperliquid"
+SIGNIFICANT_FIGURES: Final = 5
+MIN_NOTIONAL: Final = 10.0
+GREETING: Final = b"Websocket connection established"
+IGNORED_CHANNELS: Final = frozenset(
+    {"subscriptionResponse", "pong", "error", "post", "candle", "allMids", "fastAssetCtxs", "notification", "user"}
+    | {"userFills", "userFundings", "userNonFundingLedgerUpdates", "userTwapSliceFills", "userTwapHistory"}
+    | {"orderUpdates", "openOrders", "clearinghouseState", "spotState", "twapStates", "activeAssetData"}
+    | {"webData2", "webData3"}
+)
+
+
+class Level(msgspec.Struct, gc=False):
+    """A price level."""
+
+    price: float = field(name="px")
+    size: float = field(name="sz")
+
+
+class BookData(msgspec.Struct, gc=False):
+    """The whole published book: bids, asks. The fast one holds the best five levels only."""
+
+    coin: str
+    time: Millis
+    levels: tuple[list[Level], list[Level]]
+    fast: bool = False
+
+
+class BboData(msgspec.Struct, gc=False):
+    """Best bid and ask, null where a side is empty."""
+
+    coin: str
+    time: Millis
+    bbo: tuple[Level | None, Level | None]
+
+
+class Print(msgspec.Struct, gc=False):
+    """A public trade; the side is the taker's."""
+
+    coin: str
+    side: Literal["B", "A"]
+    price: float = field(name="px")
+    size: float = field(name="sz")
+    time: Millis
+    tid: Id
+
+
+class AssetContext(msgspec.Struct, gc=False):
+    """Slow market state; funding is per hour."""
+
+    funding: float | None = None
+    oracle_price: float | None = field(name="oraclePx", default=None)
+    mark_price: float | None = field(name="markPx", default=None)
+    open_interest: float | None = field(name="openInterest", default=None)
+
+
+class ContextData(msgspec.Struct, gc=False):
+    """The context of one coin. It carries no time."""
+
+    coin: str
+    ctx: AssetContext
+
+
+class BookFrame(msgspec.Struct, tag_field="channel", tag="l2Book", gc=False):
+    """Frame of channel l2Book."""
+
+    data: BookData
+
+
+class BboFrame(msgspec.Struct, tag_field="channel", tag="bbo", gc=False):
+    """Frame of channel bbo."""
+
+    data: BboData
+
+
+class TradesFrame(msgspec.Struct, tag_field="channel", tag="trades", gc=False):
+    """Frame of channel trades."""
+
+    data: list[Print]
+
+
+class ContextFrame(msgspec.Struct, tag_field="channel", tag="activeAssetCtx", gc=False):
+    """Frame of channel activeAssetCtx."""
+
+    data: ContextData
+
+
+class SpotContextFrame(msgspec.Struct, tag_field="channel", tag="activeSpotAssetCtx", gc=False):
+    """Frame of channel activeSpotAssetCtx."""
+
+    data: ContextData
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """The outermost part of any frame."""
+
+    channel: str
+
+
+Frame: TypeAlias = BookFrame | BboFrame | TradesFrame | ContextFrame | SpotContextFrame
+READ_CHANNELS: Final = frozenset({"l2Book", "bbo", "trades", "activeAssetCtx", "activeSpotAssetCtx"})
+
+
+class Asset:
+    """One coin: merges the fast touch into the slower books, and drops prints that are repeated or old."""
+
+    __slots__ = ("bbo", "book_ts", "deep_ts", "fast", "first_book_ts", "guard", "prints")
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        guard.forget = self._forget_times
+        self.book_ts = 0  # of the newest book, fast or deep
+        self.deep_ts = 0
+        self.fast: Book | None = None
+        self.first_book_ts = 0
+        self.bbo: Bbo | None = None
+        self.prints = Prints()
+
+    def _forget_times(self) -> None:
+        self.book_ts = self.deep_ts = self.first_book_ts = 0
+        self.bbo = None
+        self.fast = None
+
+    def book(self, recv_ns: int, data: BookData) -> list[Message]:
+        """The book, brought up to a newer fast book and a newer touch."""
+        ts = data.time * NS_PER_MS
+        bids, asks = data.levels
+        bid_prices, bid_sizes = [level.price for level in bids], [level.size for level in bids]
+        ask_prices, ask_sizes = [level.price for level in asks], [level.size for level in asks]
+        if not are_positive(bid_prices + bid_sizes + ask_prices + ask_sizes):
+            self.guard.refuse("non_positive")
+            return []
+        if bid_prices != sorted(bid_prices, reverse=True) or ask_prices != sorted(ask_prices):
+            self.guard.refuse("unsorted_book")
+            return []
+        if not self.guard.accepts_time(ts, self.book_ts if data.fast else self.deep_ts, recv_ns):
+            return []
+        if not self.guard.accepts_touch(bid_prices[0] if bids else None, ask_prices[0] if asks else None):
+            return []
+        book = Book(
+            ts=ts,
+            recv_ts=recv_ns,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
+        if data.fast:
+            self.fast = book
+        else:
+            self.deep_ts = ts
+            book = self._under_fast(book)
+        self.book_ts = max(self.book_ts, book.ts)
+        self.first_book_ts = self.first_book_ts or ts
+        return [self._under_touch(book)]
+
+    def _under_fast(self, deep: Book) -> Book:
+        """A deep book that is older than the fast one: of it only what lies beyond the fast levels is news."""
+        fast = self.fast
+        if fast is None or fast.ts <= deep.ts:
+            return deep
+        bid_prices, bid_sizes = _beyond(fast.bid_prices, fast.bid_sizes, deep.bid_prices, deep.bid_sizes, 1)
+        ask_prices, ask_sizes = _beyond(fast.ask_prices, fast.ask_sizes, deep.ask_prices, deep.ask_sizes, -1)
+        return Book(
+            ts=fast.ts,
+            recv_ts=deep.recv_ts,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
+
+    def _under_touch(self, book: Book) -> Book:
+        """A book under a touch that is newer."""
+        touch = self.bbo
+        if touch is None or touch.ts <= book.ts:
+            return book
+        bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, touch.bid_price, touch.bid_size, 1)
+        ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, touch.ask_price, touch.ask_size, -1)
+        return Book(
+            ts=book.ts,
+            recv_ts=book.recv_ts,
+            bid_prices=bid_prices,
+            bid_sizes=bid_sizes,
+            ask_prices=ask_prices,
+            ask_sizes=ask_sizes,
+        )
+
+    def touch(self, recv_ns: int, data: BboData) -> list[Message]:
+        """The best bid and ask, unless the book is newer."""
+        ts = data.time * NS_PER_MS
+        bid, ask = data.bbo
+        if not are_positive(value for level in (bid, ask) if level for value in (level.price, level.size)):
+            self.guard.refuse("non_positive")
+            return []
+        if not self.guard.accepts_time(ts, self.bbo.ts if self.bbo else 0, recv_ns):
+            return []
+        if not self.guard.accepts_touch(bid.price if bid else None, ask.price if ask else None):
+            return []
+        self.bbo = Bbo(
+            ts=ts,
+            recv_ts=recv_ns,
+            bid_price=bid.price if bid else None,
+            bid_size=bid.size if bid else None,
+            ask_price=ask.price if ask else None,
+            ask_size=ask.size if ask else None,
+        )
+        if ts < self.book_ts:
+            self.guard.ignored["older_touch"] += 1
+            return []
+        return [self.bbo]
+
+    def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
+        """The prints that are new, younger than the connection's first book, and sound."""
+        kept = [item for item in prints if self._is_new(item) and self._is_sound(item, recv_ns)]
+        if not kept:
+            return []
+        times = [item.time * NS_PER_MS for item in kept]
+        sides: list[Side] = ["buy" if item.side == "B" else "sell" for item in kept]
+        return [
+            Trades(
+                ts=max(times),
+                recv_ts=recv_ns,
+                times=times,
+                prices=[item.price for item in kept],
+                sizes=[item.size for item in kept],
+                aggressors=sides,
+                trade_ids=[item.tid for item in kept],
+            )
+        ]
+
+    def _is_new(self, item: Print) -> bool:
+        if not self.prints.add(item.tid):
+            self.guard.ignored["duplicate_print"] += 1
+            return False
+        if not self.first_book_ts or item.time * NS_PER_MS < self.first_book_ts:
+            self.guard.ignored["old_print"] += 1
+            return False
+        return True
+
+    def _is_sound(self, item: Print, recv_ns: int) -> bool:
+        ts = item.time * NS_PER_MS
+        return self.guard.accepts_print(item.price, item.size, ts) and self.guard.accepts_time(ts, 0, recv_ns)
+
+    def context(self, recv_ns: int, context: AssetContext) -> list[Message]:
+        """The context, at the event clock because the venue gives it no time."""
+        if not self.guard.clock:
+            self.guard.ignored["early_context"] += 1
+            return []
+        return [
+            Context(
+                ts=self.guard.clock,
+                recv_ts=recv_ns,
+                funding_rate=known(context.funding),
+                oracle_price=known(context.oracle_price),
+                mark_price=known(context.mark_price),
+                open_interest=known(context.open_interest),
+            )
+        ]
+
+
+def _beyond(
+    prices: list[float], sizes: list[float], deep_prices: list[float], deep_sizes: list[float], direction: int
+) -> tuple[list[float], list[float]]:
+    """The levels of one side, best first, followed by the deeper ones; `direction` is +1 for bids, −1 for asks."""
+    if not prices:
+        return [], []
+    start = sum(1 for price in deep_prices if direction * (price - prices[-1]) >= 0)
+    return prices + deep_prices[start:], sizes + deep_sizes[start:]
+
+
+class HyperliquidAdapter(Connection[Asset]):
+    """The adapter of Hyperliquid. `assets` None accepts every coin."""
+
+    def __init__(self, assets: Collection[str] | None = None) -> None:
+        super().__init__(Asset, assets)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Frame, strict=False)
+        self._envelope = msgspec.json.Decoder(Envelope)
+
+    def frame(self, recv_ns: int, data: bytes) -> list[tuple[str, Message]]:
+        """The messages of a frame."""
+        try:
+            frame = self._decoder.decode(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self._classify(data)
+            return []
+        if isinstance(frame, TradesFrame):
+            return self._trades(recv_ns, frame.data)
+        coin = frame.data.coin
+        asset = self._asset(coin)
+        if asset is None:
+            return []
+        if isinstance(frame, BookFrame):
+            messages = asset.book(recv_ns, frame.data)
+        elif isinstance(frame, BboFrame):
+            messages = asset.touch(recv_ns, frame.data)
+        else:
+            messages = asset.context(recv_ns, frame.data.ctx)
+        return [(coin, message) for message in messages]
+
+    def _trades(self, recv_ns: int, prints: list[Print]) -> list[tuple[str, Message]]:
+        by_coin: dict[str, list[Print]] = {}
+        for item in prints:
+            by_coin.setdefault(item.coin, []).append(item)
+        found = ((coin, self._asset(coin), items) for coin, items in by_coin.items())
+        return [(coin, message) for coin, asset, items in found if asset for message in asset.trades(recv_ns, items)]
+
+    def _classify(self, data: bytes) -> None:
+        if data.lstrip().startswith(GREETING):
+            self.ignored[CONNECTION]["greeting"] += 1
+            return
+        try:
+            channel = self._envelope.decode(data).channel
+        except msgspec.ValidationError:
+            self.bad[CONNECTION]["unknown_message"] += 1
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.bad[CONNECTION]["undecodable"] += 1
+        else:
+            if channel in IGNORED_CHANNELS:
+                self.ignored[CONNECTION][channel] += 1
+            else:
+                self.bad[CONNECTION]["malformed_message" if channel in READ_CHANNELS else "unknown_message"] += 1

@@ -1,0 +1,178 @@
+"""Hyperliquid live: perpetuals, builder-deployed perpetuals (`dex:NAME`) and spot, without key or account.
+
+Per coin `bbo` (every block), `l2Book` fast (5 levels, about twice a second), `trades` and the asset context on one
+socket; the plain `l2Book` (20 levels, every five seconds) cannot share a socket with the fast one and has its own.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import field
+
+from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.instrument import needed_decimals
+from papertrader.services.feed.live.venue import Line, LiveError, Socket, ask, choose
+from papertrader.services.feed.venues.hyperliquid.frames import (
+    MIN_NOTIONAL,
+    SIGNIFICANT_FIGURES,
+    VENUE,
+    HyperliquidAdapter,
+)
+from papertrader.shared.messages import Instrument
+
+URL: Final = "https://api.hyperliquid.xyz"
+PING: Final = '{"method":"ping"}'
+PONG: Final = b'{"channel":"pong"'
+MAX_SUBSCRIPTIONS: Final = 1_000
+FAST_CHANNELS: Final = 4
+PERPETUAL_DECIMALS: Final = 6
+SPOT_DECIMALS: Final = 8
+_coin: Final = re.compile(rb'"coin"\s*:\s*"([^"]+)"')
+
+
+class Listing(msgspec.Struct):
+    """A perpetual of the universe."""
+
+    name: str
+    size_decimals: int = field(name="szDecimals")
+    delisted: bool = field(name="isDelisted", default=False)
+
+
+class Universe(msgspec.Struct):
+    """All perpetuals of one exchange."""
+
+    universe: list[Listing]
+
+
+class Token(msgspec.Struct):
+    """A spot token."""
+
+    index: int
+    size_decimals: int = field(name="szDecimals")
+
+
+class Pair(msgspec.Struct):
+    """A spot pair; the first token is the base."""
+
+    name: str
+    tokens: tuple[int, int]
+
+
+class SpotUniverse(msgspec.Struct):
+    """All spot pairs."""
+
+    universe: list[Pair]
+    tokens: list[Token]
+
+
+class Price(msgspec.Struct):
+    """The mark price of a listing, by its place or (spot) its coin."""
+
+    mark_price: float | None = field(name="markPx", default=None)
+    coin: str = ""
+
+
+_perpetuals: Final = msgspec.json.Decoder(tuple[Universe, list[Price]], strict=False)
+_spot: Final = msgspec.json.Decoder(tuple[SpotUniverse, list[Price]], strict=False)
+
+
+class HyperliquidLive:
+    """The live venue Hyperliquid."""
+
+    name = VENUE
+    opening = ()
+
+    def __init__(self, config: FeedConfig) -> None:
+        self.adapter = HyperliquidAdapter(frozenset(config.assets))
+        url = (config.venue_url or URL).rstrip("/")
+        self.rest_url = (config.venue_rest_url or url).rstrip("/")
+        self._socket = f"ws{url.removeprefix('http')}/ws"
+        self._deep = config.live.deep_book
+
+    async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
+        """The rules of the coins: 5 significant figures, 6 (spot 8) decimals less those of the size."""
+        if not assets:
+            raise LiveError("feed.assets: name the coins to follow, e.g. BTC,ETH,SOL")
+        most = MAX_SUBSCRIPTIONS // FAST_CHANNELS
+        if len(assets) > most:
+            raise LiveError(f"feed.assets: at most {most} coins: the venue allows {MAX_SUBSCRIPTIONS} subscriptions")
+        listed: dict[str, Instrument] = {}
+        for dex in sorted({asset.partition(":")[0] if ":" in asset else "" for asset in assets if not is_spot(asset)}):
+            listed |= await self._perpetuals(http, dex)
+        if any(map(is_spot, assets)):
+            listed |= await self._spot(http)
+        return choose(assets, listed, self.name)
+
+    async def _perpetuals(self, http: aiohttp.ClientSession, dex: str) -> dict[str, Instrument]:
+        body = {"type": "metaAndAssetCtxs", **({"dex": dex} if dex else {})}
+        meta, prices = await ask(http, f"{self.rest_url}/info", _perpetuals, body)
+        return _rules(
+            (item.name, item.size_decimals, price.mark_price, PERPETUAL_DECIMALS)
+            for item, price in zip(meta.universe, prices, strict=False)
+            if not item.delisted
+        )
+
+    async def _spot(self, http: aiohttp.ClientSession) -> dict[str, Instrument]:
+        meta, prices = await ask(http, f"{self.rest_url}/info", _spot, {"type": "spotMetaAndAssetCtxs"})
+        size_decimals = {token.index: token.size_decimals for token in meta.tokens}
+        price_of = {price.coin: price.mark_price for price in prices}
+        return _rules(
+            (pair.name, size_decimals.get(pair.tokens[0], 0), price_of.get(pair.name), SPOT_DECIMALS)
+            for pair in meta.universe
+        )
+
+    def lines(self, assets: Collection[str]) -> list[Line]:
+        """The socket of all fast channels; and that of the slow books while the venue's limit has room for them."""
+        fast = [
+            subscription
+            for coin in assets
+            for subscription in (
+                {"type": "bbo", "coin": coin},
+                {"type": "l2Book", "coin": coin, "fast": True},
+                {"type": "trades", "coin": coin},
+                {"type": "activeAssetCtx", "coin": coin},
+            )
+        ]
+        found = [Line("hyperliquid", (self._plan(fast),), frozenset(assets))]
+        if self._deep and len(fast) + len(assets) <= MAX_SUBSCRIPTIONS:
+            slow = [{"type": "l2Book", "coin": coin} for coin in assets]
+            found.append(Line("hyperliquid deep book", (self._plan(slow),), frozenset()))
+        return found
+
+    def _plan(self, subscriptions: Iterable[object]) -> Socket:
+        hello = [json.dumps({"method": "subscribe", "subscription": item}) for item in subscriptions]
+        return Socket(self._socket, tuple(hello), PING, PONG)
+
+    async def beside(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
+        """Nothing: the sockets bring everything."""
+        await asyncio.Event().wait()
+
+    def asset_of(self, frame: bytes) -> str:
+        """The coin that a frame names first; it is the only one."""
+        found = _coin.search(frame)
+        return found[1].decode(errors="replace") if found and b'"subscriptionResponse"' not in frame[:40] else ""
+
+
+def is_spot(asset: str) -> bool:
+    """Whether a coin is a spot pair: `PURR/USDC` or `@107`."""
+    return "/" in asset or asset.startswith("@")
+
+
+def _rules(listings: Iterable[tuple[str, int, float | None, int]]) -> dict[str, Instrument]:
+    """The rules of (name, size decimals, price, most decimals); what has no price does not trade."""
+    return {
+        name: Instrument(
+            ts=0,
+            tick_size=float(f"1e-{needed_decimals(price, SIGNIFICANT_FIGURES, most - size_decimals)}"),
+            lot_size=float(f"1e-{size_decimals}"),
+            significant_figures=SIGNIFICANT_FIGURES,
+            min_notional=MIN_NOTIONAL,
+        )
+        for name, size_decimals, price, most in listings
+        if price
+    }

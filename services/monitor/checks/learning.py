@@ -1,0 +1,222 @@
+"""Do the three loops learn: κ from fills, toxicity from outcomes, calibration from both; and does the regime move."""
+
+from typing import Final
+
+from papertrader.services.monitor.checks.case import (
+    RESTART,
+    Case,
+    down,
+    estimator_trouble,
+    fails,
+    miscounted,
+    no_estimate,
+    passes,
+    waits,
+)
+from papertrader.services.monitor.facts.facts import AccountFacts
+from papertrader.services.monitor.facts.liveness import CALIBRATION, ESTIMATOR, OUTCOME_TRACKER
+from papertrader.shared.messages import Check, Estimate
+
+STALE_FORECAST_S: Final = 120.0
+"""Toxicity may touch the base rate, but not rest there for so long."""
+
+
+def check_kappa(case: Case) -> Check:
+    """kappa_confidence rises from 0 with the own fills, and the estimator counted every fill once."""
+    if trouble := estimator_trouble(case):
+        return fails(trouble, RESTART.format(service=ESTIMATOR))
+    facts, estimate = case.facts, case.facts.estimate
+    if estimate is None:
+        return waits("no estimate yet: waiting for the estimator's first word")
+    numbers = {
+        "fills": float(facts.fills.now),
+        "own_fills": float(estimate.own_fills),
+        "kappa": estimate.kappa,
+        "kappa_confidence": estimate.kappa_confidence,
+    }
+    if wrong := miscounted(facts.kappa_fills, case.settled):
+        return fails(
+            f"the estimator counted {wrong}: fills do not reach it exactly once",
+            "check that the estimator consumes fills.*; then restart it",
+            numbers,
+        )
+    if facts.confidence_falls:
+        return fails("kappa_confidence of the estimator fell", "report this as a defect of the estimator", numbers)
+    if estimate.own_fills == 0:
+        return waits("no fills yet: κ is its prior", numbers)
+    if estimate.kappa_confidence <= 0:
+        return fails(
+            f"kappa_confidence of the estimator is 0 after {estimate.own_fills} fills",
+            "report this as a defect of the estimator",
+            numbers,
+        )
+    return passes(numbers)
+
+
+def check_calibration(case: Case) -> Check:
+    """cal_progress leaves 0 and cal_gamma leaves its start once there was a fill and an outcome."""
+    return down(case, CALIBRATION) or _calibration_silent(case) or _calibration_counts(case) or _progress(case)
+
+
+def _calibration_silent(case: Case) -> Check | None:
+    facts = case.facts
+    if facts.calibration is None:
+        if not case.settled:
+            return waits("no fills yet: calibration has nothing to say")
+        return fails(
+            f"no calibration message after {case.settled} fills: calibration is down",
+            RESTART.format(service=CALIBRATION),
+        )
+    if facts.controller_fills.value < case.settled and case.silent(facts.controller_fills.heard_ts):
+        silent_s = case.since_s(facts.controller_fills.heard_ts)
+        return fails(f"no word from calibration for {silent_s:.0f} s", RESTART.format(service=CALIBRATION))
+    return None
+
+
+def _calibration_counts(case: Case) -> Check | None:
+    facts = case.facts
+    for what, counted, due in (
+        ("fills", facts.controller_fills, case.settled),
+        ("outcomes", facts.controller_outcomes, 0),
+    ):
+        if wrong := miscounted(counted, due):
+            return fails(
+                f"calibration counted {wrong} {what}: they do not reach it exactly once",
+                "check what calibration consumes; then restart it",
+                {"counted": counted.value, "expected": counted.high},
+            )
+    return None
+
+
+def _progress(case: Case) -> Check:
+    facts, calibration = case.facts, case.facts.calibration
+    assert calibration is not None
+    numbers = {
+        "cal_progress": calibration.cal_progress,
+        "cal_gamma": calibration.cal_gamma,
+        "as_progress": calibration.as_progress,
+        "kappa_progress": calibration.kappa_progress,
+    }
+    grace_s = case.config.calibration_grace_s
+    confident = facts.estimate is not None and facts.estimate.kappa_confidence > 0
+    if calibration.kappa_progress == 0 and confident and case.since_s(facts.first_fill_ts) > grace_s:
+        return fails(
+            "kappa_progress stays 0: the estimates do not reach calibration",
+            "check that calibration consumes params.*.estimate; then restart it",
+            numbers,
+        )
+    if calibration.cal_progress > 0 and calibration.cal_gamma > 0.3:
+        return passes(numbers)
+    if not facts.fills.now:
+        return waits("no fills yet: cal_gamma stands at its start", numbers)
+    if not facts.resolved.now:
+        return waits("no resolved outcome yet: see outcomes", numbers)
+    if case.since_s(max(facts.first_fill_ts, facts.first_outcome_ts)) <= grace_s:
+        return waits("the first outcome is fresh: calibration may take a minute", numbers)
+    return fails(
+        f"cal_progress is {calibration.cal_progress:g} and cal_gamma {calibration.cal_gamma:g} {grace_s:.0f} s after a "
+        "fill and its outcome: calibration does not move",
+        "check that calibration consumes markouts.* and params.*.estimate; then restart it",
+        numbers,
+    )
+
+
+def check_outcomes(case: Case) -> Check:
+    """resolved + unresolved = fills older than 5 s, and the classifier trained on every resolved one."""
+    if trouble := down(case, OUTCOME_TRACKER):
+        return trouble
+    facts = case.facts
+    labels = facts.resolved.now + facts.unresolved
+    numbers = {
+        "due": float(case.matured),
+        "resolved": float(facts.resolved.now),
+        "unresolved": float(facts.unresolved),
+        "classifier_samples": float(facts.classifier_samples.value),
+    }
+    if labels > facts.fills.now:
+        return fails(
+            f"outcome-tracker labelled {labels} of {facts.fills.now} fills: more than one label for a fill",
+            "report this as a defect of outcome-tracker",
+            numbers,
+        )
+    if labels < case.matured:
+        return fails(
+            f"{case.matured - labels} of {case.matured} fills older than 5 s have no outcome: outcome-tracker is down "
+            "or does not hear them",
+            RESTART.format(service=OUTCOME_TRACKER),
+            numbers,
+        )
+    if not labels:
+        return waits("no fill is older than 5 s yet", numbers)
+    return _trained(case, numbers)
+
+
+def _trained(case: Case, numbers: dict[str, float]) -> Check:
+    if estimator_trouble(case):
+        return passes(numbers)
+    if wrong := miscounted(case.facts.classifier_samples, 0):
+        return fails(
+            f"the classifier of the estimator trained on {wrong} resolved outcomes",
+            "check that the estimator consumes markouts.*; then restart it",
+            numbers,
+        )
+    return passes(numbers)
+
+
+def check_regime(case: Case) -> Check:
+    """Not stuck: stuck is a regime that never changed in 30 min while σ's p90/p10 exceeds 2."""
+    if unknown := no_estimate(case):
+        return unknown
+    estimate = case.facts.estimate
+    assert estimate is not None
+    observed_s = sum(estimate.regime_seconds)
+    ratio = estimate.sigma_p90_bps / estimate.sigma_p10_bps if estimate.sigma_p10_bps > 0 else 0.0
+    numbers = {"changes": float(estimate.regime_changes), "observed_s": observed_s, "sigma_p90_over_p10": ratio}
+    if estimate.regime_changes > 0:
+        return passes(numbers)
+    if observed_s < case.config.stuck_after_s:
+        return waits(f"the regime has not changed in {observed_s / 60:.0f} min: judged after 30 min", numbers)
+    if ratio > case.config.stuck_sigma_ratio:
+        return fails(
+            f"the estimator's regime is stuck at {estimate.regime}: no change in {observed_s / 60:.0f} min while σ "
+            f"moved by a factor of {ratio:.1f}",
+            "check the estimator's regime settings: its emissions were scaled in an untypical first minute",
+            numbers,
+        )
+    return passes(numbers)
+
+
+def check_toxicity(case: Case) -> Check:
+    """After `toxicity_outcomes` outcomes the forecasts leave 0.5 and the base rate, and fills carry them."""
+    if unknown := no_estimate(case):
+        return unknown
+    facts, estimate = case.facts, case.facts.estimate
+    assert estimate is not None
+    numbers = _toxicity_numbers(facts, estimate)
+    needed = case.config.toxicity_outcomes
+    if estimate.classifier_samples < needed:
+        return waits(f"{estimate.classifier_samples} of {needed} outcomes: toxicity is the base rate", numbers)
+    if case.since_s(max(facts.departed_ts, facts.ready_ts)) > STALE_FORECAST_S:
+        return fails(
+            f"toxicity stays at the base rate after {estimate.classifier_samples} outcomes: the estimator's classifier "
+            "does not learn",
+            "check that the estimator's features vary; report it if they do",
+            numbers,
+        )
+    if facts.forecast_missing:
+        return fails(
+            "fills carry no toxicity forecast: fill-sim does not hear the estimates",
+            "check that fill-sim consumes params.*.estimate; then restart it",
+            numbers,
+        )
+    return passes(numbers)
+
+
+def _toxicity_numbers(facts: AccountFacts, estimate: Estimate) -> dict[str, float]:
+    return {
+        "toxicity_bid": estimate.toxicity_bid,
+        "toxicity_ask": estimate.toxicity_ask,
+        "base_rate": estimate.adverse_base_rate,
+        "samples": float(estimate.classifier_samples),
+        "departure": facts.departure,
+    }

@@ -1,0 +1,1 @@
+"""What the monitor knows of a market: facts gathered from the log."""

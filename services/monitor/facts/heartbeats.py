@@ -1,0 +1,74 @@
+"""From heartbeats to the health of every service, per market. Pure: the caller says what time it is."""
+
+from typing import Final
+
+import msgspec
+
+from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, Liveness, ServiceHealth
+from papertrader.shared.log.health import Heartbeat, MarketHealth
+from papertrader.shared.log.subjects import Market
+
+FORGET_WORKER_S: Final = 60.0
+NS_PER_S: Final = 1_000_000_000
+NOTHING: Final = MarketHealth(round=-1, ts=0, checkpoint_ts=0, checkpoint_loads=True, checkpoints=0, bad={})
+
+
+class _Worker(msgspec.Struct):
+    service: str
+    first_s: float
+    last_s: float
+    markets: dict[str, MarketHealth]
+    moved_s: dict[str, float]
+
+
+class Heartbeats:
+    """What was last heard of each worker. Times are the caller's monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, _Worker] = {}
+
+    def hear(self, beat: Heartbeat, now_s: float) -> None:
+        """Take a heartbeat."""
+        worker = self._workers.get(beat.worker)
+        if worker is None:
+            worker = self._workers[beat.worker] = _Worker(beat.service, now_s, now_s, {}, {})
+        for market, health in beat.markets.items():
+            before = worker.markets.get(market, NOTHING)
+            if market not in worker.moved_s or health.round != before.round:
+                worker.moved_s[market] = now_s
+        worker.last_s, worker.markets = now_s, beat.markets
+
+    def liveness(self, market: Market, now_s: float, final: bool) -> Liveness:
+        """The health of every service as seen for one market."""
+        self._forget(now_s)
+        clock = max((worker.markets.get(str(market), NOTHING).ts for worker in self._workers.values()), default=0)
+        return {name: self._health(name, str(market), now_s, clock, final) for name in (FEED, *STATEFUL)}
+
+    def _forget(self, now_s: float) -> None:
+        """A service that came back under another name has no use for its old one."""
+        for name, worker in list(self._workers.items()):
+            younger = any(w.service == worker.service and w.last_s > worker.last_s for w in self._workers.values())
+            if younger and now_s - worker.last_s > FORGET_WORKER_S:
+                del self._workers[name]
+
+    def _health(self, service: str, market: str, now_s: float, clock: int, final: bool) -> ServiceHealth:
+        workers = [worker for worker in self._workers.values() if worker.service == service]
+        if not workers:
+            return ServiceHealth(final=final and service == FEED)
+        latest = max(workers, key=lambda worker: worker.last_s)
+        owners = [worker for worker in workers if market in worker.markets]
+        owner = max(owners, key=lambda worker: worker.last_s, default=latest)
+        health = owner.markets.get(market, NOTHING)
+        moved_s = owner.moved_s.get(market)
+        checkpoint_age_s = max(clock - health.checkpoint_ts, 0) / NS_PER_S if health.checkpoint_ts else None
+        return ServiceHealth(
+            heartbeat_age_s=now_s - latest.last_s,
+            uptime_s=latest.last_s - latest.first_s,
+            round=health.round,
+            round_age_s=None if moved_s is None else now_s - moved_s,
+            checkpoint_age_s=checkpoint_age_s,
+            checkpoint_loads=health.checkpoint_loads,
+            checkpoints=health.checkpoints,
+            bad_messages=health.bad,
+            final=final and service == FEED,
+        )

@@ -1,0 +1,202 @@
+"""The report of a run: one HTML file with inline SVG, readable without a server, a script or a network."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts
+from papertrader.services.monitor.facts.history import kept_fills, kept_series
+from papertrader.services.monitor.kernel import interpretation, verdict
+from papertrader.services.monitor.report import charts
+from papertrader.services.monitor.report.view import markouts
+from papertrader.services.monitor.service import Monitor
+
+SERIES_POINTS: Final = 600
+STYLE: Final = (files("papertrader.services.monitor") / "page" / "report.css").read_text()
+CANNOT_TELL: Final = (
+    "What paper cannot tell: the market does not react to these orders, nobody else in the queue sees them, and no "
+    "order was ever sent. Queue positions are estimates on every feed that shows levels instead of orders; the fill "
+    "model, the latency and the fees are assumptions. A size that would move the market would have done worse. "
+    "See docs/what-paper-cannot-tell.md."
+)
+
+
+def report_html(
+    summary: Mapping[str, Any], monitors: Iterable[Monitor], settings: Mapping[str, Any] | None = None
+) -> str:
+    """The report of all markets and accounts. `summary` is `summary(monitors)`; `settings` are shown as they are."""
+    by_name = {(*monitor.market, account): monitor for monitor in monitors for account in monitor.accounts}
+    sections = [
+        _section(entry, by_name[entry["venue"], entry["asset"], entry["account"]]) for entry in summary["markets"]
+    ]
+    body = "".join(sections) or "<p>No market data yet.</p>"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Paper trading report</title>'
+        f"<style>{STYLE}</style></head><body><main><h1>Paper trading report</h1>{_overview(summary)}{body}"
+        f"{_settings(settings)}<p class='note'>{escape(CANNOT_TELL)}</p></main></body></html>"
+    )
+
+
+def _overview(summary: Mapping[str, Any]) -> str:
+    entries = summary["markets"]
+    if len(entries) < 2:
+        return ""
+    rows = [
+        (_name(entry), str(entry["fills"]), f"{entry['pnl']['total']:+,.2f}", _marks(entry["checks"]))
+        for entry in entries
+    ]
+    return table(("market", "fills", "total PnL", "checks"), rows, numbers=(1, 2), raw=(3,))
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return f"{entry['venue']} {entry['asset']} · {entry['account']}"
+
+
+def _marks(checks: Mapping[str, Any]) -> str:
+    return "".join(
+        f'<span class="mark {check["state"]}" title="{escape(name)}"></span>' for name, check in checks.items()
+    )
+
+
+def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
+    account = entry["account"]
+    facts, history = monitor.facts.accounts[account], monitor.history(account)
+    series = kept_series(history, facts, SERIES_POINTS)
+    curve = markouts(history)
+    checklist = monitor.checklist(account)
+    sentences = " ".join(interpretation(facts, monitor.accounts[account]))
+    market = monitor.facts.market
+    span = f"{_moment(market.first_ts)} to {_moment(market.ts)} UTC" if market.ts else "No market data yet"
+    return "".join(
+        (
+            f"<section><h2>{escape(_name(entry))}</h2><p class='note'>{span}</p>",
+            f'<p class="verdict">{escape(verdict(checklist.checks))} {escape(sentences)}</p>',
+            f"<h3>Profit and loss, quote currency</h3>{_pnl(entry, facts)}{charts.money(series)}",
+            f"<h3>Fills on the mid</h3>{charts.fills(series, kept_fills(history, facts))}",
+            "<h3>Markout, bp</h3><p>Mean markout per fill with its 95 % block-bootstrap interval; above zero is good "
+            f"for us. Grey: quotes that ended unfilled.</p>{charts.markout(curve)}{_markout_table(curve)}",
+            f"<h3>κ ± one standard deviation, per fraction of price</h3>{charts.kappa(series)}",
+            f"<h3>cal_gamma and cal_progress</h3>{charts.calibration(series)}",
+            f"<h3>Toxicity forecast, probability of an adverse move after a fill</h3>{charts.toxicity(series)}",
+            f"<h3>Forecast reliability: observed share against forecast</h3>{_reliability(facts)}",
+            f"<h3>Why orders ended unfilled</h3>{_reasons(entry)}",
+            f"<h3>Validation checklist</h3>{_checklist(entry)}</section>",
+        )
+    )
+
+
+def _moment(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / SECOND, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def table(
+    header: Iterable[str], rows: Iterable[Iterable[str]], numbers: Iterable[int] = (), raw: Iterable[int] = ()
+) -> str:
+    """An HTML table; columns in `numbers` are aligned right, those in `raw` are HTML already."""
+    right, html = set(numbers), set(raw)
+
+    def cells(row: Iterable[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if index in right else ''}>{cell if index in html else escape(cell)}</{tag}>"
+            for index, cell in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return (
+        f"<div class='scroll'><table><thead><tr>{cells(header, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _pnl(entry: Mapping[str, Any], facts: AccountFacts) -> str:
+    pnl = entry["pnl"]
+    rows = [
+        ("spread captured", f"{pnl['spread']:+,.4f}"),
+        ("inventory drift", f"{pnl['inventory']:+,.4f}"),
+        ("fees", f"{-pnl['fees']:+,.4f}"),
+        ("funding", f"{pnl['funding']:+,.4f}"),
+        ("total", f"{pnl['total']:+,.4f}"),
+        ("of it realised, before fees", f"{pnl['realised']:+,.4f}"),
+        ("of it unrealised", f"{pnl['unrealised']:+,.4f}"),
+        ("residual of the identity", f"{entry['pnl_residual']:.2g}"),
+    ]
+    turnover = facts.account.turnover if facts.account else 0.0
+    if turnover:
+        rows.append(("total per turnover, bp", f"{pnl['total'] / turnover * 1e4:+.2f}"))
+    rows.append(("fills", f"{entry['fills']:,}"))
+    return table(("part", "quote currency"), rows, numbers=(1,))
+
+
+def _markout_table(curve: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"{point['horizon_s']:g} s",
+            f"{point['n']:,}",
+            f"{point['unresolved']:,}",
+            _bps(point["mean_bps"]),
+            f"{_bps(point['low_bps'])} … {_bps(point['high_bps'])}",
+            _bps(point["unfilled_mean_bps"]),
+        )
+        for point in curve
+    ]
+    header = ("horizon", "fills", "unresolved", "mean, bp", "95 % interval, bp", "unfilled quotes, bp")
+    return table(header, rows, numbers=range(1, 6))
+
+
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def _reliability(facts: AccountFacts) -> str:
+    calibration = facts.calibration
+    if calibration is None:
+        return "<p class='empty'>No forecast has been judged yet.</p>"
+    pictures = []
+    for name, prefix in (("fill within 10 s", "fill"), ("adverse after a fill", "toxicity")):
+        count, brier, skill, ece = (
+            getattr(calibration, f"{prefix}_{field}") for field in ("forecasts", "brier", "skill", "ece")
+        )
+        numbers = f"{count:,} forecasts"
+        if brier is not None:
+            numbers += f", Brier {brier:.3f}, skill {skill or 0:+.3f}, ECE {ece or 0:.3f}"
+        counts, forecast, observed = (
+            getattr(calibration, f"{prefix}_bin_{field}") for field in ("count", "forecast", "observed")
+        )
+        drawn = charts.reliability(counts, forecast, observed, name)
+        pictures.append(f"<figure>{drawn}<figcaption>{name}: {numbers}</figcaption></figure>")
+    return f"<div class='pair'>{''.join(pictures)}</div>"
+
+
+def _reasons(entry: Mapping[str, Any]) -> str:
+    rows = [("unfilled", reason, f"{count:,}") for reason, count in _largest_first(entry["unfilled"])]
+    rows += [("rejected", reason, f"{count:,}") for reason, count in _largest_first(entry["rejected"])]
+    if not rows:
+        return "<p class='empty'>No order has ended unfilled.</p>"
+    rows.append(("", "orders placed", f"{entry['orders']:,}"))
+    return table(("outcome", "reason", "orders"), rows, numbers=(2,))
+
+
+def _largest_first(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _checklist(entry: Mapping[str, Any]) -> str:
+    rows = [
+        (f'<span class="mark {check["state"]}"></span>{check["state"]}', name, check["cause"], check["remedy"])
+        for name, check in entry["checks"].items()
+    ]
+    counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in entry["counts"].items())
+    equal = "agree" if entry["counts_equal"] else "do NOT agree"
+    shown = table(("state", "check", "cause", "remedy"), rows, raw=(0,))
+    return f"{shown}<p>The counts of fills {equal}: {escape(counts)}.</p>"
+
+
+def _settings(settings: Mapping[str, Any] | None) -> str:
+    if not settings:
+        return ""
+    text = msgspec.json.format(msgspec.json.encode(settings), indent=2).decode()
+    return f"<section><h2>Settings</h2><pre>{escape(text)}</pre></section>"

@@ -1,0 +1,1 @@
+"""The log: subjects, the connection to the broker, leases."""

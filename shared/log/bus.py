@@ -1,0 +1,309 @@
+"""The bus: a thin layer over nats-py that appends to the log exactly once and looks messages up in it."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import api
+from nats.js.errors import APIError, NotFoundError
+
+from papertrader.shared.log.subjects import STREAM, TOKENS
+from papertrader.shared.log.wire import Connection, Deliver, frame, header
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S: Final = 10.0
+ACK_TIMEOUT_S: Final = 2.0
+WRONG_LAST_SEQUENCE: Final = 10071
+NO_MESSAGE: Final = 10037
+LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
+
+
+class BusError(RuntimeError):
+    """The bus could not do what was asked; the text says what to change."""
+
+
+class Stored(NamedTuple):
+    """A message as the log holds it."""
+
+    sequence: int
+    message_id: str
+    payload: bytes
+
+
+class Write(NamedTuple):
+    """A message for the log, fenced if it names the sequence that it expects as the last of its subject."""
+
+    subject: str
+    payload: bytes
+    message_id: str
+    expected_last: int | None = None
+
+    def headers(self) -> bytes:
+        """What JetStream is told of it, as a header block."""
+        if self.expected_last is None:
+            return b"NATS/1.0\r\nNats-Msg-Id: %s\r\n\r\n" % self.message_id.encode()
+        return b"NATS/1.0\r\nNats-Msg-Id: %s\r\nNats-Expected-Last-Subject-Sequence: %d\r\n\r\n" % (
+            self.message_id.encode(),
+            self.expected_last,
+        )
+
+
+class Answer(NamedTuple):
+    """What is to come, on the subject `reply`, to what was sent to `subject`."""
+
+    subject: str
+    reply: bytes
+    heard: asyncio.Future[bytes]
+
+
+class FencedError(BusError):
+    """Somebody else has written to this subject since: `stored` is the subject's last message."""
+
+    def __init__(self, subject: str, stored: Stored | None) -> None:
+        super().__init__(f"{subject} was written by another worker")
+        self.stored = stored
+
+
+class _Kept(msgspec.Struct):
+    """A message as the broker's API tells it: JSON, with base64 around what it holds."""
+
+    seq: int
+    hdrs: bytes = b""
+    data: bytes = b""
+
+
+class _Found(msgspec.Struct):
+    message: _Kept | None = None
+    error: dict[str, Any] | None = None
+
+
+class _PubAck(msgspec.Struct):
+    seq: int = 0
+    duplicate: bool = False
+    error: dict[str, Any] | None = None
+
+
+_pub_ack = msgspec.json.Decoder(_PubAck)
+_found = msgspec.json.Decoder(_Found)
+
+
+class Bus:
+    """One connection to the broker."""
+
+    def __init__(self, client: Connection) -> None:
+        self.client = client
+        self.jetstream = client.jetstream()
+        self._inbox = ""
+        self._answers: dict[bytes, asyncio.Future[bytes]] = {}
+        self._numbers = itertools.count()
+        self.slow_consumer_drops = 0
+        self.disconnects = 0
+        """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
+        self.reconnects = 0
+
+    @classmethod
+    async def connect(cls, url: str, name: str, timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> "Bus":
+        """Connect; raises BusError if no broker answers in time. Later breaks are mended by reconnecting."""
+        client = Connection()
+        bus = cls(client)
+        connecting = client.connect(
+            url,
+            name=name,
+            inbox_prefix=f"_INBOX_{name.replace('-', '_').replace('.', '_')}".encode(),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps for this, fractions included
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=bus._on_error,
+            disconnected_cb=bus._on_disconnect,
+            reconnected_cb=bus._on_reconnect,
+            allow_reconnect=True,
+            connect_timeout=2,
+            skip_subject_validation=True,  # every subject is made of tokens that were validated
+            **options,
+        )
+        try:
+            await asyncio.wait_for(connecting, timeout_s)
+            await bus._await_answers()
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            await client.close()
+            reason = str(error) or f"nothing in {timeout_s:g} s"
+            raise BusError(f"no NATS server answers at {url}: {reason}; start one, or set [bus] url") from error
+        return bus
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self.slow_consumer_drops += 1
+        log.warning("bus: %s", error)
+
+    async def _on_disconnect(self) -> None:
+        self.disconnects += 1
+
+    async def _on_reconnect(self) -> None:
+        self.reconnects += 1
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_result(b"")  # what was asked before the break is not answered any more
+        log.warning("bus: reconnected to %s", self.client.connected_url)
+
+    async def close(self) -> None:
+        """Send what is buffered and close; a broker that does not answer is not waited for."""
+        with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, OSError):
+            await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
+
+    async def create_stream(self, max_bytes: int, max_age_s: float) -> None:
+        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
+        config = api.StreamConfig(
+            name=STREAM,
+            subjects=[f"{token}.>" for token in TOKENS],
+            retention=api.RetentionPolicy.LIMITS,
+            storage=api.StorageType.FILE,
+            discard=api.DiscardPolicy.OLD,
+            max_bytes=max_bytes,
+            max_age=max_age_s,
+            duplicate_window=min(120.0, max_age_s),
+        )
+        try:
+            await self._create_or_update(config)
+        except APIError as error:
+            raise BusError(
+                f"the broker refuses a log of {max_bytes / 2**20:.0f} MiB: {error.description}; "
+                "free some disk, or lower [bus] max_bytes"
+            ) from error
+
+    async def _create_or_update(self, config: api.StreamConfig) -> None:
+        try:
+            there = (await self.jetstream.stream_info(STREAM)).config
+        except NotFoundError:
+            await self.jetstream.add_stream(config)
+            return
+        wanted = {name: value for name, value in config.as_dict().items() if value is not None}
+        if {name: there.as_dict().get(name) for name in wanted} != wanted:
+            await self.jetstream.update_stream(config)  # a user that may not do this has nothing to update
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Publish without waiting for the log's acknowledgement."""
+        await self.client.publish(subject, payload)
+
+    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Hear a subject that is not part of the log."""
+        return await self.client.subscribe(subject, cb=callback)
+
+    async def deliver(self, subject: str, deliver: Deliver) -> Subscription:
+        """Hear a subject without a queue in between, for what is read all the time; ends with `undeliver`."""
+        subscription = await self.client.subscribe(subject)
+        self.client.direct[b"%d" % subscription._id] = deliver
+        return subscription
+
+    async def undeliver(self, subscription: Subscription) -> None:
+        """Hear a subject no longer, from now on."""
+        self.client.direct.pop(b"%d" % subscription._id, None)
+        await subscription.unsubscribe()
+
+    async def last(self, subject: str) -> Stored | None:
+        """The last message of a subject, None if there is none."""
+        return await self._get({"last_by_subj": subject})
+
+    async def next(self, subject: str, after: int) -> Stored | None:
+        """The first message of a subject after a sequence, None if there is none."""
+        return await self._get({"seq": after + 1, "next_by_subj": subject})
+
+    async def _get(self, query: dict[str, Any]) -> Stored | None:
+        """Look a message up.
+
+        Not by JetStream's direct get: that answers with the bare message on any reply subject, so whoever may use it
+        could have its own words repeated on a subject that it may not write to.
+        """
+        while True:
+            answer = await self._hear(self._ask(LOOK_UP, msgspec.json.encode(query)))
+            found = _found.decode(answer) if answer else None
+            if found is not None and found.message is not None:
+                kept = found.message
+                return Stored(kept.seq, header(kept.hdrs, "Nats-Msg-Id"), kept.data)
+            if found is not None and found.error is not None and found.error.get("err_code") == NO_MESSAGE:
+                return None
+            log.warning("bus: looking up %s again: %s", query, found.error if found else "no answer")
+            await asyncio.sleep(0.25)
+
+    async def append_once(self, messages: Iterable[tuple[str, bytes]], last: Write) -> bool:
+        """Hand messages (subject, payload) to the log in one step with a last one; whether it is known to have that.
+
+        There is no second try. If the last one has arrived, so have the others.
+        """
+        ack = await self._ack(self.begin(last, [frame(name.encode(), payload) for name, payload in messages]))
+        return ack is not None and ack.error is None
+
+    async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
+        """Append to the log and return the sequence; tried until the log has it exactly once.
+
+        With `expected_last` the write is fenced: it succeeds only if that is the last sequence of the subject, or if
+        this very message is already there. Raises FencedError otherwise.
+        """
+        write = Write(subject, payload, message_id, expected_last)
+        return await self.settle(write, self.begin(write))
+
+    def begin(self, write: Write, before: Iterable[bytes] = ()) -> Answer:
+        """Send a message to the log now, after the frames `before`; `settle` has to follow."""
+        return self._ask(write.subject, write.payload, write.headers(), before)
+
+    async def settle(self, write: Write, answer: Answer) -> int:
+        """Wait until the log has a message that was sent, as `append` does; its sequence."""
+        while True:
+            ack = await self._ack(answer)
+            if ack is None:
+                await asyncio.sleep(0.25)
+            elif ack.error is None:
+                return ack.seq
+            elif ack.error.get("err_code") == WRONG_LAST_SEQUENCE:
+                stored = await self.last(write.subject)
+                if stored is not None and stored.message_id == write.message_id:
+                    return stored.sequence
+                raise FencedError(write.subject, stored)
+            else:
+                log.error("bus: the log refused %s: %s", write.subject, ack.error.get("description"))
+                await asyncio.sleep(1.0)
+            answer = self.begin(write)
+
+    async def _ack(self, answer: Answer) -> _PubAck | None:
+        payload = await self._hear(answer)
+        return _pub_ack.decode(payload) if payload else None
+
+    async def _await_answers(self) -> None:
+        """One subscription for all answers."""
+        self._inbox = self.client.new_inbox()
+        await self.deliver(f"{self._inbox}.*", self._on_answer)
+
+    def _on_answer(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+        answer = self._answers.get(subject)
+        if answer is not None and not answer.done():
+            answer.set_result(payload)
+
+    def _ask(self, subject: str, payload: bytes, headers: bytes = b"", before: Iterable[bytes] = ()) -> Answer:
+        """Send a message that is answered, on a subject of its own."""
+        reply = b"%s.%d" % (self._inbox.encode(), next(self._numbers))
+        heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers[reply] = heard
+        self.client.send((*before, frame(subject.encode(), payload, reply, headers)))
+        return Answer(subject, reply, heard)
+
+    async def _hear(self, answer: Answer) -> bytes:
+        """The answer, empty if there is none in time, if nobody hears the question, or if the connection breaks."""
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                payload = await answer.heard
+        except TimeoutError:
+            payload = b""
+        finally:
+            del self._answers[answer.reply]
+        if not payload:
+            log.warning("bus: no answer to what was sent to %s", answer.subject)
+        return payload

@@ -1,0 +1,182 @@
+"""Reading the log: in order, without a hole, over broker restarts, from a sequence on."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import nats.errors
+from nats.aio.subscription import Subscription
+from nats.js import api
+from nats.js.errors import APIError
+
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.log.wire import header
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+SILENCE_S: Final = 3.0
+"""A reader that hears not even a heartbeat for this long asks for its messages anew."""
+STOP_TIMEOUT_S: Final = 5.0
+_STORED: Final = b"$JS.ACK."
+
+
+class LogReader:
+    """Reads subjects of the log in order and without a hole, from a sequence on, for ever.
+
+    The callback is awaited per message. A broker restart, a lost message or a silence makes the reader ask for
+    everything after the last message that it handed on. A callback is never interrupted; if it raises, nothing more is
+    read and `failure` holds the error: going on would leave a hole.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        subjects: Sequence[str],
+        after: int,
+        callback: Callable[[int, str, bytes], Awaitable[None]],
+    ) -> None:
+        self._bus = bus
+        self._subjects = list(subjects)
+        self._callback = callback
+        self._subscription: Subscription | None = None
+        self._consumer = ""
+        self._delivered = 0
+        self._reconnects = 0
+        self._heard = time.monotonic()
+        self._work: asyncio.Task[None] | None = None
+        self._look_out: asyncio.TimerHandle | None = None
+        self._waiting: deque[tuple[bytes, bytes, bytes, bytes]] = deque()
+        self._wake = asyncio.Event()
+        self._complaint = ""
+        self._stopped = False
+        self.sequence = after
+        self.resets = 0
+        self.pending = 0
+        self.failure: Exception | None = None
+
+    async def start(self) -> None:
+        """Begin to read."""
+        await self._open()
+        self._work = asyncio.create_task(self._run())
+        self._look()
+
+    async def stop(self) -> None:
+        """Let the callback that is under way end, unless it hangs for long; none runs afterwards."""
+        self._stopped = True
+        self._wake.set()
+        if self._look_out is not None:
+            self._look_out.cancel()
+        if self._work is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work, STOP_TIMEOUT_S)
+        await self._close()
+
+    async def _open(self) -> None:
+        inbox = self._bus.client.new_inbox()
+        self._delivered = 0
+        self._waiting.clear()
+        self._reconnects = self._bus.reconnects
+        self._heard = time.monotonic()
+        self._subscription = await self._bus.deliver(inbox, self._on_arrival)
+        config = api.ConsumerConfig(
+            deliver_subject=inbox,
+            filter_subjects=self._subjects,
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self.sequence + 1,
+            ack_policy=api.AckPolicy.NONE,
+            max_deliver=1,
+            mem_storage=True,
+            num_replicas=1,
+            flow_control=True,
+            idle_heartbeat=HEARTBEAT_S,
+            inactive_threshold=30.0,
+        )
+        self._consumer = (await self._bus.jetstream.add_consumer(STREAM, config)).name
+
+    async def _close(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        consumer, self._consumer = self._consumer, ""
+        with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, APIError):
+            if subscription is not None:
+                await self._bus.undeliver(subscription)
+            if consumer and self._bus.client.is_connected:
+                await self._bus.jetstream.delete_consumer(STREAM, consumer)
+
+    def _look(self) -> None:
+        """Once in a while, see whether the broker may have forgotten this reader."""
+        self._look_out = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
+        if self._reconnects != self._bus.reconnects:
+            self._complain("reconnected")
+        elif time.monotonic() - self._heard > SILENCE_S:
+            self._complain("silence")
+
+    def _complain(self, complaint: str) -> None:
+        self._complaint = self._complaint or complaint
+        self._wake.set()
+
+    def _on_arrival(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        self._heard = time.monotonic()
+        self._waiting.append((subject, reply, headers, payload))
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            if self._complaint:
+                await self._reset()
+            elif self._waiting:
+                await self._take(*self._waiting.popleft())
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _reset(self) -> None:
+        """Read anew whatever comes after the last message that was handed on."""
+        self.resets += 1
+        log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
+        try:
+            await self._close()
+            await self._open()
+        except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
+            log.warning("bus: reading anew failed, trying again: %s", str(error) or type(error).__name__)
+        self._complaint = ""  # if it failed, the silence will be noticed
+
+    async def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        if reply.startswith(_STORED):
+            await self._on_stored(subject, reply, payload)
+        else:
+            await self._on_control(reply, headers)
+
+    async def _on_stored(self, subject: bytes, reply: bytes, payload: bytes) -> None:
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns>.<pending>
+        fields = reply.split(b".")
+        sequence, consumer_sequence = int(fields[5]), int(fields[6])
+        if consumer_sequence != self._delivered + 1:
+            self._complain(f"message {self._delivered + 1} of the consumer is missing")
+            return
+        self._delivered = consumer_sequence
+        self.pending = int(fields[8])
+        if sequence <= self.sequence:
+            return
+        try:
+            await self._callback(sequence, subject.decode(), payload)
+        except Exception as error:
+            log.exception("bus: message %d on %s cannot be worked on", sequence, subject.decode())
+            self.failure = error
+            self._stopped = True
+            return
+        self.sequence = sequence
+
+    async def _on_control(self, reply: bytes, headers: bytes) -> None:
+        """Flow control is answered in its turn: all before it is folded. A heartbeat names the last message sent."""
+        stalled = header(headers, "Nats-Consumer-Stalled")
+        last_sent = header(headers, "Nats-Last-Consumer")
+        if reply or stalled:
+            await self._bus.client.publish(reply.decode() or stalled, b"")
+        elif last_sent and int(last_sent) > self._delivered:
+            self._complain(f"the last message that was sent, {last_sent}, is missing")

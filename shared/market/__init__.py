@@ -1,0 +1,1 @@
+"""Market arithmetic: books, events, grids, features. Pure, no I/O."""

@@ -1,0 +1,63 @@
+"""Market data as a flat array of events: what kernels read, on the bus and in replay alike."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from papertrader.shared.messages import Instrument
+
+EVENT: Final = np.dtype(
+    [
+        ("ts", "i8"),
+        ("id", "i8"),
+        ("size", "f8"),
+        ("tick", "i4"),
+        ("kind", "i1"),
+        ("side", "i1"),
+        ("last", "i1"),
+    ],
+    align=True,
+)
+"""One row: a level, a touch, a print, ... `last` marks the last row of its message."""
+
+SNAPSHOT: Final = 1
+"""Starts one side of a full book; `tick` is the worst level shown. Its levels follow as LEVEL rows."""
+LEVEL: Final = 2
+"""`size` at `tick` on `side` (+1 bid, −1 ask) is now this; 0 removes the level."""
+TOUCH: Final = 3
+"""The best level of `side`; `tick` 0 says that the side is empty."""
+PRINT: Final = 4
+"""A public trade; `side` is the aggressor: +1 the taker bought."""
+MARK: Final = 5
+"""`size` is the venue's mark price; NaN where unknown."""
+FUNDING: Final = 6
+"""`size` is the funding rate per hour; NaN where unknown."""
+GAP: Final = 7
+"""Market data from `id` (ns) up to `ts` was missed."""
+ROUND: Final = 8
+"""A round ends at `ts`; `id` is its number."""
+
+Events = npt.NDArray[np.void]
+
+TICKS: Final = 2**31
+"""A price lies below so many ticks."""
+
+
+def empty_events() -> Events:
+    """No event at all."""
+    return np.zeros(0, dtype=EVENT)
+
+
+class Grid:
+    """The price grid of a market: prices to integer ticks and back, each price the nearest float to its decimal."""
+
+    __slots__ = ("tick_size", "ticks_per_unit")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.tick_size = instrument.tick_size
+        self.ticks_per_unit = float(round(1 / instrument.tick_size)) if instrument.tick_size < 1 else 0.0
+
+    def price(self, tick: int) -> float:
+        """The price of a tick."""
+        return tick / self.ticks_per_unit if self.ticks_per_unit else tick * self.tick_size

@@ -1,0 +1,1 @@
+"""What every service is made of: fold, runner, checkpoint, settings, metrics."""

@@ -1,0 +1,300 @@
+"""One market's fold at work: restore, consume, fold a round, append what it says, report progress, checkpoint."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
+from papertrader.shared.log.health import MarketHealth, progress_subject
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
+from papertrader.shared.messages import Command, Message, RoundEnd
+from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, Position
+from papertrader.shared.service.fold import Fold, Output, Received, Round, canonical
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_NS: Final = 300 * 1_000_000_000
+CHECKPOINT_RETRY_NS: Final = 10 * 1_000_000_000
+_decoders: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
+    kind: msgspec.json.Decoder(struct) for kind, struct in {**MARKET_DATA, **ACCOUNT_KINDS, "orders": Command}.items()
+}
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Cursor(NamedTuple):
+    """The round and place in it of what a service last said on a subject (−1 if nothing), and its sequence."""
+
+    round: int
+    place: int
+    sequence: int
+
+
+class _UnderWay(NamedTuple):
+    """A write that is not acknowledged yet, and the place in its round of what it says."""
+
+    write: Write
+    place: int
+    answer: Answer
+
+
+def filters(market: Market, inputs: Collection[Kind]) -> list[str]:
+    """The subjects that a fold of this market reads: its inputs, and always the rounds."""
+    kinds = [kind for kind in inputs if kind != "md"]
+    market_data = [f"md.{market}.>"] if "md" in inputs else [subject(kind, market) for kind in ("instrument", "round")]
+    return market_data + [subject(kind, market, "*") for kind in kinds]
+
+
+class Runner:
+    """Runs one service's fold of one market on the bus."""
+
+    def __init__(
+        self, bus: Bus, service: str, market: Market, fold: Fold, inputs: Collection[Kind], store: CheckpointStore
+    ) -> None:
+        self.market = market
+        self.fold = fold
+        self.bad: Counter[str] = Counter()
+        self.position = Position(sequence=0, round=-1, ts=0)
+        self.checkpoint_ts = 0
+        self.checkpoint_loads = True
+        self.checkpoints = 0
+        self.rounds = 0
+        self.outputs = 0
+        self.suppressed = 0
+        self.step_seconds = 0.0
+        self.final = False
+        self.fenced = False
+        self._bus = bus
+        self._service = service
+        self._store = store
+        self._accounts = getattr(fold, "accounts", None)
+        self._hears_market_data = "md" in inputs
+        self._within_round = False
+        self._checkpoint_due_ts = 0
+        self._said: list[Received] = []
+        self._market_data: list[Message] = []
+        self._cursors: dict[str, _Cursor] = {}
+        self._reader = LogReader(bus, filters(market, inputs), 0, self._on_message)
+
+    async def start(self) -> None:
+        """Restore the newest checkpoint and fold on from there."""
+        position, complaints = self._store.restore(self.market, self.fold.state())
+        for complaint in complaints:
+            self.bad["checkpoint_refused"] += 1
+            log.error("%s %s: %s; folding on from an older place", self._service, self.market, complaint)
+        if position is not None:
+            self.position = position
+            self.checkpoint_ts = position.ts
+            self._checkpoint_due_ts = position.ts + CHECKPOINT_EVERY_NS
+        self._reader.sequence = self.position.sequence
+        await self._reader.start()
+        if position is not None:
+            await self._report()
+
+    async def stop(self, checkpoint: bool = True) -> None:
+        """Stop between two rounds and checkpoint; a round that could not be ended leaves the older checkpoint."""
+        await self._reader.stop()
+        if checkpoint and self.position.sequence and not self._within_round:
+            self.checkpoint()
+
+    @property
+    def pending(self) -> int:
+        """Messages of the log that wait to be folded."""
+        return self._reader.pending
+
+    @property
+    def resets(self) -> int:
+        """How often the reader had to ask for messages anew."""
+        return self._reader.resets
+
+    @property
+    def failure(self) -> Exception | None:
+        """What broke the fold; nothing is folded after it."""
+        return self._reader.failure
+
+    def health(self) -> MarketHealth:
+        """What the heartbeat says of this market."""
+        return MarketHealth(
+            round=self.position.round,
+            ts=self.position.ts,
+            checkpoint_ts=self.checkpoint_ts,
+            checkpoint_loads=self.checkpoint_loads,
+            checkpoints=self.checkpoints,
+            bad=dict(self.bad),
+        )
+
+    async def _on_message(self, sequence: int, name: str, payload: bytes) -> None:
+        if self.fenced:
+            return
+        try:
+            where = address(name)
+        except ValueError as error:
+            self._refuse("unknown_subject", name, error)
+            return
+        try:
+            message: Message = _decoders[where.kind].decode(payload)
+        except ValueError as error:
+            self._refuse(f"malformed_{where.kind}", name, error)
+            return
+        if isinstance(message, RoundEnd):
+            await self._on_round_end(sequence, message)
+        elif where.account:
+            self._hear(where, message, sequence)
+        else:
+            self._market_data.append(message)
+
+    def _refuse(self, reason: str, name: str, error: ValueError) -> None:
+        self.bad[reason] += 1
+        log.warning("%s: refused a message on %s: %s", self._service, name, error)
+
+    def _hear(self, where: Address, message: Message, sequence: int) -> None:
+        if self._accounts is not None and where.account not in self._accounts:
+            self.bad["unknown_account"] += 1
+            log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
+            return
+        self._said.append(Received(where.kind, where.account, message, sequence))
+
+    async def _on_round_end(self, sequence: int, end: RoundEnd) -> None:
+        if not self._foldable(end):
+            self._market_data.clear()
+            return
+        started = time.perf_counter()
+        self._within_round = True
+        round_ = Round(
+            number=end.round,
+            ts=end.ts,
+            previous_ts=self.position.ts,
+            said=canonical(self._said),
+            market_data=tuple(self._market_data),
+            final=end.final,
+        )
+        self._said, self._market_data = [], []
+        outputs = list(self.fold.fold(round_))
+        self.step_seconds += time.perf_counter() - started
+        try:
+            await self._append(end.round, outputs)
+        except FencedError as error:
+            self.fenced = True
+            log.error("%s %s: fenced, giving the market up: %s", self._service, self.market, error)
+            return
+        self.rounds += 1
+        self.position = Position(sequence=sequence, round=end.round, ts=end.ts)
+        self._within_round = False
+        if end.final or end.ts >= self._checkpoint_due_ts:
+            self.checkpoint()
+        self.final = end.final
+        await self._report()
+
+    async def _report(self) -> None:
+        await self._bus.publish(progress_subject(self._service, self.market), str(self.position.round).encode())
+
+    def _foldable(self, end: RoundEnd) -> bool:
+        """Whether the round is new and whole. A feed that lost its connection discards it and publishes it again."""
+        if end.discard or end.round <= self.position.round:
+            return False
+        if self._hears_market_data and len(self._market_data) != end.messages:
+            self.bad["incomplete_round"] += 1
+            return False
+        return True
+
+    async def _append(self, number: int, outputs: Iterable[Output]) -> None:
+        """Append what was said: within a subject in order, each after the last was acknowledged, all subjects at once.
+
+        Raises FencedError once nothing is under way any more.
+        """
+        under_way: dict[str, _UnderWay] = {}
+        waiting: dict[str, deque[tuple[int, Message]]] = {}
+        for index, output in enumerate(outputs):
+            name = subject(output.kind, self.market, output.account)
+            cursor = self._cursors.get(name) or await self._last_said_on(name)
+            if (number, index) <= (cursor.round, cursor.place):
+                self.suppressed += 1
+            elif name in under_way:
+                waiting.setdefault(name, deque()).append((index, output.message))
+            else:
+                under_way[name] = self._begin(name, number, index, output.message)
+        fenced: FencedError | None = None
+        while under_way:
+            name = next(iter(under_way))
+            try:
+                self._cursors[name] = await self._end(number, under_way.pop(name))
+            except FencedError as error:
+                fenced = error
+                waiting.pop(name, None)
+            if waiting.get(name):
+                under_way[name] = self._begin(name, number, *waiting[name].popleft())
+        if fenced is not None:
+            raise fenced
+
+    def _begin(self, name: str, number: int, index: int, message: Message) -> _UnderWay:
+        message_id = f"{self._service}|{self.market}|{number}|{index}"
+        write = Write(name, _encode(message), message_id, self._cursors[name].sequence)
+        return _UnderWay(write, index, self._bus.begin(write))
+
+    async def _end(self, number: int, said: _UnderWay) -> _Cursor:
+        """Where a write has landed. After a foreign program it is tried again; raises FencedError after one of us."""
+        write, index, answer = said
+        cursor = self._cursors[write.subject]
+        while True:
+            try:
+                cursor = _Cursor(number, index, await self._bus.settle(write, answer))
+                break
+            except FencedError:
+                newest = await self._last_said(write.subject, cursor)
+                if (newest.round, newest.place) == (number, index):
+                    return newest
+                if newest.round != cursor.round or newest.place != cursor.place:
+                    raise  # a worker of this very service is ahead; a foreign program only took a turn
+                cursor = newest
+                write = write._replace(expected_last=cursor.sequence)
+                answer = self._bus.begin(write)
+        self.outputs += 1
+        return cursor
+
+    async def _last_said_on(self, name: str) -> _Cursor:
+        """What this service last said on a subject, asked for once."""
+        self._cursors[name] = await self._last_said(name, _Cursor(-1, -1, self.position.sequence))
+        return self._cursors[name]
+
+    async def _last_said(self, name: str, known: _Cursor) -> _Cursor:
+        """The newest of what this service said on a subject, with the sequence of what anybody said last on it."""
+        last = await self._bus.last(name)
+        if last is None:
+            return _Cursor(-1, -1, 0)
+        cursor = self._cursor_of(last)
+        if cursor is not None:
+            return cursor
+        newest, after = known, known.sequence
+        while (stored := await self._bus.next(name, after)) is not None:
+            newest, after = self._cursor_of(stored) or newest, stored.sequence
+        return newest._replace(sequence=last.sequence if after == known.sequence else after)
+
+    def _cursor_of(self, stored: Stored) -> _Cursor | None:
+        """The place of a message in what this service says, None for another program's."""
+        service, _, rest = stored.message_id.partition(f"|{self.market}|")
+        number, _, index = rest.partition("|")
+        if service != self._service or not (number.isdecimal() and index.isdecimal()):
+            return None
+        return _Cursor(int(number), int(index), stored.sequence)
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint as of the last folded round and read it back.
+
+        A failure is counted and tried again ten seconds of event time later; the older checkpoint stays.
+        """
+        self._checkpoint_due_ts = self.position.ts + CHECKPOINT_RETRY_NS
+        try:
+            self._store.save(self.market, self.position, self.fold.state())
+            self.checkpoint_loads = False
+            self.checkpoint_loads = self._store.newest(self.market) == self.position
+        except CheckpointError as error:
+            self.bad["checkpoint_failed"] += 1
+            log.error("%s %s: %s", self._service, self.market, error)
+            return
+        self._checkpoint_due_ts = self.position.ts + CHECKPOINT_EVERY_NS
+        self.checkpoint_ts = self.position.ts
+        self.checkpoints += 1

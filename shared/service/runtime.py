@@ -1,0 +1,282 @@
+"""What every fold service has in common: discover markets, run their folds, export metrics, stop cleanly."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import uvloop
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
+from papertrader.shared.log.lease import Leases
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.subjects import Kind, Market, address
+from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.compiled import release_compiler_memory, warm
+from papertrader.shared.service.config import Settings, SettingsError, load
+from papertrader.shared.service.fold import Fold
+from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample
+from papertrader.shared.service.runner import Runner
+from papertrader.shared.service.tasks import STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.web import StatusServer
+
+log = logging.getLogger(__name__)
+
+LOOP_STALL_S: Final = 5.0
+
+
+class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and the limits of the log."""
+
+    url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
+    max_bytes: Annotated[int, msgspec.Meta(ge=2**20, description="most bytes that the log keeps")] = 8 * 2**30
+    max_age_s: Annotated[float, msgspec.Meta(ge=600, description="longest time that the log keeps a message, s")] = (
+        7 * 86400.0
+    )
+    data_dir: Annotated[str, msgspec.Meta(description="directory of the checkpoints")] = "data"
+    host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
+    nkey_seed_file: Annotated[str, msgspec.Meta(description="file with the nkey seed to log in with; empty: none")] = ""
+    monitoring_url: Annotated[
+        str, msgspec.Meta(description="URL of the broker's monitoring port, read by the broker exporter")
+    ] = "http://127.0.0.1:8222"
+
+    def login(self) -> dict[str, Any]:
+        """The options of `Bus.connect` that log in."""
+        return {"nkeys_seed": self.nkey_seed_file} if self.nkey_seed_file else {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A fold service: what it hears, what folds it, what it exports."""
+
+    name: str
+    inputs: Collection[Kind]
+    make_fold: Callable[[Settings, Market], Fold]
+    metrics: Sequence[Metric]
+    samples: Callable[[Market, Any], Iterable[Sample]]
+    beside: "Callable[[Runtime], Awaitable[None]] | None" = None
+    """A coroutine that runs beside the folds, until cancelled."""
+
+    def warm(self, settings: Settings) -> None:
+        """Load (or compile) now every kernel that the folds and their metrics call."""
+        market = Market("warm", "up")
+        fold = self.make_fold(settings, market)
+        warm(fold)
+        deque(self.samples(market, fold), maxlen=0)
+
+
+ROUNDS = Metric("paper_rounds_folded", "counter", "Rounds folded", MARKET)
+OUTPUTS = Metric("paper_outputs", "counter", "Messages appended to the log", MARKET)
+SUPPRESSED = Metric("paper_outputs_suppressed", "counter", "Messages that the log already held after a restart", MARKET)
+BAD = Metric("paper_bad_messages", "counter", "Messages and checkpoints refused", (*MARKET, "reason"))
+STEP = Metric("paper_step_seconds", "counter", "Time spent folding", MARKET)
+LAG = Metric("paper_bus_lag_messages", "gauge", "Messages of the log that wait to be folded", MARKET)
+RESETS = Metric("paper_bus_resets", "counter", "Times that reading had to begin anew", MARKET)
+CHECKPOINT = Metric("paper_checkpoint_timestamp_seconds", "gauge", "Event time of the newest checkpoint", MARKET)
+CLOCK = Metric("paper_event_clock_seconds", "gauge", "Event time of the last folded round", MARKET)
+RUNTIME_METRICS: Final = (ROUNDS, OUTPUTS, SUPPRESSED, BAD, STEP, LAG, RESETS, CHECKPOINT, CLOCK)
+BAD_REASONS: Final = ("unknown_account", "checkpoint_refused", "checkpoint_failed")
+OWNED = Metric("paper_owned_markets", "gauge", "Markets that this worker folds", ())
+DROPS = Metric("paper_slow_consumer_drops", "counter", "Times that the client dropped messages unread", ())
+RECONNECTS = Metric("paper_bus_reconnects", "counter", "Reconnections to the broker", ())
+LEASES = Metric("paper_lease_changes", "counter", "Markets acquired, released, lost or fenced", ("reason",))
+LEASE_REASONS: Final = ("acquired", "released", "lost", "fenced")
+FENCED = Metric("paper_fenced_writes", "counter", "Writes refused because another worker was ahead", MARKET)
+WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS, LEASES, FENCED)
+
+
+def runner_samples(market: Market, runner: Runner) -> Iterator[Sample]:
+    """The metrics that every fold has."""
+    values = {
+        ROUNDS: runner.rounds,
+        OUTPUTS: runner.outputs,
+        SUPPRESSED: runner.suppressed,
+        STEP: runner.step_seconds,
+        LAG: runner.pending,
+        RESETS: runner.resets,
+        CHECKPOINT: runner.checkpoint_ts * 1e-9,
+        CLOCK: runner.position.ts * 1e-9,
+    }
+    for metric, value in values.items():
+        yield Sample(metric, tuple(market), float(value))
+    for reason in {*BAD_REASONS, *runner.bad}:
+        yield Sample(BAD, (*market, reason), float(runner.bad.get(reason, 0)))
+
+
+class Runtime:
+    """One worker process of a service."""
+
+    def __init__(self, service: Service, settings: Settings, bus: Bus, config: BusConfig) -> None:
+        self.service = service
+        self.settings = settings
+        self.bus = bus
+        self.config = config
+        self.runners: dict[Market, Runner] = {}
+        self.fenced_writes: Counter[Market] = Counter()
+        """Of every market that was ever owned: who is fenced gives the market up."""
+        self.worker = worker_name()
+        self.ready = False
+        self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
+        self._loop_seen = time.monotonic()
+        self.leases = Leases(bus, service.name, self.worker, self._gain, self._lose)
+        self._discovery = LogReader(bus, ["md.*.*.instrument"], 0, self._on_instrument)
+        self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
+
+    def _registry(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        service = self.service
+        folds = lambda: {market: runner.fold for market, runner in list(self.runners.items())}  # noqa: E731
+        registry.register(FoldCollector(service.metrics, service.samples, folds))
+        registry.register(FoldCollector(RUNTIME_METRICS, runner_samples, lambda: dict(self.runners)))
+        registry.register(FoldCollector(WORKER_METRICS, self._worker_samples, lambda: {Market("", ""): self}))
+        return registry
+
+    def _worker_samples(self, _market: Market, _self: "Runtime") -> Iterator[Sample]:
+        yield Sample(OWNED, (), float(len(self.runners)))
+        yield Sample(DROPS, (), float(self.bus.slow_consumer_drops))
+        yield Sample(RECONNECTS, (), float(self.bus.reconnects))
+        for reason in LEASE_REASONS:
+            yield Sample(LEASES, (reason,), float(self.leases.changes[reason]))
+        for market, count in self.fenced_writes.items():
+            yield Sample(FENCED, tuple(market), float(count))
+
+    def _unhealthy(self) -> str:
+        stalled = time.monotonic() - self._loop_seen
+        return f"the event loop has stood still for {stalled:.1f} s" if stalled > LOOP_STALL_S else ""
+
+    def _unready(self) -> str:
+        if not self.ready:
+            return "starting"
+        return "" if self.bus.client.is_connected else "not connected to NATS"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set or something fails."""
+        self.status.start()
+        beside = [self.service.beside(self)] if self.service.beside else []
+        tasks = [asyncio.ensure_future(work) for work in (stop.wait(), self._work(), *beside)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        self.ready = False
+        await asyncio.gather(*map(ended, tasks))
+        for task in done:
+            task.result()
+
+    async def leave(self) -> None:
+        """Finish the round, checkpoint and leave."""
+        await asyncio.gather(self._discovery.stop(), self.leases.stop())
+        await self.bus.close()
+        self.status.stop()
+
+    async def _work(self) -> None:
+        await self.leases.start()
+        await self._discovery.start()
+        self.ready = True
+        log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
+        await self._beat()
+
+    async def _on_instrument(self, _sequence: int, name: str, _payload: bytes) -> None:
+        self.leases.offer(address(name).market)
+
+    async def _gain(self, market: Market) -> None:
+        """Own a market: restore its fold and fold on."""
+        fold = self.service.make_fold(self.settings, market)
+        runner = Runner(self.bus, self.service.name, market, fold, self.service.inputs, self._store)
+        self.runners[market] = runner
+        self.fenced_writes[market] += 0
+        await runner.start()
+        log.info("%s owns %s from sequence %d", self.service.name, market, runner.position.sequence)
+
+    async def _lose(self, market: Market, clean: bool) -> None:
+        """Stop folding a market; with a checkpoint only while nobody else can have gone further."""
+        runner = self.runners.pop(market, None)
+        if runner is not None:
+            await runner.stop(checkpoint=clean)
+            self.fenced_writes[market] += runner.fenced
+            log.info("%s gave up %s at sequence %d", self.service.name, market, runner.position.sequence)
+
+    def _raise_failure(self) -> None:
+        """A fold that broke ends the process: it starts again from its checkpoint, and nobody overlooks it."""
+        runners = (runner.failure for runner in self.runners.values())
+        failures = [self._discovery.failure, self.leases.failure, *runners]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    async def _beat(self) -> None:
+        name = heartbeat_subject(self.service.name, self.worker)
+        while True:
+            self._loop_seen = time.monotonic()
+            self._raise_failure()
+            for market in [market for market, runner in self.runners.items() if runner.fenced]:
+                await self.leases.surrender(market)
+            markets = {str(market): runner.health() for market, runner in self.runners.items()}
+            beat = Heartbeat(service=self.service.name, worker=self.worker, markets=markets)
+            await self.bus.publish(name, msgspec.json.encode(beat))
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+
+def main(service: Service) -> None:
+    """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text.
+
+    Exit code 0 after a signal, `LEFT_UNCLEAN` if not everything could be ended in time then, 1 for what failed.
+    """
+    arguments = parse_arguments(service.name)
+    try:
+        settings = load(arguments.settings)
+        config = settings.section("bus", BusConfig)
+        service.warm(settings)
+        release_compiler_memory()
+        gc.freeze()  # what was loaded so far stays: no collection has to walk through it
+        uvloop.run(_serve(service, settings, config))
+    except (SettingsError, BusError) as error:
+        sys.exit(f"{service.name}: {error}")
+
+
+def parse_arguments(name: str) -> argparse.Namespace:
+    """The command line of a service process, and its logging."""
+    parser = argparse.ArgumentParser(prog=name, description=f"The {name} service of the paper trader.")
+    parser.add_argument("--settings", help="settings file, TOML or JSON (default: PAPER_SETTINGS)")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=arguments.log_level, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name} %(message)s"
+    )
+    return arguments
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; the process ends soon after, whatever becomes of that."""
+    stop = asyncio.Event()
+
+    def leave() -> None:
+        stop.set()
+        leave_within(STOP_LIMIT_S)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave)
+    return stop
+
+
+async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
+    stop = stop_on_signals()
+    bus = await Bus.connect(config.url, service.name, **config.login())
+    await bus.create_stream(config.max_bytes, config.max_age_s)
+    runtime = Runtime(service, settings, bus, config)
+    try:
+        await runtime.run(stop)
+    finally:
+        leave_within(STOP_LIMIT_S)
+        await runtime.leave()
