@@ -46,13 +46,52 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 # --- market data -----------------------------------------------------------------------------------------------
 
 
+MARGIN_TIERS = 16
+"""Rows that a table of margin tiers may have."""
+MarketKind: TypeAlias = Literal["perpetual", "spot", "inverse"]
+"""An inverse contract is worth a fixed amount of quote currency and settled in base; its sizes are contracts."""
+Fraction: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class MarginTier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Margin of positions whose notional, in quote currency, is at least `notional_floor`.
+
+    `initial_rate` and `maintenance_rate` are fractions of the notional; of the maintenance margin that comes of its
+    rate `maintenance_deduction`, quote currency, is taken off, so that it is continuous where a tier begins.
+    """
+
+    notional_floor: Annotated[float, msgspec.Meta(ge=0)]
+    initial_rate: Fraction
+    maintenance_rate: Fraction
+    maintenance_deduction: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
 class Instrument(Message, frozen=True, kw_only=True):
-    """The trading rules of a market; the first message of every session."""
+    """The trading rules of a market: the first message of every session, and again when they change.
+
+    It is in force from the beginning of the round that it stands in. Sizes on the log are base units: those of a
+    linear contract have been multiplied by `contract_size`. An inverse contract's are contracts of `contract_size`
+    units of quote currency each.
+    """
 
     tick_size: float
     lot_size: float
     significant_figures: Int = 0
+    """Figures that a price may have beside the tick rule, 0 where there is no such rule; whole numbers always may."""
     min_notional: float = 0.0
+    contract_size: float = 1.0
+    kind: MarketKind = "perpetual"
+    funding_interval_s: Int = 0
+    """Funding is paid at the multiples (UTC) of this, 0 where there is none or it is not known."""
+    funding_price: Literal["mark", "oracle"] = "mark"
+    maximum_leverage: float = 0.0
+    """0 while unknown."""
+    margin_tiers: Annotated[tuple[MarginTier, ...], msgspec.Meta(max_length=MARGIN_TIERS)] = ()
+    """From the lowest notional up, the first at 0; empty while unknown."""
+    inferred: tuple[str, ...] = ()
+    """The names of the fields that nobody has told: guessed from prices and sizes, or left at their defaults."""
+    doubtful: tuple[str, ...] = ()
+    """Those of them for which the evidence is thin."""
 
 
 class Book(Message, frozen=True, kw_only=True):

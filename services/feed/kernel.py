@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from papertrader.shared.messages import Gap, Instrument, Message, RoundEnd
 
 
@@ -104,16 +106,7 @@ class RoundBuilder:
     def _first(self, clock: int, recv_ns: int) -> MarketRound:
         self._started, self._recv_ns = True, recv_ns
         self._open = max(clock // self._round_ns - 1, self._closed + 1)
-        rules = self.instrument
-        self._messages.append(
-            Instrument(
-                ts=self._end_of(self._open),
-                tick_size=rules.tick_size,
-                lot_size=rules.lot_size,
-                significant_figures=rules.significant_figures,
-                min_notional=rules.min_notional,
-            )
-        )
+        self._messages.append(msgspec.structs.replace(self.instrument, ts=self._end_of(self._open)))
         return self._close(recv_ns)
 
     def _close(self, recv_ns: int, final: bool = False) -> MarketRound:

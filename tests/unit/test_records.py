@@ -11,7 +11,7 @@ from papertrader.shared import messages as m
 from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA
 from papertrader.shared.market.records import code, message_of, record_dtype, record_of, records_of
 
-FLAT = (m.Instrument, m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
+FLAT = (m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
 """The messages that kernels exchange: no lists, no text."""
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -28,15 +28,22 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     origin = getattr(hint, "__origin__", None)
     if origin is int:
         return INTS
-    if get_origin(origin) is tuple:
+    if origin is float:
+        bounds = [item for item in hint.__metadata__ if isinstance(item, msgspec.Meta)]
+        return st.floats(0, max((item.le or 1e9 for item in bounds), default=1e9))
+    base = origin if hasattr(hint, "__metadata__") else hint
+    sequence, of = get_origin(base), get_args(base)
+    if of[0] is float and sequence is tuple:
         length = next(item.max_length for item in hint.__metadata__ if isinstance(item, msgspec.Meta))
         return st.tuples(*[FLOATS] * length)
-    if get_origin(hint) is list:
-        return st.lists(values(get_args(hint)[0]), max_size=3)
+    if isinstance(of[0], type) and issubclass(of[0], msgspec.Struct):
+        return st.lists(instances(of[0]), max_size=3).map(tuple)
+    if sequence in (list, tuple):
+        return st.lists(values(of[0]), max_size=3).map(sequence)
     raise TypeError(f"no values for {hint}")
 
 
-def instances(struct: type[m.Message]) -> st.SearchStrategy[m.Message]:
+def instances(struct: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(struct, include_extras=True)
     return st.builds(struct, **{name: values(hints[name]) for name in struct.__struct_fields__})
 
