@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import orjson
 import typer
 from rich.console import Console
 
 from papertrader.cli import show
 from papertrader.cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
-from papertrader.services.feed.config import OWN_ADAPTERS, FeedConfig
+from papertrader.services.feed.config import SOURCES, FeedConfig
+from papertrader.services.feed.venues import registry
 from papertrader.shared.service.config import Settings, SettingsError, load
 
 app = typer.Typer(
@@ -23,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 errors = Console(stderr=True)
+RECORDED = [venue.name for venue in registry.recorded()]
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file, TOML or JSON")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
@@ -38,7 +41,7 @@ def _fail(error: object, code: int = 2) -> typer.Exit:
 @app.command()
 def run(
     settings: SettingsFile = None,
-    source: Annotated[str | None, typer.Option(help="synthetic, tape, hyperliquid, binance or ccxt")] = None,
+    source: Annotated[str | None, typer.Option(help=", ".join(SOURCES))] = None,
     tape: Annotated[
         list[Path] | None, typer.Option(help="a recorded tape, or a directory of them; may be given several times")
     ] = None,
@@ -112,7 +115,7 @@ def _workers(options: list[str]) -> dict[str, int]:
 def doctor(
     url: MonitorUrl = DEFAULT_URL,
     source: Annotated[
-        str | None, typer.Option(help="examine the connection to a live venue instead: hyperliquid or binance")
+        str | None, typer.Option(help=f"examine the connection to a live venue instead: {' or '.join(RECORDED)}")
     ] = None,
     assets: Annotated[str | None, typer.Option(help="with --source: the assets to ask for")] = None,
     venue_url: VenueUrl = None,
@@ -143,9 +146,11 @@ def doctor(
 def _examine(settings: Path | None, source: str, assets: str | None, venue_url: str | None, as_json: bool) -> None:
     from papertrader.cli.venues import diagnose
 
-    assets = assets or ("BTCUSDT" if source == "binance" else "BTC")
     try:
-        sound = diagnose(_live_settings(settings, source, assets, venue_url), as_json)
+        config = _live_settings(settings, source, assets, venue_url)
+        if not config.assets:
+            config = msgspec.structs.replace(config, assets=(registry.venue(source).example,))
+        sound = diagnose(config, as_json)
     except (SettingsError, ValueError) as error:
         raise _fail(error) from None
     if not sound:
@@ -155,7 +160,7 @@ def _examine(settings: Path | None, source: str, assets: str | None, venue_url: 
 @app.command()
 def record(
     output: Annotated[Path, typer.Option(help="directory of the tapes and their manifest")],
-    source: Annotated[str, typer.Option(help="hyperliquid or binance")] = "hyperliquid",
+    source: Annotated[str, typer.Option(help=" or ".join(RECORDED))] = registry.DEFAULT,
     assets: Annotated[str | None, typer.Option(help="assets as the venue spells them, separated by commas")] = None,
     duration: Annotated[float | None, typer.Option(help="seconds after which the recording ends")] = None,
     venue_url: VenueUrl = None,
@@ -176,8 +181,8 @@ def _live_settings(
     """The feed's settings for one of the commands that talk to a live venue; raises SettingsError."""
     feed = {"source": source, "assets": _names(assets), "venue_url": venue_url, "duration_s": duration}
     config = Settings(_with(load(settings).tables, {"feed": feed})).section("feed", FeedConfig)
-    if config.source not in OWN_ADAPTERS:
-        raise SettingsError(f"--source {source}: known are {' and '.join(OWN_ADAPTERS)}")
+    if config.source not in RECORDED:
+        raise SettingsError(f"--source {source}: known are {' and '.join(RECORDED)}")
     return config
 
 

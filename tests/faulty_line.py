@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.kernel import MarketRound
 from papertrader.services.feed.live.market import LiveMarket
+from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Instrument

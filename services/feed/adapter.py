@@ -6,13 +6,13 @@ An adapter turns the raw frames of one connection into messages. It is pure: liv
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Annotated, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from papertrader.shared.messages import Message
+from papertrader.shared.messages import Bbo, Book, Context, Message
 
-CONNECTION: Final = ""
+NO_ASSET: Final = ""
 """Counts what cannot be attributed to an asset."""
 MAX_PRICE_MOVE: Final = 0.2
 """A price further than this fraction from the last mid is not believed."""
@@ -51,7 +51,7 @@ class Adapter(Protocol):
     """Frames of one connection in, messages out. Nothing may raise, whatever the bytes."""
 
     bad: dict[str, Counter[str]]
-    """Per asset (`CONNECTION` if unknown) and reason: what was refused."""
+    """Per asset (`NO_ASSET` if unknown) and reason: what was refused."""
     ignored: dict[str, Counter[str]]
     """Per asset and reason: what is in order but not wanted, such as acknowledgements and repeated prints."""
 
@@ -135,6 +135,26 @@ class Guard:
         self.time_strikes += 1
         return self.time_strikes >= MAX_STRIKES and recv_ns - self.jumped_ns >= CLOCK_PERSISTS_NS
 
+    def accepts_book(self, book: Book, channel_ts: int) -> bool:
+        """Whether a whole book is sound: positive, sorted, not older than its channel, uncrossed and near the mid."""
+        bids, asks = book.bid_prices, book.ask_prices
+        if not are_positive((*bids, *book.bid_sizes, *asks, *book.ask_sizes)):
+            return self.refuse("non_positive")
+        if bids != sorted(bids, reverse=True) or asks != sorted(asks):
+            return self.refuse("unsorted_book")
+        if not self.accepts_time(book.ts, channel_ts, book.recv_ts):
+            return False
+        return self.accepts_touch(bids[0] if bids else None, asks[0] if asks else None)
+
+    def accepts_bbo(self, bbo: Bbo, channel_ts: int) -> bool:
+        """The same for a best bid and ask."""
+        numbers = (bbo.bid_price, bbo.bid_size, bbo.ask_price, bbo.ask_size)
+        if not are_positive(number for number in numbers if number is not None):
+            return self.refuse("non_positive")
+        if not self.accepts_time(bbo.ts, channel_ts, bbo.recv_ts):
+            return False
+        return self.accepts_touch(bbo.bid_price, bbo.ask_price)
+
     def accepts_touch(self, bid: float | None, ask: float | None) -> bool:
         """Whether best prices are uncrossed and near the last mid; the new mid is kept if so."""
         if bid is None or ask is None:
@@ -155,15 +175,38 @@ class Guard:
         """Whether a price is within 20 % of the last mid; anything is while there is none."""
         return self.mid == 0.0 or abs(price - self.mid) <= MAX_PRICE_MOVE * self.mid
 
-    def accepts_print(self, price: float, size: float, ts: int) -> bool:
-        """Whether a print is sound: positive, near the mid and at most 5 s behind the clock."""
+    def accepts_print(self, price: float, size: float, ts: int, recv_ns: int) -> bool:
+        """Whether a print is sound: positive, near the mid, at most 5 s behind the clock and not far ahead of it."""
         if not are_positive((price, size)):
             return self.refuse("non_positive")
         if not self.is_near(price):
             return self.refuse("price_off")
         if ts < self.clock - STALE_PRINT_NS:
             return self.refuse("stale_print")
-        return True
+        return self.accepts_time(ts, 0, recv_ns)
+
+    def context(
+        self,
+        recv_ns: int,
+        funding_rate: float | None,
+        oracle_price: float | None,
+        mark_price: float | None,
+        open_interest: float | None = None,
+    ) -> list[Message]:
+        """The context of a venue that gives it no time: it is said at the event clock, once there is one."""
+        if not self.clock:
+            self.ignored["early_context"] += 1
+            return []
+        return [
+            Context(
+                ts=self.clock,
+                recv_ts=recv_ns,
+                funding_rate=known(funding_rate),
+                oracle_price=known(oracle_price),
+                mark_price=known(mark_price),
+                open_interest=known(open_interest),
+            )
+        ]
 
     def refuse(self, reason: str) -> bool:
         """Count bad data; always False."""
@@ -177,10 +220,19 @@ class Guarded(Protocol):
     guard: Guard
 
 
+class Envelope(Protocol):
+    """The outermost part of any frame."""
+
+    @property
+    def kind(self) -> str:
+        """What the frame is, in the venue's word; empty if it does not say."""
+        ...
+
+
 A = TypeVar("A", bound=Guarded)
 
 
-class Connection(Generic[A]):
+class AssetAdapter(Generic[A]):
     """The assets of one connection, each made when it is first named, and the counts of what was not taken.
 
     `assets` None accepts every name.
@@ -203,10 +255,26 @@ class Connection(Generic[A]):
         asset = self._assets.get(name)
         if asset is None:
             if self._wanted is not None and name not in self._wanted:
-                self.bad[CONNECTION]["unknown_asset"] += 1
+                self.bad[NO_ASSET]["unknown_asset"] += 1
                 return None
             asset = self._assets[name] = self._make(Guard(self.bad[name], self.ignored[name]))
         return asset
+
+    def _classify(
+        self, data: bytes, envelopes: "msgspec.json.Decoder[Any]", read: Collection[str], ignored: Collection[str]
+    ) -> None:
+        """Count a frame that could not be read, by what its envelope says: of kinds that are `read` or `ignored`."""
+        try:
+            envelope: Envelope = envelopes.decode(data)
+        except msgspec.ValidationError:
+            self.bad[NO_ASSET]["unknown_message"] += 1
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.bad[NO_ASSET]["undecodable"] += 1
+        else:
+            if envelope.kind in ignored:
+                self.ignored[NO_ASSET][envelope.kind] += 1
+            else:
+                self.bad[NO_ASSET]["malformed_message" if envelope.kind in read else "unknown_message"] += 1
 
 
 class Prints:
@@ -235,6 +303,15 @@ def are_positive(values: Iterable[float]) -> bool:
 def known(value: float | None) -> float | None:
     """The number if it is finite, else None."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def under_touch(book: Book, touch: Bbo) -> Book:
+    """A book brought up to a touch that is newer."""
+    bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, touch.bid_price, touch.bid_size, 1)
+    ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, touch.ask_price, touch.ask_size, -1)
+    return msgspec.structs.replace(
+        book, bid_prices=bid_prices, bid_sizes=bid_sizes, ask_prices=ask_prices, ask_sizes=ask_sizes
+    )
 
 
 def with_touch(

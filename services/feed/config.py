@@ -1,15 +1,21 @@
 """Settings of the feed."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from papertrader.services.feed.venues.config import LiveConfig
+from papertrader.services.feed.venues.registry import names
 from papertrader.shared.log.health import FOLDS
 
-OWN_ADAPTERS: Final = ("hyperliquid", "binance")
-LIVE_SOURCES: Final = (*OWN_ADAPTERS, "ccxt")
+LIVE_SOURCES: Final = names()
+SOURCES: Final = ("synthetic", "tape", *LIVE_SOURCES)
+if TYPE_CHECKING:
+    Source: TypeAlias = str
+else:
+    Source = Literal[SOURCES]
 REFUSED: Final = 2
 """Exit code of a feed that was asked for what cannot be: to start it again would change nothing."""
 
@@ -52,45 +58,11 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trade_notional: Annotated[float, Meta(gt=0, description="mean notional of a print, quote currency")] = 3_000.0
 
 
-class LiveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How live connections are kept and how their data is cut into rounds."""
-
-    deep_book: Annotated[
-        bool, Meta(description="Hyperliquid: follow the slow book of 20 levels on a second socket as well")
-    ] = True
-    ping_s: Annotated[float, Meta(ge=0.05, le=45, description="time between two pings of a socket, s")] = 5.0
-    receive_timeout_s: Annotated[
-        float,
-        Meta(ge=0.1, le=600, description="a socket that brings nothing, not even a pong, is dead after this, s"),
-    ] = 15.0
-    data_timeout_s: Annotated[
-        float,
-        Meta(ge=0.1, le=3_600, description="a socket that answers but brings no data is opened anew after this, s"),
-    ] = 30.0
-    reconnect_base_s: Annotated[
-        float,
-        Meta(gt=0, le=60, description="longest wait before the first reconnection; doubles each time, s"),
-    ] = 0.5
-    reconnect_cap_s: Annotated[float, Meta(gt=0, le=600, description="longest wait before any reconnection, s")] = 20.0
-    request_timeout_s: Annotated[
-        float, Meta(gt=0, le=120, description="longest time that a REST request may take, s")
-    ] = 10.0
-    grace_ms: Annotated[
-        int, Meta(ge=0, le=5_000, description="how long after its end a round waits for data that is under way, ms")
-    ] = 50
-    idle_ms: Annotated[
-        int, Meta(ge=50, le=60_000, description="in a quiet market, time between two rounds without data, ms")
-    ] = 1_000
-    backlog_rounds: Annotated[
-        int, Meta(ge=10, le=1_000_000, description="rounds kept while the log takes none; what comes then is a gap")
-    ] = 5_000
-
-
 class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where market data comes from, and how it is cut into rounds."""
 
     source: Annotated[
-        Literal["synthetic", "tape", "hyperliquid", "binance", "ccxt"],
+        Source,
         Meta(description="a seeded market of known truth, recorded frames, or a live venue"),
     ] = "synthetic"
     tapes: Annotated[

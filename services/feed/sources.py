@@ -2,22 +2,22 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from papertrader.services.feed.adapter import CONNECTION, NS_PER_MS, Adapter
+from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.files import hftbacktest
 from papertrader.services.feed.instrument import infer_instrument
 from papertrader.services.feed.kernel import MarketRound, RoundBuilder
 from papertrader.services.feed.synthetic import SyntheticMarket
 from papertrader.services.feed.tally import Tally
-from papertrader.services.feed.venues.binance import frames as binance
-from papertrader.services.feed.venues.hyperliquid import frames as hyperliquid
+from papertrader.services.feed.venues.registry import recorded
+from papertrader.services.feed.venues.venue import Venue
 from papertrader.shared.log.subjects import Market, token
 from papertrader.shared.market.tape import DISCONNECTED, TapeError, read_tape
 from papertrader.shared.messages import Bbo, Book, Instrument, Message, Trades
@@ -34,21 +34,6 @@ class Break(NamedTuple):
     """The source broke off, and why: a gap precedes what comes next."""
 
     reason: str
-
-
-class Venue(NamedTuple):
-    """A venue whose frames can be read."""
-
-    name: str
-    adapter: Callable[[Collection[str] | None], Adapter]
-    significant_figures: int
-    min_notional: float
-
-
-VENUES: Final = (
-    Venue(hyperliquid.VENUE, hyperliquid.HyperliquidAdapter, hyperliquid.SIGNIFICANT_FIGURES, hyperliquid.MIN_NOTIONAL),
-    Venue(binance.VENUE, binance.BinanceAdapter, binance.SIGNIFICANT_FIGURES, binance.MIN_NOTIONAL),
-)
 
 
 class MarketSource(Tally):
@@ -162,7 +147,7 @@ def _files(named: Path) -> list[Path]:
 class _Part(NamedTuple):
     first_ns: int
     path: Path
-    venue: "Venue"
+    venue: Venue
     assets: frozenset[str]
     asset: str
     instrument: Instrument
@@ -192,7 +177,8 @@ class Discovery(NamedTuple):
 def discover(path: Path) -> Discovery:
     """Read the beginning of a tape; raises TapeError if it holds no market."""
     prefix = _prefix(path)
-    for venue in VENUES:
+    venues = recorded()
+    for venue in venues:
         adapter = venue.adapter(None)
         messages: dict[str, list[Message]] = {}
         for recv_ns, data in prefix:
@@ -206,7 +192,7 @@ def discover(path: Path) -> Discovery:
         if instruments:
             prices = {asset: _price(messages[asset]) for asset in instruments}
             return Discovery(venue, instruments, prices, prefix[0][0])
-    raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in VENUES)}")
+    raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in venues)}")
 
 
 def _price(messages: Iterable[Message]) -> float:
@@ -235,7 +221,7 @@ def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, bad: Counter[str]) -
     """The frames of a market's tapes, one after the other; a broken tape is a gap before the next one."""
     first = parts[0]
     adapter = first.venue.adapter(frozenset().union(*(part.assets for part in parts)))
-    adapter.bad[first.asset] = adapter.bad[CONNECTION] = bad
+    adapter.bad[first.asset] = adapter.bad[NO_ASSET] = bad
     last_recv_ns = 0
     for number, part in enumerate(parts, start=1):
         try:

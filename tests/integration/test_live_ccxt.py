@@ -6,7 +6,7 @@ import pytest
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.session import live_session
-from papertrader.services.feed.venues.ccxt.live import CcxtLive
+from papertrader.services.feed.venues.ccxt.live import Live
 from tests.integration.venues import QUICK
 from tests.integration.wire import become, bounded
 from tools.venue_server.faults import Fault
@@ -22,7 +22,7 @@ def test_exchange_followed_through_ccxt_survives_a_broken_connection() -> None:
         server = VenueServer(of_synthetic("hyperliquid", 600.0), PROTOCOLS["hyperliquid"])
         await server.start()
         config = FeedConfig(source="ccxt", exchange="hyperliquid", assets=("BTC/USDC:USDC",), live=QUICK)
-        venue = CcxtLive(config)
+        venue = Live(config)
         url = server.url
         venue._exchange.urls["api"] = {"public": url, "private": url, "ws": {"public": f"ws{url[4:]}/ws"}}
         venue._exchange.options["fetchMarkets"] = {"types": ["swap"], "hip3": {"dexes": []}}

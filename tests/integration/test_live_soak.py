@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from papertrader.services.feed.config import LiveConfig
+from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.shared.messages import Bbo, Gap, RoundEnd
 from tests.integration.venues import following
 from tests.integration.wire import bounded

@@ -12,10 +12,11 @@ import aiohttp
 import msgspec
 import pytest
 
-from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.session import live_session
-from papertrader.services.feed.live.venue import LiveError
 from papertrader.services.feed.sources import sources
+from papertrader.services.feed.venues.config import LiveConfig
+from papertrader.services.feed.venues.live import LiveError
 from papertrader.services.feed.venues.registry import live_venue
 from papertrader.shared.log.subjects import MARKET_DATA
 from papertrader.shared.market.tape import DISCONNECTED, read_tape

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.session import LiveSession, live_session
+from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.services.feed.venues.registry import live_venue
 from papertrader.shared.messages import Gap, Instrument, Message, RoundEnd
 from tools.venue_server.frames import Programme

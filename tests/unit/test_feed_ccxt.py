@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.live.venue import LiveError
 from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter, number_of
-from papertrader.services.feed.venues.ccxt.live import DECIMAL_PLACES, hours_of, step_of
+from papertrader.services.feed.venues.ccxt.rules import DECIMAL_PLACES, hours_of, step_of
+from papertrader.services.feed.venues.live import LiveError
 from papertrader.services.feed.venues.registry import live_venue
 from papertrader.shared.messages import Book, Context, Trades
 

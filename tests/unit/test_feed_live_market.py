@@ -2,9 +2,10 @@
 
 import pytest
 
-from papertrader.services.feed.config import FeedConfig, LiveConfig
+from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.market import LiveMarket
 from papertrader.services.feed.publisher import SessionError
+from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Context, Gap, Instrument, Message, RoundEnd
 

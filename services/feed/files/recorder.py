@@ -15,7 +15,7 @@ from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.files.tape_file import PART, TORN, TapeFile, repair
 from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.session import LiveSession, live_session
-from papertrader.services.feed.live.venue import LiveVenue
+from papertrader.services.feed.venues.live import LiveVenue
 from papertrader.shared.log.subjects import token
 from papertrader.shared.market.tape import DISCONNECTED
 from papertrader.shared.messages import Gap

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 import aiohttp
 
-from papertrader.services.feed.config import LiveConfig
-from papertrader.services.feed.live.venue import Line, Socket
+from papertrader.services.feed.venues.config import LiveConfig
+from papertrader.services.feed.venues.live import Line, Socket
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import aiohttp
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.connection import reason_of
 from papertrader.services.feed.live.session import LiveSession
-from papertrader.services.feed.live.venue import LiveError, LiveVenue
+from papertrader.services.feed.venues.live import LiveError, LiveVenue
 from papertrader.shared.messages import Instrument
 
 DATA_TIMEOUT_S: Final = 8.0

@@ -10,12 +10,12 @@ from typing import Final
 
 import aiohttp
 
-from papertrader.services.feed.adapter import CONNECTION
+from papertrader.services.feed.adapter import NO_ASSET
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.connection import Connection, SendBudget, reason_of
 from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.market import LiveMarket
-from papertrader.services.feed.live.venue import LiveVenue
+from papertrader.services.feed.venues.live import LiveVenue
 from papertrader.shared.log.subjects import Market, token
 from papertrader.shared.market.tape import DISCONNECTED
 from papertrader.shared.messages import Instrument, Message
@@ -53,7 +53,7 @@ class LiveSession:
             asset: LiveMarket(Market(venue.name, token(asset)), instrument, self.clock.now_ns(), config)
             for asset, instrument in instruments.items()
         }
-        venue.adapter.bad[CONNECTION] = self.bad
+        venue.adapter.bad[NO_ASSET] = self.bad
         for asset, market in self.markets.items():
             venue.adapter.bad[asset] = market.bad
         budget = SendBudget()

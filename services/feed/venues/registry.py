@@ -1,14 +1,37 @@
-"""Which live venue a source is."""
+"""Which venues there are: every folder beside this file is one."""
 
-from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.live.venue import LiveVenue
-from papertrader.services.feed.venues.binance.live import BinanceLive
-from papertrader.services.feed.venues.ccxt.live import CcxtLive
-from papertrader.services.feed.venues.hyperliquid.live import HyperliquidLive
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Final
+
+from papertrader.services.feed import venues
+from papertrader.services.feed.venues.config import Access
+from papertrader.services.feed.venues.venue import Venue
+
+if TYPE_CHECKING:
+    from papertrader.services.feed.venues.live import LiveVenue
+
+DEFAULT: Final = "hyperliquid"
+"""The venue that is meant where none is named."""
 
 
-def live_venue(config: FeedConfig) -> LiveVenue:
-    """The venue that the settings name; raises LiveError if it cannot be had."""
-    if config.source == "ccxt":
-        return CcxtLive(config)
-    return BinanceLive(config) if config.source == "binance" else HyperliquidLive(config)
+def names() -> tuple[str, ...]:
+    """The venues' names, in alphabetical order."""
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(venues.__path__) if found.ispkg))
+
+
+def venue(name: str) -> Venue:
+    """What a venue's folder says of it; raises ModuleNotFoundError without one."""
+    found: Venue = importlib.import_module(f"{venues.__name__}.{name}").VENUE
+    return found
+
+
+def recorded() -> tuple[Venue, ...]:
+    """The venues whose raw frames can be on a tape."""
+    return tuple(found for found in map(venue, names()) if found.recorded)
+
+
+def live_venue(config: Access) -> "LiveVenue":
+    """The live side of the venue that the settings name; raises LiveError if it cannot be had."""
+    found: LiveVenue = importlib.import_module(f"{venues.__name__}.{config.source}.live").Live(config)
+    return found

@@ -14,22 +14,22 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from papertrader.services.feed.adapter import (
-    CONNECTION,
     MAX_PRICE_MOVE,
     MAX_STRIKES,
+    NO_ASSET,
     NS_PER_MS,
-    Connection,
+    AssetAdapter,
     Guard,
-    are_positive,
     known,
-    with_touch,
+    under_touch,
 )
+from papertrader.services.feed.venues.binance.rules import FUNDING_INTERVAL_H
 from papertrader.services.feed.venues.binance.wire import (
     READ_EVENTS,
+    RESULT,
     AggregatePrint,
     Difference,
     Envelope,
-    Event,
     Frame,
     Levels,
     Mark,
@@ -38,14 +38,10 @@ from papertrader.services.feed.venues.binance.wire import (
 )
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
 
-VENUE: Final = "binance"
-SIGNIFICANT_FIGURES: Final = 0
-MIN_NOTIONAL: Final = 5.0
-FUNDING_INTERVAL_H: Final = 8.0
-"""Of a symbol of which the venue says nothing else."""
 BUFFERED_DIFFERENCES: Final = 2_000
 IGNORED_EVENTS: Final = frozenset(
     {"kline", "continuous_kline", "24hrMiniTicker", "24hrTicker", "forceOrder", "compositeIndex", "contractInfo"}
+    | {RESULT}
 )
 
 
@@ -68,7 +64,7 @@ class Asset:
         self.ticker_id = 0
         self.trade_id = -1
         self.strikes: Counter[str] = Counter()  # new messages in a row whose ids say that they are old, by kind
-        self.funding_interval_h = FUNDING_INTERVAL_H
+        self.funding_interval_h: float = FUNDING_INTERVAL_H
         self.print_type: type[Print] | type[AggregatePrint] | None = None
 
     def _forget_times(self) -> None:
@@ -78,20 +74,7 @@ class Asset:
     def touch(self, recv_ns: int, ticker: Ticker) -> list[Message]:
         """The best bid and ask, unless the book is newer."""
         ts = ticker.time * NS_PER_MS
-        if not are_positive((ticker.bid_price, ticker.bid_size, ticker.ask_price, ticker.ask_size)):
-            self.guard.refuse("non_positive")
-            return []
-        if not self.guard.accepts_time(ts, self.ticker.ts if self.ticker else 0, recv_ns):
-            return []
-        if not self.guard.accepts_touch(ticker.bid_price, ticker.ask_price):
-            return []
-        if ticker.last_id < max(self.last_id, self.ticker_id):
-            if self._ids_are_wrong("older_touch", ts):
-                self.ticker_id = 0
-            return []
-        self.strikes["older_touch"] = 0
-        self.ticker_id = ticker.last_id
-        self.ticker = Bbo(
+        bbo = Bbo(
             ts=ts,
             recv_ts=recv_ns,
             bid_price=ticker.bid_price,
@@ -99,7 +82,16 @@ class Asset:
             ask_price=ticker.ask_price,
             ask_size=ticker.ask_size,
         )
-        return [self.ticker]
+        if not self.guard.accepts_bbo(bbo, self.ticker.ts if self.ticker else 0):
+            return []
+        if ticker.last_id < max(self.last_id, self.ticker_id):
+            if self._ids_are_wrong("older_touch", ts):
+                self.ticker_id = 0
+            return []
+        self.strikes["older_touch"] = 0
+        self.ticker_id = ticker.last_id
+        self.ticker = bbo
+        return [bbo]
 
     def difference(self, recv_ns: int, difference: Difference) -> list[Message]:
         """Changed levels, buffered while the book is not known; a break in the sequence is a gap."""
@@ -131,8 +123,8 @@ class Asset:
             self.guard.ignored["unneeded_snapshot"] += 1
             return []
         ts = frame.time * NS_PER_MS if isinstance(frame.time, int) else self.guard.clock
-        book = self._book(recv_ns, ts, frame)
-        if book is None:
+        book = _book(recv_ns, ts, frame)
+        if not self.guard.accepts_book(book, 0):
             return []
         following = [item for item in self.buffer if item.last_id >= frame.last_update_id]
         if following and following[0].first_id > frame.last_update_id:
@@ -140,7 +132,8 @@ class Asset:
             return []
         self.buffer.clear()
         self.last_id, self.joined, self.depth_ts = frame.last_update_id, False, ts
-        messages: list[Message] = [self._touched(book)]
+        newer = self.ticker if self.ticker_id > self.last_id else None
+        messages: list[Message] = [under_touch(book, newer) if newer else book]
         for item in following:
             messages += self.difference(recv_ns, item)
         return messages
@@ -190,43 +183,6 @@ class Asset:
             self.guard.ignored["far_or_overtaken_level"] += len(levels) - len(kept) - bad
         return kept
 
-    def _book(self, recv_ns: int, ts: int, frame: Frame) -> Book | None:
-        bids, asks = frame.bids, frame.asks
-        if not are_positive(value for levels in (bids, asks) for level in levels for value in level):
-            self.guard.refuse("non_positive")
-            return None
-        if bids != sorted(bids, reverse=True) or asks != sorted(asks):
-            self.guard.refuse("unsorted_book")
-            return None
-        if not self.guard.accepts_time(ts, 0, recv_ns):
-            return None
-        if not self.guard.accepts_touch(bids[0][0] if bids else None, asks[0][0] if asks else None):
-            return None
-        return Book(
-            ts=ts,
-            recv_ts=recv_ns,
-            bid_prices=[price for price, _ in bids],
-            bid_sizes=[size for _, size in bids],
-            ask_prices=[price for price, _ in asks],
-            ask_sizes=[size for _, size in asks],
-        )
-
-    def _touched(self, book: Book) -> Book:
-        """The snapshot under a newer ticker."""
-        ticker = self.ticker
-        if ticker is None or self.ticker_id <= self.last_id:
-            return book
-        bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, ticker.bid_price, ticker.bid_size, 1)
-        ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, ticker.ask_price, ticker.ask_size, -1)
-        return Book(
-            ts=book.ts,
-            recv_ts=book.recv_ts,
-            bid_prices=bid_prices,
-            bid_sizes=bid_sizes,
-            ask_prices=ask_prices,
-            ask_sizes=ask_sizes,
-        )
-
     def trade(self, recv_ns: int, item: Print | AggregatePrint) -> list[Message]:
         """A print of the order book, once: of `trade` and `aggTrade` only the stream that came first is read."""
         self.print_type = self.print_type or type(item)
@@ -241,7 +197,7 @@ class Asset:
             if self._ids_are_wrong("duplicate_print", ts):
                 self.trade_id = -1
             return []
-        if not self.guard.accepts_print(item.price, item.size, ts) or not self.guard.accepts_time(ts, 0, recv_ns):
+        if not self.guard.accepts_print(item.price, item.size, ts, recv_ns):
             return []
         self.trade_id = item.trade_id
         self.strikes["duplicate_print"] = 0
@@ -273,7 +229,7 @@ class Asset:
         ]
 
 
-class BinanceAdapter(Connection[Asset]):
+class BinanceAdapter(AssetAdapter[Asset]):
     """The adapter of Binance USD-M. `assets` None accepts every symbol."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
@@ -290,7 +246,7 @@ class BinanceAdapter(Connection[Asset]):
         try:
             frame = self._decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._classify(data)
+            self._classify(data, self._envelope, READ_EVENTS, IGNORED_EVENTS)
             return []
         event = frame.data
         if event is UNSET:
@@ -306,11 +262,11 @@ class BinanceAdapter(Connection[Asset]):
                 asset.funding_interval_h = frame.funding_interval_h
             return []
         if frame.last_update_id is UNSET:
-            self._classify(data)
+            self._classify(data, self._envelope, READ_EVENTS, IGNORED_EVENTS)
             return []
         symbol = self._owner(frame) if isinstance(frame.symbol, UnsetType) else frame.symbol
         if symbol not in self._assets:
-            self.bad[CONNECTION]["unknown_asset"] += 1
+            self.bad[NO_ASSET]["unknown_asset"] += 1
             return []
         return [(symbol, message) for message in self._assets[symbol].snapshot(recv_ns, frame)]
 
@@ -322,21 +278,6 @@ class BinanceAdapter(Connection[Asset]):
         waiting = [name for name in self.unsynchronised() if self._assets[name].guard.mid]
         return next((name for name in waiting if self._assets[name].guard.is_near(price)), None)
 
-    def _classify(self, data: bytes) -> None:
-        try:
-            envelope = self._envelope.decode(data)
-        except msgspec.ValidationError:
-            self.bad[CONNECTION]["unknown_message"] += 1
-            return
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.bad[CONNECTION]["undecodable"] += 1
-            return
-        kind = envelope.data.kind if isinstance(envelope.data, Event) else ""
-        if kind in IGNORED_EVENTS or envelope.result is not UNSET:
-            self.ignored[CONNECTION][kind or "result"] += 1
-        else:
-            self.bad[CONNECTION]["malformed_message" if kind in READ_EVENTS else "unknown_message"] += 1
-
 
 def _messages(asset: Asset, recv_ns: int, event: Difference | Ticker | Print | AggregatePrint | Mark) -> list[Message]:
     if isinstance(event, Ticker):
@@ -346,3 +287,14 @@ def _messages(asset: Asset, recv_ns: int, event: Difference | Ticker | Print | A
     if isinstance(event, Difference):
         return asset.difference(recv_ns, event)
     return asset.mark(recv_ns, event)
+
+
+def _book(recv_ns: int, ts: int, frame: Frame) -> Book:
+    return Book(
+        ts=ts,
+        recv_ts=recv_ns,
+        bid_prices=[price for price, _ in frame.bids],
+        bid_sizes=[size for _, size in frame.bids],
+        ask_prices=[price for price, _ in frame.asks],
+        ask_sizes=[size for _, size in frame.asks],
+    )

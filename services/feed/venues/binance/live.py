@@ -14,11 +14,11 @@ from typing import Final
 
 import aiohttp
 import msgspec
-from msgspec import field
 
-from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.live.venue import Line, LiveError, Socket, ask, choose
-from papertrader.services.feed.venues.binance.frames import MIN_NOTIONAL, SIGNIFICANT_FIGURES, VENUE, BinanceAdapter
+from papertrader.services.feed.venues.binance.frames import BinanceAdapter
+from papertrader.services.feed.venues.binance.rules import ExchangeInfo, FundingInterval, of_symbols
+from papertrader.services.feed.venues.config import Access
+from papertrader.services.feed.venues.live import Line, LiveError, Socket, ask, choose
 from papertrader.shared.messages import Instrument
 
 log = logging.getLogger(__name__)
@@ -41,46 +41,16 @@ FUNDING_EVERY_S: Final = 3_600.0
 _symbol: Final = re.compile(rb'"(?:s|symbol)"\s*:\s*"([^"]+)"')
 
 
-class Filter(msgspec.Struct):
-    """One trading rule of a symbol; each kind has its own field."""
-
-    kind: str = field(name="filterType")
-    tick_size: float = field(name="tickSize", default=0.0)
-    step_size: float = field(name="stepSize", default=0.0)
-    notional: float = MIN_NOTIONAL
-
-
-class Symbol(msgspec.Struct):
-    """A symbol of the exchange."""
-
-    name: str = field(name="symbol")
-    status: str
-    filters: list[Filter]
-
-
-class ExchangeInfo(msgspec.Struct):
-    """All symbols."""
-
-    symbols: list[Symbol]
-
-
-class FundingInterval(msgspec.Struct):
-    """How often a symbol is charged, where it is not every eight hours."""
-
-    symbol: str
-    hours: int = field(name="fundingIntervalHours", default=8)
-
-
 _funding: Final = msgspec.json.Decoder(list[FundingInterval])
 _exchange_info: Final = msgspec.json.Decoder(ExchangeInfo, strict=False)
 
 
-class BinanceLive:
+class Live:
     """The live venue Binance USD-M."""
 
-    name = VENUE
+    name = "binance"
 
-    def __init__(self, config: FeedConfig) -> None:
+    def __init__(self, config: Access) -> None:
         self.adapter = BinanceAdapter(frozenset(config.assets))
         self.opening: list[bytes] = []
         self._assets = frozenset(config.assets)
@@ -95,8 +65,7 @@ class BinanceLive:
         if len(assets) > most:
             raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
         info = await ask(http, f"{self.rest_url}/fapi/v1/exchangeInfo", _exchange_info)
-        trading = (symbol for symbol in info.symbols if symbol.status == "TRADING")
-        chosen = choose(assets, {symbol.name: _rules(symbol) for symbol in trading}, self.name)
+        chosen = choose(assets, of_symbols(info), self.name)
         self.opening = await self._funding_intervals(http)
         return chosen
 
@@ -164,16 +133,3 @@ class BinanceLive:
         """The symbol that a frame names."""
         found = _symbol.search(frame)
         return found[1].decode(errors="replace") if found else ""
-
-
-def _rules(symbol: Symbol) -> Instrument:
-    rules = {item.kind: item for item in symbol.filters}
-    price, lot = rules.get("PRICE_FILTER"), rules.get("LOT_SIZE")
-    notional = rules.get("MIN_NOTIONAL")
-    return Instrument(
-        ts=0,
-        tick_size=price.tick_size if price else 0.0,
-        lot_size=lot.step_size if lot else 0.0,
-        significant_figures=SIGNIFICANT_FIGURES,
-        min_notional=notional.notional if notional else MIN_NOTIONAL,
-    )

@@ -106,5 +106,13 @@ class Envelope(msgspec.Struct, gc=False):
     data: Event | UnsetType = UNSET
     result: msgspec.Raw | UnsetType = UNSET
 
+    @property
+    def kind(self) -> str:
+        """The kind of its event; `RESULT` for the answer to a request."""
+        if isinstance(self.data, Event):
+            return self.data.kind
+        return "" if self.result is UNSET else RESULT
 
+
+RESULT: Final = "result"
 READ_EVENTS: Final = frozenset({"depthUpdate", "bookTicker", "trade", "aggTrade", "markPriceUpdate"})

@@ -7,16 +7,14 @@ from typing import Any, Literal
 import msgspec
 
 from papertrader.services.feed.adapter import (
-    CONNECTION,
+    NO_ASSET,
     NS_PER_MS,
-    Connection,
+    AssetAdapter,
     Guard,
     Millis,
     Prints,
-    are_positive,
-    known,
 )
-from papertrader.shared.messages import Book, Context, Message, Side, Trades
+from papertrader.shared.messages import Book, Message, Side, Trades
 
 
 class BookFrame(msgspec.Struct, tag_field="kind", tag="book", gc=False):
@@ -71,32 +69,27 @@ class Asset:
     def book(self, recv_ns: int, frame: BookFrame) -> list[Message]:
         """The book, if it is sound."""
         ts = (frame.time or recv_ns // NS_PER_MS) * NS_PER_MS
-        if not are_positive(value for level in (*frame.bids, *frame.asks) for value in level):
-            self.guard.refuse("non_positive")
-            return []
-        bids, asks = frame.bids, frame.asks
-        if [p for p, _ in bids] != sorted((p for p, _ in bids), reverse=True) or asks != sorted(asks):
-            self.guard.refuse("unsorted_book")
-            return []
-        if not self.guard.accepts_time(ts, self.book_ts, recv_ns):
-            return []
-        if not self.guard.accepts_touch(bids[0][0] if bids else None, asks[0][0] if asks else None):
+        book = Book(
+            ts=ts,
+            recv_ts=recv_ns,
+            bid_prices=[price for price, _ in frame.bids],
+            bid_sizes=[size for _, size in frame.bids],
+            ask_prices=[price for price, _ in frame.asks],
+            ask_sizes=[size for _, size in frame.asks],
+        )
+        if not self.guard.accepts_book(book, self.book_ts):
             return []
         self.book_ts = ts
-        return [
-            Book(
-                ts=ts,
-                recv_ts=recv_ns,
-                bid_prices=[price for price, _ in bids],
-                bid_sizes=[size for _, size in bids],
-                ask_prices=[price for price, _ in asks],
-                ask_sizes=[size for _, size in asks],
-            )
-        ]
+        return [book]
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new and sound; before the first book there is no market to print in."""
-        kept = [item for item in prints if self._is_new(item) and self._is_sound(item, recv_ns)]
+        accepts = self.guard.accepts_print
+        kept = [
+            item
+            for item in prints
+            if self._is_new(item) and accepts(item.price, item.size, item.time * NS_PER_MS, recv_ns)
+        ]
         if not kept:
             return []
         times = [item.time * NS_PER_MS for item in kept]
@@ -121,27 +114,12 @@ class Asset:
             self.guard.ignored["old_print"] += 1
         return self.book_ts > 0
 
-    def _is_sound(self, item: Print, recv_ns: int) -> bool:
-        ts = item.time * NS_PER_MS
-        return self.guard.accepts_print(item.price, item.size, ts) and self.guard.accepts_time(ts, 0, recv_ns)
-
     def funding(self, recv_ns: int, frame: FundingFrame) -> list[Message]:
-        """Mark price and funding, at the event clock."""
-        if not self.guard.clock:
-            self.guard.ignored["early_context"] += 1
-            return []
-        return [
-            Context(
-                ts=self.guard.clock,
-                recv_ts=recv_ns,
-                funding_rate=known(frame.rate),
-                oracle_price=known(frame.index_price),
-                mark_price=known(frame.mark_price),
-            )
-        ]
+        """Mark price and funding, to which ccxt gives no time."""
+        return self.guard.context(recv_ns, frame.rate, frame.index_price, frame.mark_price)
 
 
-class CcxtAdapter(Connection[Asset]):
+class CcxtAdapter(AssetAdapter[Asset]):
     """The adapter of every exchange that ccxt watches."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
@@ -153,10 +131,10 @@ class CcxtAdapter(Connection[Asset]):
         try:
             frame = self._decoder.decode(data)
         except msgspec.ValidationError:
-            self.bad[CONNECTION]["malformed_message"] += 1
+            self.bad[NO_ASSET]["malformed_message"] += 1
             return []
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.bad[CONNECTION]["undecodable"] += 1
+            self.bad[NO_ASSET]["undecodable"] += 1
             return []
         asset = self._asset(frame.asset)
         if asset is None:

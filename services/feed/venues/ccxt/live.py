@@ -7,7 +7,6 @@ of any venue.
 import asyncio
 import importlib
 import logging
-import math
 import random
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
@@ -15,9 +14,10 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from papertrader.services.feed.config import FeedConfig, LiveConfig
-from papertrader.services.feed.live.venue import Line, LiveError, choose
 from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter
+from papertrader.services.feed.venues.ccxt.rules import hours_of, of_markets
+from papertrader.services.feed.venues.config import Access, LiveConfig
+from papertrader.services.feed.venues.live import Line, LiveError, choose
 from papertrader.shared.market.tape import DISCONNECTED
 from papertrader.shared.messages import Instrument
 
@@ -25,19 +25,17 @@ log = logging.getLogger(__name__)
 
 LEVELS: Final = 20
 FUNDING_EVERY_S: Final = 60.0
-DECIMAL_PLACES: Final = 2
-SIGNIFICANT_DIGITS: Final = 3
 _encode: Final = msgspec.json.Encoder().encode
 
 Hear = Callable[[bytes], None]
 
 
-class CcxtLive:
+class Live:
     """One exchange through ccxt; its id is the venue's name."""
 
     opening = ()
 
-    def __init__(self, config: FeedConfig) -> None:
+    def __init__(self, config: Access) -> None:
         self.name = config.exchange
         self.adapter = CcxtAdapter(frozenset(config.assets))
         self._assets = config.assets
@@ -57,9 +55,7 @@ class CcxtLive:
             markets = await self._exchange.load_markets()
         except importlib.import_module("ccxt").BaseError as error:
             raise aiohttp.ClientPayloadError(f"ccxt: {error}") from None
-        mode = self._exchange.precisionMode
-        listed = {name: _rules(market, mode) for name, market in markets.items() if market.get("active") is not False}
-        return choose(assets, listed, self.name)
+        return choose(assets, of_markets(markets, self._exchange.precisionMode), self.name)
 
     def lines(self, assets: Collection[str]) -> list[Line]:
         """None: ccxt connects."""
@@ -147,30 +143,3 @@ def _exchange(name: str, live: LiveConfig) -> Any:
         raise LiveError(f"feed.exchange: ccxt knows no {name!r} that it can watch; e.g. {', '.join(pro.exchanges[:8])}")
     options = {"newUpdates": True, "enableRateLimit": True, "timeout": int(live.request_timeout_s * 1e3)}
     return getattr(pro, name)(options)
-
-
-def _rules(market: dict[str, Any], mode: int) -> Instrument:
-    precision, limits = market.get("precision") or {}, market.get("limits") or {}
-    least = (limits.get("cost") or {}).get("min")
-    return Instrument(
-        ts=0,
-        tick_size=step_of(precision.get("price"), mode),
-        lot_size=step_of(precision.get("amount"), mode),
-        min_notional=float(least or 0.0),
-    )
-
-
-def step_of(precision: float | None, mode: int) -> float:
-    """The step of a price or size grid from ccxt's precision, which is a step or a number of decimals."""
-    if precision is None:
-        return 1e-8
-    if mode in (DECIMAL_PLACES, SIGNIFICANT_DIGITS):
-        return float(f"1e-{int(precision)}")
-    return float(precision) if math.isfinite(precision) and precision > 0 else 1e-8
-
-
-def hours_of(interval: str | None) -> float:
-    """Hours of a funding interval such as 8h; 8 where the exchange does not say."""
-    if interval and interval.endswith("h") and interval[:-1].isdigit() and int(interval[:-1]) > 0:
-        return float(interval[:-1])
-    return 8.0

@@ -11,22 +11,17 @@ import msgspec
 from msgspec import field
 
 from papertrader.services.feed.adapter import (
-    CONNECTION,
+    NO_ASSET,
     NS_PER_MS,
-    Connection,
+    AssetAdapter,
     Guard,
     Id,
     Millis,
     Prints,
-    are_positive,
-    known,
-    with_touch,
+    under_touch,
 )
-from papertrader.shared.messages import Bbo, Book, Context, Message, Side, Trades
+from papertrader.shared.messages import Bbo, Book, Message, Side, Trades
 
-VENUE: Final = "hyperliquid"
-SIGNIFICANT_FIGURES: Final = 5
-MIN_NOTIONAL: Final = 10.0
 GREETING: Final = b"Websocket connection established"
 IGNORED_CHANNELS: Final = frozenset(
     {"subscriptionResponse", "pong", "error", "post", "candle", "allMids", "fastAssetCtxs", "notification", "user"}
@@ -120,7 +115,7 @@ class SpotContextFrame(msgspec.Struct, tag_field="channel", tag="activeSpotAsset
 class Envelope(msgspec.Struct, gc=False):
     """The outermost part of any frame."""
 
-    channel: str
+    kind: str = field(name="channel")
 
 
 Frame: TypeAlias = BookFrame | BboFrame | TradesFrame | ContextFrame | SpotContextFrame
@@ -151,26 +146,16 @@ class Asset:
         """The book, brought up to a newer fast book and a newer touch."""
         ts = data.time * NS_PER_MS
         bids, asks = data.levels
-        bid_prices, bid_sizes = [level.price for level in bids], [level.size for level in bids]
-        ask_prices, ask_sizes = [level.price for level in asks], [level.size for level in asks]
-        if not are_positive(bid_prices + bid_sizes + ask_prices + ask_sizes):
-            self.guard.refuse("non_positive")
-            return []
-        if bid_prices != sorted(bid_prices, reverse=True) or ask_prices != sorted(ask_prices):
-            self.guard.refuse("unsorted_book")
-            return []
-        if not self.guard.accepts_time(ts, self.book_ts if data.fast else self.deep_ts, recv_ns):
-            return []
-        if not self.guard.accepts_touch(bid_prices[0] if bids else None, ask_prices[0] if asks else None):
-            return []
         book = Book(
             ts=ts,
             recv_ts=recv_ns,
-            bid_prices=bid_prices,
-            bid_sizes=bid_sizes,
-            ask_prices=ask_prices,
-            ask_sizes=ask_sizes,
+            bid_prices=[level.price for level in bids],
+            bid_sizes=[level.size for level in bids],
+            ask_prices=[level.price for level in asks],
+            ask_sizes=[level.size for level in asks],
         )
+        if not self.guard.accepts_book(book, self.book_ts if data.fast else self.deep_ts):
+            return []
         if data.fast:
             self.fast = book
         else:
@@ -178,7 +163,7 @@ class Asset:
             book = self._under_fast(book)
         self.book_ts = max(self.book_ts, book.ts)
         self.first_book_ts = self.first_book_ts or ts
-        return [self._under_touch(book)]
+        return [under_touch(book, self.bbo) if self.bbo is not None and self.bbo.ts > book.ts else book]
 
     def _under_fast(self, deep: Book) -> Book:
         """A deep book that is older than the fast one: of it only what lies beyond the fast levels is news."""
@@ -196,34 +181,11 @@ class Asset:
             ask_sizes=ask_sizes,
         )
 
-    def _under_touch(self, book: Book) -> Book:
-        """A book under a touch that is newer."""
-        touch = self.bbo
-        if touch is None or touch.ts <= book.ts:
-            return book
-        bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, touch.bid_price, touch.bid_size, 1)
-        ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, touch.ask_price, touch.ask_size, -1)
-        return Book(
-            ts=book.ts,
-            recv_ts=book.recv_ts,
-            bid_prices=bid_prices,
-            bid_sizes=bid_sizes,
-            ask_prices=ask_prices,
-            ask_sizes=ask_sizes,
-        )
-
     def touch(self, recv_ns: int, data: BboData) -> list[Message]:
         """The best bid and ask, unless the book is newer."""
         ts = data.time * NS_PER_MS
         bid, ask = data.bbo
-        if not are_positive(value for level in (bid, ask) if level for value in (level.price, level.size)):
-            self.guard.refuse("non_positive")
-            return []
-        if not self.guard.accepts_time(ts, self.bbo.ts if self.bbo else 0, recv_ns):
-            return []
-        if not self.guard.accepts_touch(bid.price if bid else None, ask.price if ask else None):
-            return []
-        self.bbo = Bbo(
+        bbo = Bbo(
             ts=ts,
             recv_ts=recv_ns,
             bid_price=bid.price if bid else None,
@@ -231,14 +193,22 @@ class Asset:
             ask_price=ask.price if ask else None,
             ask_size=ask.size if ask else None,
         )
+        if not self.guard.accepts_bbo(bbo, self.bbo.ts if self.bbo else 0):
+            return []
+        self.bbo = bbo
         if ts < self.book_ts:
             self.guard.ignored["older_touch"] += 1
             return []
-        return [self.bbo]
+        return [bbo]
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new, younger than the connection's first book, and sound."""
-        kept = [item for item in prints if self._is_new(item) and self._is_sound(item, recv_ns)]
+        accepts = self.guard.accepts_print
+        kept = [
+            item
+            for item in prints
+            if self._is_new(item) and accepts(item.price, item.size, item.time * NS_PER_MS, recv_ns)
+        ]
         if not kept:
             return []
         times = [item.time * NS_PER_MS for item in kept]
@@ -264,25 +234,11 @@ class Asset:
             return False
         return True
 
-    def _is_sound(self, item: Print, recv_ns: int) -> bool:
-        ts = item.time * NS_PER_MS
-        return self.guard.accepts_print(item.price, item.size, ts) and self.guard.accepts_time(ts, 0, recv_ns)
-
     def context(self, recv_ns: int, context: AssetContext) -> list[Message]:
-        """The context, at the event clock because the venue gives it no time."""
-        if not self.guard.clock:
-            self.guard.ignored["early_context"] += 1
-            return []
-        return [
-            Context(
-                ts=self.guard.clock,
-                recv_ts=recv_ns,
-                funding_rate=known(context.funding),
-                oracle_price=known(context.oracle_price),
-                mark_price=known(context.mark_price),
-                open_interest=known(context.open_interest),
-            )
-        ]
+        """The context, to which the venue gives no time."""
+        return self.guard.context(
+            recv_ns, context.funding, context.oracle_price, context.mark_price, context.open_interest
+        )
 
 
 def _beyond(
@@ -295,7 +251,7 @@ def _beyond(
     return prices + deep_prices[start:], sizes + deep_sizes[start:]
 
 
-class HyperliquidAdapter(Connection[Asset]):
+class HyperliquidAdapter(AssetAdapter[Asset]):
     """The adapter of Hyperliquid. `assets` None accepts every coin."""
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
@@ -308,7 +264,7 @@ class HyperliquidAdapter(Connection[Asset]):
         try:
             frame = self._decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._classify(data)
+            self._unread(data)
             return []
         if isinstance(frame, TradesFrame):
             return self._trades(recv_ns, frame.data)
@@ -331,18 +287,8 @@ class HyperliquidAdapter(Connection[Asset]):
         found = ((coin, self._asset(coin), items) for coin, items in by_coin.items())
         return [(coin, message) for coin, asset, items in found if asset for message in asset.trades(recv_ns, items)]
 
-    def _classify(self, data: bytes) -> None:
+    def _unread(self, data: bytes) -> None:
         if data.lstrip().startswith(GREETING):
-            self.ignored[CONNECTION]["greeting"] += 1
-            return
-        try:
-            channel = self._envelope.decode(data).channel
-        except msgspec.ValidationError:
-            self.bad[CONNECTION]["unknown_message"] += 1
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.bad[CONNECTION]["undecodable"] += 1
+            self.ignored[NO_ASSET]["greeting"] += 1
         else:
-            if channel in IGNORED_CHANNELS:
-                self.ignored[CONNECTION][channel] += 1
-            else:
-                self.bad[CONNECTION]["malformed_message" if channel in READ_CHANNELS else "unknown_message"] += 1
+            self._classify(data, self._envelope, READ_CHANNELS, IGNORED_CHANNELS)

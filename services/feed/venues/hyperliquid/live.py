@@ -12,17 +12,11 @@ from typing import Final
 
 import aiohttp
 import msgspec
-from msgspec import field
 
-from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.instrument import needed_decimals
-from papertrader.services.feed.live.venue import Line, LiveError, Socket, ask, choose
-from papertrader.services.feed.venues.hyperliquid.frames import (
-    MIN_NOTIONAL,
-    SIGNIFICANT_FIGURES,
-    VENUE,
-    HyperliquidAdapter,
-)
+from papertrader.services.feed.venues.config import Access
+from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.services.feed.venues.hyperliquid.rules import Perpetuals, SpotPairs, is_spot, of_perpetuals, of_spot
+from papertrader.services.feed.venues.live import Line, LiveError, Socket, ask, choose
 from papertrader.shared.messages import Instrument
 
 URL: Final = "https://api.hyperliquid.xyz"
@@ -30,64 +24,20 @@ PING: Final = '{"method":"ping"}'
 PONG: Final = b'{"channel":"pong"'
 MAX_SUBSCRIPTIONS: Final = 1_000
 FAST_CHANNELS: Final = 4
-PERPETUAL_DECIMALS: Final = 6
-SPOT_DECIMALS: Final = 8
 _coin: Final = re.compile(rb'"coin"\s*:\s*"([^"]+)"')
 
 
-class Listing(msgspec.Struct):
-    """A perpetual of the universe."""
-
-    name: str
-    size_decimals: int = field(name="szDecimals")
-    delisted: bool = field(name="isDelisted", default=False)
+_perpetuals: Final = msgspec.json.Decoder(Perpetuals, strict=False)
+_spot: Final = msgspec.json.Decoder(SpotPairs, strict=False)
 
 
-class Universe(msgspec.Struct):
-    """All perpetuals of one exchange."""
-
-    universe: list[Listing]
-
-
-class Token(msgspec.Struct):
-    """A spot token."""
-
-    index: int
-    size_decimals: int = field(name="szDecimals")
-
-
-class Pair(msgspec.Struct):
-    """A spot pair; the first token is the base."""
-
-    name: str
-    tokens: tuple[int, int]
-
-
-class SpotUniverse(msgspec.Struct):
-    """All spot pairs."""
-
-    universe: list[Pair]
-    tokens: list[Token]
-
-
-class Price(msgspec.Struct):
-    """The mark price of a listing, by its place or (spot) its coin."""
-
-    mark_price: float | None = field(name="markPx", default=None)
-    coin: str = ""
-
-
-_perpetuals: Final = msgspec.json.Decoder(tuple[Universe, list[Price]], strict=False)
-_spot: Final = msgspec.json.Decoder(tuple[SpotUniverse, list[Price]], strict=False)
-
-
-class HyperliquidLive:
+class Live:
     """The live venue Hyperliquid."""
 
-    name = VENUE
+    name = "hyperliquid"
     opening = ()
 
-    def __init__(self, config: FeedConfig) -> None:
+    def __init__(self, config: Access) -> None:
         self.adapter = HyperliquidAdapter(frozenset(config.assets))
         url = (config.venue_url or URL).rstrip("/")
         self.rest_url = (config.venue_rest_url or url).rstrip("/")
@@ -110,21 +60,10 @@ class HyperliquidLive:
 
     async def _perpetuals(self, http: aiohttp.ClientSession, dex: str) -> dict[str, Instrument]:
         body = {"type": "metaAndAssetCtxs", **({"dex": dex} if dex else {})}
-        meta, prices = await ask(http, f"{self.rest_url}/info", _perpetuals, body)
-        return _rules(
-            (item.name, item.size_decimals, price.mark_price, PERPETUAL_DECIMALS)
-            for item, price in zip(meta.universe, prices, strict=False)
-            if not item.delisted
-        )
+        return of_perpetuals(await ask(http, f"{self.rest_url}/info", _perpetuals, body))
 
     async def _spot(self, http: aiohttp.ClientSession) -> dict[str, Instrument]:
-        meta, prices = await ask(http, f"{self.rest_url}/info", _spot, {"type": "spotMetaAndAssetCtxs"})
-        size_decimals = {token.index: token.size_decimals for token in meta.tokens}
-        price_of = {price.coin: price.mark_price for price in prices}
-        return _rules(
-            (pair.name, size_decimals.get(pair.tokens[0], 0), price_of.get(pair.name), SPOT_DECIMALS)
-            for pair in meta.universe
-        )
+        return of_spot(await ask(http, f"{self.rest_url}/info", _spot, {"type": "spotMetaAndAssetCtxs"}))
 
     def lines(self, assets: Collection[str]) -> list[Line]:
         """The socket of all fast channels; and that of the slow books while the venue's limit has room for them."""
@@ -156,23 +95,3 @@ class HyperliquidLive:
         """The coin that a frame names first; it is the only one."""
         found = _coin.search(frame)
         return found[1].decode(errors="replace") if found and b'"subscriptionResponse"' not in frame[:40] else ""
-
-
-def is_spot(asset: str) -> bool:
-    """Whether a coin is a spot pair: `PURR/USDC` or `@107`."""
-    return "/" in asset or asset.startswith("@")
-
-
-def _rules(listings: Iterable[tuple[str, int, float | None, int]]) -> dict[str, Instrument]:
-    """The rules of (name, size decimals, price, most decimals); what has no price does not trade."""
-    return {
-        name: Instrument(
-            ts=0,
-            tick_size=float(f"1e-{needed_decimals(price, SIGNIFICANT_FIGURES, most - size_decimals)}"),
-            lot_size=float(f"1e-{size_decimals}"),
-            significant_figures=SIGNIFICANT_FIGURES,
-            min_notional=MIN_NOTIONAL,
-        )
-        for name, size_decimals, price, most in listings
-        if price
-    }
