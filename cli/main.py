@@ -335,6 +335,32 @@ def replay(
 
 
 @app.command()
+def order(
+    tapes: Annotated[list[Path], typer.Argument(help="a recorded tape, an array of hftbacktest, files of Tardis")],
+    place: Annotated[
+        list[str] | None, typer.Option(help='"TS_MS SIDE PRICE SIZE TIF" of an order; the N-th is order N')
+    ] = None,
+    cancel: Annotated[list[str] | None, typer.Option(help='"TS_MS N": cancel order N')] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE, a setting of [fill_sim], e.g. fill_model=flat")
+    ] = None,
+    assets: Annotated[str | None, typer.Option(help="the asset, where the tape holds several")] = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would have happened to an order: when it was live, its queue, its fills or why none, the money after it."""
+    from papertrader.cli.order import run as run_order
+
+    feed: dict[str, Any] = {"source": "tape", "tapes": _paths(tapes), "assets": _names(assets)}
+    try:
+        tables = _with(load(settings).tables, {"feed": feed})
+        _check(tables)
+    except SettingsError as error:
+        raise _fail(error) from None
+    raise typer.Exit(_guarded(lambda: run_order(tables, place or [], cancel or [], account or [], as_json)))
+
+
+@app.command()
 def sweep(
     tapes: Annotated[list[Path] | None, typer.Argument(help="recorded tapes; none: the synthetic market")] = None,
     change: Annotated[

@@ -31,7 +31,10 @@ class Spoken(NamedTuple):
 
 
 class Composition:
-    """The folds of one market. `fold` takes a round's market data and its marker and returns what was said in it."""
+    """The folds of one market. `fold` takes a round's market data and its marker and returns what was said in it.
+
+    `commands` are somebody else's, a person's or a program's, that are heard in the round.
+    """
 
     def __init__(self, settings: Settings, market: Market, services: Iterable[str] = MEMBERS) -> None:
         self.folds: dict[str, Fold] = {name: MEMBERS[name].make_fold(settings, market) for name in services}
@@ -39,9 +42,9 @@ class Composition:
         self._sequence = 0
         self._previous_ts = 0
 
-    def fold(self, market_data: Sequence[Message], end: RoundEnd) -> list[Spoken]:
+    def fold(self, market_data: Sequence[Message], end: RoundEnd, commands: Sequence[Received] = ()) -> list[Spoken]:
         """Fold one round in every service: each hears what was said in the round before."""
-        said, spoken = self._said, []
+        said, spoken = [*self._said, *commands], []
         for name, fold in self.folds.items():
             inputs = MEMBERS[name].inputs
             round_ = Round(

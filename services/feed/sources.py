@@ -54,14 +54,14 @@ class MarketSource(Tally):
         self.instrument = instrument
         self.session = session
         self._frames = frames
-        self._round_ns = config.round_ms * NS_PER_MS
+        self.round_ns = config.round_ms * NS_PER_MS
         self._gap_after_ns = config.gap_after_ms * NS_PER_MS
         super().__init__()
 
     def rounds(self) -> Iterator[MarketRound]:
         """The rounds of the session; the last one is marked final. A tape that breaks off ends with a gap."""
         self.clear()
-        builder = RoundBuilder(self.instrument, self.session, self._round_ns, self._gap_after_ns)
+        builder = RoundBuilder(self.instrument, self.session, self.round_ns, self._gap_after_ns)
         reason = ""
         number = 0
         try:

@@ -62,6 +62,15 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     adverse_rate_limit: Annotated[
         float, Meta(ge=0, le=1, description="adverse rate above which classifier or spread need work, fraction")
     ] = 0.4
+    max_locked_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of locked or crossed books above which the data is not trusted")
+    ] = 0.01
+    max_refused_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of refused market data above which the rest is not trusted")
+    ] = 0.01
+    max_unknown_queue_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of orders with an unknown queue above which fills are not trusted")
+    ] = 0.2
     judge_every_s: Annotated[
         float, Meta(ge=0.1, le=60, description="how often the checklist is judged, s of event time")
     ] = 1.0

@@ -116,7 +116,7 @@ def load(path: Path | str | None = None, environment: Mapping[str, str] | None =
     for name, text in environment.items():
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             section, key = _split(name)
-            tables.setdefault(section, {})[key] = _value(text)
+            tables.setdefault(section, {})[key] = setting_value(text)
     return Settings(tables)
 
 
@@ -142,7 +142,8 @@ def _split(name: str) -> tuple[str, str]:
     raise SettingsError(f"the environment variable {name} names no section{_suggestion(words, SECTIONS)}")
 
 
-def _value(text: str) -> Any:
+def setting_value(text: str) -> Any:
+    """The value of a setting that was written on a line: as in TOML, or else the text itself."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -66,6 +66,8 @@ class MarketFacts(msgspec.Struct):
     """What is known of the market.
 
     `answered_ts` is the event clock two rounds ago: whoever had to answer something of then has been heard by now.
+    `depths` counts messages that told levels (whole books and differences), `touches` those that told the best bid and
+    ask alone, `books` the two-sided books that both left: with bid = ask they are locked, with bid > ask crossed.
     """
 
     ts: int = 0
@@ -75,6 +77,11 @@ class MarketFacts(msgspec.Struct):
     rounds: int = 0
     final: bool = False
     instrument: Instrument | None = None
+    depths: int = 0
+    touches: int = 0
+    books: int = 0
+    locked_books: int = 0
+    crossed_books: int = 0
     gaps: int = 0
     gap_ts: int = 0
     prints: int = 0

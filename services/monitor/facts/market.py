@@ -15,6 +15,7 @@ from papertrader.services.monitor.facts.facts import (
     trades,
 )
 from papertrader.shared.market.book import MASK, NO_ASK, NO_BID, WINDOW, apply, has_both_sides, mid_of, price_of
+from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.records import Record, Records, Row
 from papertrader.shared.messages import Gap, Instrument, Message, Trades
 from papertrader.shared.service.fold import Round
@@ -22,13 +23,30 @@ from papertrader.shared.service.market_data import MarketData
 
 LONGEST_STEP_S = 5.0
 """A round that spans more than this is a hole in the data, as is one with a gap: no time in which to quote."""
+COUNTED = ("depths", "touches", "books", "locked_books", "crossed_books")
+"""The counts of `MarketFacts` that `apply_all` adds to."""
 
 
 @njit(cache=True)
-def apply_all(books: Records, events: Records) -> None:
-    """Fold events into `books[0]`."""
+def apply_all(books: Records, events: Records) -> tuple[int, int, int, int, int]:
+    """Fold events into `books[0]`.
+
+    How many messages told levels and how many the touch alone; how many two-sided books they left, and of these how
+    many were locked and how many crossed.
+    """
+    book = books[0]
+    depths, touches, two_sided, locked, crossed = 0, 0, 0, 0, 0
     for index in range(len(events)):
-        apply(books[0], events[index])
+        if not apply(book, events[index]):
+            continue
+        is_touch = events[index].kind == TOUCH
+        touches += is_touch
+        depths += not is_touch
+        if book.best_bid > NO_BID and book.best_ask < NO_ASK:
+            two_sided += 1
+            locked += book.best_bid == book.best_ask
+            crossed += book.best_bid > book.best_ask
+    return depths, touches, two_sided, locked, crossed
 
 
 @njit(cache=True)
@@ -68,7 +86,9 @@ def hear_market(market: MarketFacts, market_data: MarketData, round_: Round) -> 
     market.final = round_.final
     for message in round_.market_data:
         _hear(market, message)
-    apply_all(market_data.book, market_data.events(round_))
+    counted = apply_all(market_data.book, market_data.events(round_))
+    for name, count in zip(COUNTED, counted, strict=True):
+        setattr(market, name, getattr(market, name) + count)
     _read_touch(market, market_data.book[0])
 
 

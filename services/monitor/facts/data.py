@@ -1,0 +1,104 @@
+"""How far the market data can be trusted: shares of it that were refused, locked, or told too little."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.facts import MarketFacts
+
+TOUCHES_WITHOUT_DEPTH: Final = 100
+"""After so many touches and no level beyond them the feed has no book."""
+ORDERS_TO_JUDGE: Final = 10
+"""Of so many orders the share with an unknown queue says something."""
+
+
+class Doubt(NamedTuple):
+    """A reason not to trust the numbers of a run: its name, what was seen, what to do."""
+
+    name: str
+    seen: str
+    remedy: str
+
+
+class DataQuality(NamedTuple):
+    """What was seen of a market's data. `refused` counts what the feed refused by reason; `joined` orders joined the
+    line of their level, of `joined_unknown` nobody knew how long it was."""
+
+    market: MarketFacts
+    refused: Mapping[str, int]
+    joined: int
+    joined_unknown: int
+
+    @property
+    def locked_share(self) -> float:
+        """Share of the two-sided books with bid = ask."""
+        return self.market.locked_books / self.market.books if self.market.books else 0.0
+
+    @property
+    def crossed_share(self) -> float:
+        """Share of the two-sided books with bid > ask."""
+        return self.market.crossed_books / self.market.books if self.market.books else 0.0
+
+    @property
+    def refused_share(self) -> float:
+        """What was refused, as a share of that and of the book messages, touches and prints that were not."""
+        bad = sum(self.refused.values())
+        return bad / (bad + self.market.depths + self.market.touches + self.market.prints) if bad else 0.0
+
+    @property
+    def unknown_queue_share(self) -> float:
+        """Share of the orders that joined a line of unknown length."""
+        return self.joined_unknown / self.joined if self.joined else 0.0
+
+
+def doubts(seen: DataQuality, config: MonitorConfig) -> list[Doubt]:
+    """Why the numbers of a run cannot be trusted; empty if nothing speaks against them."""
+    return [doubt for judge in JUDGES if (doubt := judge(seen, config)) is not None]
+
+
+def _locked(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    share = seen.locked_share + seen.crossed_share
+    if share <= config.max_locked_share:
+        return None
+    text = f"{share:.1%} of the books are locked or crossed"
+    return Doubt("locked_books", text, "compare the tick with the venue's: one too coarse locks every tight book")
+
+
+def _refused(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    if seen.refused_share <= config.max_refused_share:
+        return None
+    reasons = sorted(seen.refused.items(), key=lambda item: (-item[1], item[0]))
+    text = f"{seen.refused_share:.1%} of the market data is refused: "
+    text += ", ".join(f"{count:,} {name}" for name, count in reasons)
+    return Doubt("refused_data", text, "look for the reasons in paper_feed_bad_messages_total and in the source")
+
+
+def _no_depth(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    if seen.market.depths or seen.market.touches < TOUCHES_WITHOUT_DEPTH:
+        return None
+    text = "no level behind the best bid and ask was ever told: there is no book, only its touch"
+    return Doubt("no_depth", text, "take a tape that holds a depth snapshot, as `papertrader record` writes it")
+
+
+def _unknown_queues(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    if seen.joined < ORDERS_TO_JUDGE or seen.unknown_queue_share <= config.max_unknown_queue_share:
+        return None
+    text = f"the queue ahead of {seen.unknown_queue_share:.0%} of {seen.joined:,} orders was unknown"
+    return Doubt("unknown_queues", text, "quote nearer to the touch, or take a source that shows more levels")
+
+
+def _instrument(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    rules = seen.market.instrument
+    if rules is None or not rules.doubtful:
+        return None
+    text = f"the instrument's {', '.join(rules.doubtful)} had to be guessed from thin evidence"
+    return Doubt("instrument_inferred", text, "tell the instrument: see docs/how-to/tapes.md")
+
+
+JUDGES: Final[tuple[Callable[[DataQuality, MonitorConfig], Doubt | None], ...]] = (
+    _locked,
+    _refused,
+    _no_depth,
+    _unknown_queues,
+    _instrument,
+)
