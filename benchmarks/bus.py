@@ -21,7 +21,8 @@ from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
-from papertrader.shared.log.subjects import MARKET_DATA, Market, subject
+from papertrader.shared.log.kinds import KIND_OF
+from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.config import Settings
 
@@ -34,7 +35,6 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LEARNERS = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration")
 HEARD = ("orders", "estimate")
 """What a fill-sim hears beside market data."""
-_kinds = {struct: kind for kind, struct in MARKET_DATA.items()}
 _encode = msgspec.json.Encoder().encode
 
 Stored = tuple[str, bytes]
@@ -52,7 +52,7 @@ class LogRound(NamedTuple):
 def market_data_of(market: Market, messages: Sequence[Message], end: RoundEnd) -> list[Stored]:
     """A round's market data and its marker."""
     end = msgspec.structs.replace(end, messages=len(messages))
-    return [(subject(_kinds[type(message)], market), _encode(message)) for message in (*messages, end)]
+    return [(subject(KIND_OF[type(message)], market), _encode(message)) for message in (*messages, end)]
 
 
 def recorded(tape: Path, duration_s: float, settings: Settings, services: Collection[str] = LEARNERS) -> list[LogRound]:

@@ -10,12 +10,9 @@ from rich.console import Console
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared import kernel_cache
-from papertrader.shared.log.health import FOLDS
+from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.service.config import ACCOUNTS, Settings
 from papertrader.shared.service.runtime import BusConfig
-
-PACKAGES: Final = tuple(name.replace("-", "_") for name in FOLDS)
-"""The folders of the folds under `services`, which are also their sections of the settings."""
 
 WARM_REPLAY_S: Final = 5.0
 
@@ -23,7 +20,7 @@ WARM_REPLAY_S: Final = 5.0
 def sections() -> dict[str, Any]:
     """Every section's settings struct."""
     found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}
-    for name in PACKAGES:
+    for name in map(section_of, FOLDS):
         module = importlib.import_module(f"papertrader.services.{name}.config")
         found[name] = getattr(module, f"{name.title().replace('_', '')}Config")
     return found

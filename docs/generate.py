@@ -8,9 +8,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from papertrader.cli.settings import PACKAGES, sections
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, Market, subject
-from papertrader.shared.messages import Cancel, Modify, Place
+from papertrader.cli.settings import sections
+from papertrader.shared.log.health import FOLDS, section_of
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA
+from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
 
@@ -85,12 +86,10 @@ def subjects_page() -> str:
         "JSON; `ts` is event time, ns UTC. `null` stands for an unknown number.",
     ]
     market = Market("<venue>", "<asset>")
-    structs: dict[str, Any] = {**MARKET_DATA, **ACCOUNT_KINDS}
-    for kind, struct in structs.items():
-        name = subject(kind, market, "<account>")
-        members = (Place, Cancel, Modify) if kind == "orders" else (struct,)
+    for row in (KINDS[kind] for kind in (*MARKET_DATA, *ACCOUNT_KINDS)):
+        name = subject(row.kind, market, "<account>")
         lines.append(f"\n## `{name}`\n")
-        for member in members:
+        for member in row.structs:
             lines += [f"**{member.__name__}.** {inspect.getdoc(member)}\n", *_fields(member), ""]
     return "\n".join(lines) + "\n"
 
@@ -109,7 +108,7 @@ def metrics_page() -> str:
     """Every metric by service."""
     lines = [HEAD, "# Metrics\n", "Counters end in `_total`. Every series exists from the start, at 0."]
     found: dict[str, tuple[Metric, ...]] = {"every fold": (*RUNTIME_METRICS, *WORKER_METRICS)}
-    for name in ("feed", *PACKAGES, "broker_exporter"):
+    for name in ("feed", *map(section_of, FOLDS), "broker_exporter"):
         found[name.replace("_", "-")] = importlib.import_module(f"papertrader.services.{name}.metrics").METRICS
     for service, metrics in found.items():
         lines += [f"\n## {service}\n", "| metric | kind | labels | meaning |\n|---|---|---|---|"]

@@ -30,7 +30,7 @@ from papertrader.services.monitor.service import Monitor
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.strategy import BUILT_IN
 from papertrader.shared import messages as m
-from papertrader.shared.log.subjects import Kind
+from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import command_of
 from papertrader.shared.market.events import GAP, PRINT, ROUND, Events, Grid
 from papertrader.shared.market.records import Records, message_of

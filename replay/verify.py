@@ -12,19 +12,17 @@ import msgspec
 
 from papertrader.replay.composition import MEMBERS
 from papertrader.replay.log_file import Entry
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
-from papertrader.shared.messages import Command, Message, RoundEnd, Trades
+from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.subjects import Address, Market, address, subject
+from papertrader.shared.messages import Message, RoundEnd, Trades
 from papertrader.shared.service.config import Settings
-from papertrader.shared.service.fold import Fold, Received, Round, canonical
+from papertrader.shared.service.fold import Fold, Round, RoundBuffer
 
 HISTORY: Final = 50_000
 """Messages said that are kept to explain a difference."""
 CHAIN_LENGTH: Final = 25
 IDS: Final = ("order_id", "fill_id")
 
-_decoders: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
-    kind: msgspec.json.Decoder(struct) for kind, struct in {**MARKET_DATA, **ACCOUNT_KINDS, "orders": Command}.items()
-}
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -103,38 +101,21 @@ class Refold:
     """One service's fold of one market, hearing the log as the service's runner does."""
 
     def __init__(self, name: str, market: Market, fold: Fold) -> None:
-        self._inputs = MEMBERS[name].inputs
+        self._buffer = RoundBuffer(MEMBERS[name].inputs)
         self._fold = fold
         self._accounts = getattr(fold, "accounts", None)
-        self._round = -1
-        self._ts = 0
-        self._said: list[Received] = []
-        self._market_data: list[Message] = []
 
     def hear(self, where: Address, message: Message, sequence: int) -> None:
         """Take a message that is not a marker."""
-        if not where.account:
-            if "md" in self._inputs or where.kind == "instrument":
-                self._market_data.append(message)
-        elif where.kind in self._inputs and (self._accounts is None or where.account in self._accounts):
-            self._said.append(Received(where.kind, where.account, message, sequence))
+        if not where.account or self._accounts is None or where.account in self._accounts:
+            self._buffer.hear(where.kind, where.account, message, sequence)
 
     def end_round(self, end: RoundEnd, sequence: int) -> tuple[Heard, list[tuple[str, str, bytes]]] | None:
         """Fold the round that a marker closes: what was heard and what is said; None if it closes none."""
-        incomplete = "md" in self._inputs and len(self._market_data) != end.messages
-        if end.discard or end.round <= self._round or incomplete:
-            self._market_data = []
+        if not (self._buffer.is_new(end) and self._buffer.is_whole(end)):
+            self._buffer.drop()
             return None
-        round_ = Round(
-            number=end.round,
-            ts=end.ts,
-            previous_ts=self._ts,
-            said=canonical(self._said),
-            market_data=tuple(self._market_data),
-            final=end.final,
-        )
-        self._said, self._market_data = [], []
-        self._round, self._ts = end.round, end.ts
+        round_ = self._buffer.close(end)
         said = [(output.kind, output.account, _encode(output.message)) for output in self._fold.fold(round_)]
         return Heard(sequence, round_), said
 
@@ -162,7 +143,7 @@ class Verifier:
         """Take the next message of the log."""
         try:
             where = address(entry.subject)
-            message: Message = _decoders[where.kind].decode(entry.payload)
+            message: Message = decode(where.kind, entry.payload)
         except (ValueError, msgspec.DecodeError) as error:
             self.refused[type(error).__name__] += 1
             return

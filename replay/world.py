@@ -23,7 +23,8 @@ from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.orders import COMMANDS, new_commands
 from papertrader.services.quoter.service import Quoter
-from papertrader.shared.log.subjects import Kind, Market
+from papertrader.shared.log.kinds import Kind
+from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.book import BOOK
 from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.events import Grid

@@ -8,6 +8,7 @@ import numpy as np
 
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.records import record_dtype
 from papertrader.shared.messages import (
@@ -117,18 +118,6 @@ def fill(order: Place, size: float, position_after: float) -> Fill:
     return result
 
 
-KINDS: dict[type[Message], str] = {
-    Estimate: "estimate",
-    Calibration: "calibration",
-    Account: "account",
-    Ack: "acks",
-    Fill: "fills",
-    Control: "control",
-    Place: "orders",
-    Cancel: "orders",
-}
-
-
 @dataclass
 class Session:
     """A quoter and its rounds, one every 50 ms unless said otherwise."""
@@ -145,7 +134,7 @@ class Session:
         self, *market_data: Message, said: Iterable[Message] = (), after_ms: float = 50
     ) -> list[Place | Cancel | Any]:
         """Fold one round and return the commands."""
-        heard = canonical(Received(KINDS[type(item)], self.name, item, index) for index, item in enumerate(said))
+        heard = canonical(Received(KIND_OF[type(item)], self.name, item, index) for index, item in enumerate(said))
         previous_ts, self.ts = self.ts, self.ts + int(after_ms * MS)
         self.number += 1
         outputs: list[Output] = self.quoter.fold(Round(self.number, self.ts, previous_ts, heard, market_data))

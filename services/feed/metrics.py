@@ -7,7 +7,8 @@ from papertrader.services.feed.adapter import BAD_REASONS
 from papertrader.services.feed.live.connection import BREAKS as BREAK_REASONS
 from papertrader.services.feed.live.session import LiveSession
 from papertrader.services.feed.tally import Tally
-from papertrader.shared.log.subjects import MARKET_DATA, Market
+from papertrader.shared.log.kinds import MARKET_DATA
+from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.metrics import MARKET, Metric, Sample
 
 LINE: Final = ("venue", "line")

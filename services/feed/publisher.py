@@ -12,7 +12,8 @@ from nats.aio.msg import Msg
 
 from papertrader.shared.log.bus import Bus, Write
 from papertrader.shared.log.health import Heartbeat
-from papertrader.shared.log.subjects import MARKET_DATA, Market, subject
+from papertrader.shared.log.kinds import KIND_OF
+from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import Message, RoundEnd
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ SETTLE_ROUNDS: Final = 4
 LIVE_MARK: Final = "@"
 """Stands in the id of every live session and of no other."""
 
-_kinds: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 _encode: Final = msgspec.json.Encoder().encode
 _heartbeat: Final = msgspec.json.Decoder(Heartbeat)
 _round_end: Final = msgspec.json.Decoder(RoundEnd)
@@ -185,7 +185,7 @@ class Publisher:
         return acknowledged and self._bus.disconnects == disconnects
 
     def _subject_of(self, message: Message) -> str:
-        return subject(_kinds[type(message)], self._market)
+        return subject(KIND_OF[type(message)], self._market)
 
     async def _discard(self, end: RoundEnd) -> None:
         """Say that what follows the last whole round will come again."""

@@ -1,13 +1,10 @@
 """What a market's rounds were made of: the numbers behind the feed's metrics."""
 
 from collections import Counter
-from typing import Final
 
 from papertrader.services.feed.kernel import MarketRound
-from papertrader.shared.log.subjects import MARKET_DATA
+from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.messages import Gap
-
-KIND_OF: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 
 
 class Tally:

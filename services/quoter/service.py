@@ -26,7 +26,8 @@ from papertrader.services.quoter.kernel import (
 )
 from papertrader.services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
 from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
-from papertrader.shared.log.subjects import Kind, Market
+from papertrader.shared.log.kinds import Kind
+from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
 from papertrader.shared.market.records import Record, code, record_dtype, record_of
 from papertrader.shared.messages import (

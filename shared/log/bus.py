@@ -15,7 +15,8 @@ from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
-from papertrader.shared.log.subjects import STREAM, TOKENS
+from papertrader.shared.log.kinds import TOKENS
+from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.wire import Connection, Deliver, frame, header
 
 log = logging.getLogger(__name__)

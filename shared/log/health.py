@@ -8,7 +8,7 @@ import msgspec
 
 HEARTBEAT_EVERY_S: Final = 1.0
 FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
-"""The services that are folds."""
+"""The services that are folds: each a folder under `services`, a user of the bus and a section of the settings."""
 
 
 class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +28,11 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     worker: str
     markets: dict[str, MarketHealth]
+
+
+def section_of(service: str) -> str:
+    """What a service's folder and its section of the settings are called."""
+    return service.replace("-", "_")
 
 
 def worker_name() -> str:

@@ -1,41 +1,13 @@
 """Subjects of the log: how a message's kind, market and account become a NATS subject, and back."""
 
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-from papertrader.shared import messages as m
+from papertrader.shared.log.kinds import KINDS, MARKET, PARAMETERS, Kind
 
 STREAM: Final = "PAPER"
 KNOWN_SUBJECTS: Final = 8_192
 """So many subjects are taken apart once only."""
-
-MARKET_DATA: Final[dict[str, type[m.Message]]] = {
-    "instrument": m.Instrument,
-    "book": m.Book,
-    "depth": m.Depth,
-    "bbo": m.Bbo,
-    "trades": m.Trades,
-    "ctx": m.Context,
-    "gap": m.Gap,
-    "round": m.RoundEnd,
-}
-ACCOUNT_KINDS: Final[dict[str, object]] = {
-    "control": m.Control,
-    "calibration": m.Calibration,
-    "estimate": m.Estimate,
-    "account": m.Account,
-    "acks": m.Ack,
-    "fills": m.Fill,
-    "markouts": m.Markout,
-    "orders": m.Command,
-    "checks": m.Checklist,
-}
-"""In the order in which a round's messages are folded; market data comes after them."""
-
-PARAMETERS: Final = ("estimate", "calibration")
-TOKENS: Final = ("md", "orders", "acks", "fills", "account", "markouts", "params", "checks", "control")
-
-Kind: TypeAlias = str
 
 
 class Market(NamedTuple):
@@ -65,21 +37,24 @@ def token(symbol: str) -> str:
 
 def subject(kind: Kind, market: Market, account: str = "") -> str:
     """The subject of a message: `md.<venue>.<asset>.book`, `fills.<venue>.<asset>.<account>`, ..."""
-    if kind in MARKET_DATA:
-        return f"md.{market.venue}.{market.asset}.{kind}"
-    if kind in PARAMETERS:
-        return f"params.{market.venue}.{market.asset}.{account}.{kind}"
-    return f"{kind}.{market.venue}.{market.asset}.{account}"
+    token = KINDS[kind].token
+    if token == MARKET:
+        return f"{token}.{market.venue}.{market.asset}.{kind}"
+    if token == PARAMETERS:
+        return f"{token}.{market.venue}.{market.asset}.{account}.{kind}"
+    return f"{token}.{market.venue}.{market.asset}.{account}"
 
 
 @lru_cache(maxsize=KNOWN_SUBJECTS)
 def address(name: str) -> Address:
     """The inverse of `subject`; raises ValueError for a subject that is not of this system."""
-    tokens = name.split(".")
-    if len(tokens) == 4 and tokens[0] == "md" and tokens[3] in MARKET_DATA:
-        return Address(tokens[3], Market(tokens[1], tokens[2]), "")
-    if len(tokens) == 5 and tokens[0] == "params" and tokens[4] in PARAMETERS:
-        return Address(tokens[4], Market(tokens[1], tokens[2]), tokens[3])
-    if len(tokens) == 4 and tokens[0] in ACCOUNT_KINDS and tokens[0] not in PARAMETERS:
-        return Address(tokens[0], Market(tokens[1], tokens[2]), tokens[3])
-    raise ValueError(f"{name!r} is not a subject of the log")
+    token, *rest = name.split(".")
+    kind, account = token, ""
+    if len(rest) == 3:
+        kind, account = (rest[2], "") if token == MARKET else (token, rest[2])
+    elif len(rest) == 4:
+        kind, account = rest[3], rest[2]
+    row = KINDS.get(kind)
+    if row is None or row.token != token or len(rest) != 3 + (token == PARAMETERS):
+        raise ValueError(f"{name!r} is not a subject of the log")
+    return Address(kind, Market(rest[0], rest[1]), account)

@@ -13,16 +13,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-SECTIONS: Final = (
-    "bus",
-    "feed",
-    "fill_sim",
-    "quoter",
-    "estimator",
-    "outcome_tracker",
-    "calibration",
-    "monitor",
-)
+from papertrader.shared.log.health import FOLDS, section_of
+
+SECTIONS: Final = ("bus", "feed", *map(section_of, FOLDS))
 ACCOUNTS: Final = "accounts"
 DEFAULT_ACCOUNT: Final = "main"
 ENVIRONMENT_PREFIX: Final = "PAPER_"

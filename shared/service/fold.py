@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, Kind
-from papertrader.shared.messages import Instrument, Message
+from papertrader.shared.log.kinds import MARKET, ORDER, Kind
+from papertrader.shared.messages import Instrument, Message, RoundEnd
 
 State = Mapping[str, npt.NDArray[np.generic]]
 """A fold's whole state: named arrays, so that a checkpoint is their bytes."""
@@ -67,12 +67,60 @@ class Fold(Protocol):
         ...
 
 
-_ORDER = {kind: index for index, kind in enumerate(ACCOUNT_KINDS)}
-
-
 def canonical(said: Collection[Received]) -> tuple[Received, ...]:
     """What was said in a round, in the order in which every fold hears it: by kind, account and sequence."""
-    return tuple(sorted(said, key=lambda item: (_ORDER[item.kind], item.account, item.sequence))) if said else ()
+    return tuple(sorted(said, key=lambda item: (ORDER[item.kind], item.account, item.sequence))) if said else ()
+
+
+class RoundBuffer:
+    """What one fold hears of a market: collected from the log until a marker closes the round.
+
+    `inputs` are the kinds that the fold reads, `md` standing for all market data; the instrument is always among them.
+    `number` and `ts` are those of the last closed round.
+    """
+
+    def __init__(self, inputs: Collection[Kind]) -> None:
+        self.number = -1
+        self.ts = 0
+        self._inputs = frozenset(inputs)
+        self._hears_market_data = MARKET in inputs
+        self._heard: list[Received] = []
+        self._market_data: list[Message] = []
+
+    def hear(self, kind: Kind, account: str, message: Message, sequence: int) -> None:
+        """Take a message that is not a marker; what the fold does not read is let go."""
+        if not account:
+            if self._hears_market_data or kind == "instrument":
+                self._market_data.append(message)
+        elif kind in self._inputs:
+            self._heard.append(Received(kind, account, message, sequence))
+
+    def is_new(self, end: RoundEnd) -> bool:
+        """Whether a marker closes a round that has not been closed yet."""
+        return not end.discard and end.round > self.number
+
+    def is_whole(self, end: RoundEnd) -> bool:
+        """Whether all of the round's market data is there."""
+        return not self._hears_market_data or len(self._market_data) == end.messages
+
+    def drop(self) -> None:
+        """Forget the market data since the last marker: it will come again. A feed that lost its connection does so."""
+        self._market_data.clear()
+
+    def close(self, end: RoundEnd, events: npt.NDArray[np.void] | None = None) -> Round:
+        """The round that a marker closes; `events` is its market data as EVENT rows where the caller has them."""
+        closed = Round(
+            number=end.round,
+            ts=end.ts,
+            previous_ts=self.ts,
+            said=canonical(self._heard),
+            market_data=tuple(self._market_data),
+            final=end.final,
+            events=events,
+        )
+        self.number, self.ts = end.round, end.ts
+        self._heard, self._market_data = [], []
+        return closed
 
 
 def instrument_of(round_: Round) -> Instrument | None:

@@ -11,22 +11,12 @@ from typing import Final
 
 from papertrader.shared.log.bus import LOOK_UP
 from papertrader.shared.log.health import FOLDS
+from papertrader.shared.log.kinds import ROWS
 from papertrader.shared.log.lease import BUCKET
 from papertrader.shared.log.subjects import STREAM
 
-APPENDS: Final[dict[str, tuple[str, ...]]] = {
-    "feed": ("md.>",),
-    "fill-sim": ("acks.>", "fills.>", "account.>"),
-    "quoter": ("orders.>",),
-    "estimator": ("params.*.*.*.estimate",),
-    "outcome-tracker": ("markouts.>",),
-    "calibration": ("params.*.*.*.calibration",),
-    "monitor": ("checks.>",),
-    "operator": ("control.>",),
-    "trader": ("orders.>",),
-    "bootstrap": (),
-}
-"""The kinds that each user may append. `trader` is for programs of one's own, `operator` for the command line."""
+USERS: Final = ("feed", *FOLDS, "operator", "trader", "bootstrap")
+"""`trader` is for programs of one's own, `operator` for the command line; `bootstrap` only makes the streams."""
 
 HEARS: Final[dict[str, tuple[str, ...]]] = {
     "feed": ("progress.>", "health.>"),
@@ -35,8 +25,6 @@ HEARS: Final[dict[str, tuple[str, ...]]] = {
     "trader": (">",),
 }
 """What a user may hear beside its inbox."""
-
-USERS: Final = tuple(APPENDS)
 _LEASES: Final = f"KV_{BUCKET}"
 _READS: Final = (
     f"$JS.API.STREAM.INFO.{STREAM}",
@@ -48,9 +36,14 @@ _READS: Final = (
 )
 
 
+def appends(user: str) -> tuple[str, ...]:
+    """The subjects of the kinds that a user may append."""
+    return tuple(dict.fromkeys(row.pattern for row in ROWS if user in row.writers))
+
+
 def publishes(user: str) -> tuple[str, ...]:
     """The subjects that a user may publish to, wildcards included."""
-    said = (*APPENDS[user], *_READS)
+    said = (*appends(user), *_READS)
     if user == "bootstrap":
         creates = tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in (STREAM, _LEASES))
         return (*said, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")

@@ -4,25 +4,23 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
 from papertrader.shared.log.health import MarketHealth, progress_subject
+from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, Address, Kind, Market, address, subject
-from papertrader.shared.messages import Command, Message, RoundEnd
+from papertrader.shared.log.subjects import Market, address, subject
+from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, Position
-from papertrader.shared.service.fold import Fold, Output, Received, Round, canonical
+from papertrader.shared.service.fold import Fold, Output, RoundBuffer
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_NS: Final = 300 * 1_000_000_000
 CHECKPOINT_RETRY_NS: Final = 10 * 1_000_000_000
-_decoders: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
-    kind: msgspec.json.Decoder(struct) for kind, struct in {**MARKET_DATA, **ACCOUNT_KINDS, "orders": Command}.items()
-}
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -72,11 +70,9 @@ class Runner:
         self._service = service
         self._store = store
         self._accounts = getattr(fold, "accounts", None)
-        self._hears_market_data = "md" in inputs
         self._within_round = False
         self._checkpoint_due_ts = 0
-        self._said: list[Received] = []
-        self._market_data: list[Message] = []
+        self._buffer = RoundBuffer(inputs)
         self._cursors: dict[str, _Cursor] = {}
         self._reader = LogReader(bus, filters(market, inputs), 0, self._on_message)
 
@@ -90,6 +86,7 @@ class Runner:
             self.position = position
             self.checkpoint_ts = position.ts
             self._checkpoint_due_ts = position.ts + CHECKPOINT_EVERY_NS
+            self._buffer.number, self._buffer.ts = position.round, position.ts
         self._reader.sequence = self.position.sequence
         await self._reader.start()
         if position is not None:
@@ -136,43 +133,29 @@ class Runner:
             self._refuse("unknown_subject", name, error)
             return
         try:
-            message: Message = _decoders[where.kind].decode(payload)
+            message: Message = decode(where.kind, payload)
         except ValueError as error:
             self._refuse(f"malformed_{where.kind}", name, error)
             return
         if isinstance(message, RoundEnd):
             await self._on_round_end(sequence, message)
-        elif where.account:
-            self._hear(where, message, sequence)
+        elif where.account and self._accounts is not None and where.account not in self._accounts:
+            self.bad["unknown_account"] += 1
+            log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
         else:
-            self._market_data.append(message)
+            self._buffer.hear(where.kind, where.account, message, sequence)
 
     def _refuse(self, reason: str, name: str, error: ValueError) -> None:
         self.bad[reason] += 1
         log.warning("%s: refused a message on %s: %s", self._service, name, error)
 
-    def _hear(self, where: Address, message: Message, sequence: int) -> None:
-        if self._accounts is not None and where.account not in self._accounts:
-            self.bad["unknown_account"] += 1
-            log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
-            return
-        self._said.append(Received(where.kind, where.account, message, sequence))
-
     async def _on_round_end(self, sequence: int, end: RoundEnd) -> None:
         if not self._foldable(end):
-            self._market_data.clear()
+            self._buffer.drop()
             return
         started = time.perf_counter()
         self._within_round = True
-        round_ = Round(
-            number=end.round,
-            ts=end.ts,
-            previous_ts=self.position.ts,
-            said=canonical(self._said),
-            market_data=tuple(self._market_data),
-            final=end.final,
-        )
-        self._said, self._market_data = [], []
+        round_ = self._buffer.close(end)
         outputs = list(self.fold.fold(round_))
         self.step_seconds += time.perf_counter() - started
         try:
@@ -194,9 +177,9 @@ class Runner:
 
     def _foldable(self, end: RoundEnd) -> bool:
         """Whether the round is new and whole. A feed that lost its connection discards it and publishes it again."""
-        if end.discard or end.round <= self.position.round:
+        if not self._buffer.is_new(end):
             return False
-        if self._hears_market_data and len(self._market_data) != end.messages:
+        if not self._buffer.is_whole(end):
             self.bad["incomplete_round"] += 1
             return False
         return True

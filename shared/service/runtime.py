@@ -19,9 +19,10 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
+from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.lease import Leases
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import Kind, Market, address
+from papertrader.shared.log.subjects import Market, address
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, SettingsError, load

@@ -18,7 +18,7 @@ from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.services.feed.venues.registry import live_venue
-from papertrader.shared.log.subjects import MARKET_DATA
+from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.market.tape import DISCONNECTED, read_tape
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from tests.integration.venues import QUICK, following
@@ -29,7 +29,6 @@ from tools.venue_server.hyperliquid import Hyperliquid
 from tools.venue_server.protocols import PROTOCOLS
 from tools.venue_server.server import Client, VenueServer
 
-KIND_OF = {struct: kind for kind, struct in MARKET_DATA.items()}
 PATIENT = LiveConfig(deep_book=False, backlog_rounds=100_000, receive_timeout_s=10.0)
 STREAMS = {"hyperliquid": 4, "binance": 4}
 

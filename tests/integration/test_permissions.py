@@ -14,9 +14,10 @@ from papertrader.cli.bootstrap import create_log, make_keys
 from papertrader.replay.log_file import read_broker
 from papertrader.shared.log.broker import executable, free_port
 from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA
 from papertrader.shared.log.lease import BUCKET, Leases
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, STREAM, Market, subject
+from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.messages import Fill
 from papertrader.shared.service.runtime import BusConfig
 from tests.unit.learning import fill as a_fill

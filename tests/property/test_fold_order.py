@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertrader.shared.log.subjects import ACCOUNT_KINDS
+from papertrader.shared.log.kinds import ACCOUNT_KINDS
 from papertrader.shared.messages import Cancel, Control, Message, Place
 from papertrader.shared.service.fold import Received, Round, canonical
 

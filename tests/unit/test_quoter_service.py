@@ -10,11 +10,11 @@ from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.kernel import NO_QUOTE_REASONS
 from papertrader.services.quoter.metrics import METRICS, samples
 from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.messages import Message, Place
 from papertrader.shared.service.fold import Output, Received, Round, canonical
 from papertrader.shared.service.metrics import FoldCollector
 from tests.quoter_session import (
-    KINDS,
     MARKET,
     MS,
     START,
@@ -36,7 +36,7 @@ CONFIGS = {
 
 def said_to_all(messages: Iterable[Message]) -> tuple[Received, ...]:
     return canonical(
-        Received(KINDS[type(item)], name, item, index) for index, item in enumerate(messages) for name in CONFIGS
+        Received(KIND_OF[type(item)], name, item, index) for index, item in enumerate(messages) for name in CONFIGS
     )
 
 
@@ -71,7 +71,7 @@ def answered(quoter: Quoter, count: int) -> Iterator[tuple[Round, list[Output]]]
         for name, exchange in exchanges.items():
             commands = [output.message for output in outputs if output.account == name]
             answers = exchange.fold(commands, round_.market_data)
-            words += [Received(KINDS[type(item)], name, item, index) for index, item in enumerate(answers)]
+            words += [Received(KIND_OF[type(item)], name, item, index) for index, item in enumerate(answers)]
         complete = round_._replace(said=heard)
         outputs = quoter.fold(complete)
         yield complete, outputs
@@ -103,7 +103,7 @@ def test_kinds_within_a_round_are_heard_in_one_order_whatever_their_sequence() -
     states = []
     for order in (messages, messages[::-1]):
         quoter = Quoter(MARKET, CONFIGS)
-        unsorted = tuple(Received(KINDS[type(item)], "main", item, 1) for item in order)
+        unsorted = tuple(Received(KIND_OF[type(item)], "main", item, 1) for item in order)
         quoter.fold(Round(1, START, 0, unsorted, (instrument(), touch(999.9, 1000.1))))
         states.append(quoter.state()["quoters"].tobytes())
     assert states[0] == states[1]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertrader.shared import messages as m
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA
 from papertrader.shared.market.records import code, message_of, record_dtype, record_of, records_of
 
 FLAT = (m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)

@@ -11,11 +11,11 @@ from papertrader.replay.verify import verify
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
-from papertrader.shared.log.subjects import MARKET_DATA, address, subject
+from papertrader.shared.log.kinds import KIND_OF
+from papertrader.shared.log.subjects import address, subject
 from papertrader.shared.service.config import Settings
 
 SETTINGS = Settings({})
-KIND_OF = {struct: kind for kind, struct in MARKET_DATA.items()}
 DURATION_S = 20.0
 
 

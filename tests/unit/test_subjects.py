@@ -2,7 +2,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from papertrader.shared.log.subjects import ACCOUNT_KINDS, MARKET_DATA, TOKENS, Address, Market, address, subject, token
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA, TOKENS
+from papertrader.shared.log.subjects import Address, Market, address, subject, token
 
 MARKET = Market("hyperliquid", "BTC")
 SYMBOLS = st.text(min_size=1, max_size=12)

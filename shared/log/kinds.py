@@ -1,0 +1,80 @@
+"""Every kind of message on the log, one row each; subjects, permissions, decoders and the order of folding follow."""
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from papertrader.shared import messages as m
+
+Kind: TypeAlias = str
+
+MARKET: Final = "md"
+PARAMETERS: Final = "params"
+
+
+class Row(NamedTuple):
+    """A kind of message, the struct (or union of structs) that it is, and the users of the bus who may say it.
+
+    Its subject begins with `token`, and ends with the kind unless that is the token.
+    """
+
+    kind: Kind
+    struct: Any
+    writers: tuple[str, ...]
+    token: str
+
+    @property
+    def structs(self) -> tuple[type[m.Message], ...]:
+        """The structs that a message of this kind may be."""
+        return getattr(self.struct, "__args__", (self.struct,))
+
+    @property
+    def pattern(self) -> str:
+        """The subjects of this kind in all markets, or where only feeds write, of all such kinds."""
+        return f"{self.token}.*.*.*.{self.kind}" if self.token == PARAMETERS else f"{self.token}.>"
+
+
+def _market(kind: Kind, struct: type[m.Message]) -> Row:
+    return Row(kind, struct, ("feed",), MARKET)
+
+
+def _said(kind: Kind, struct: Any, *writers: str, token: str = "") -> Row:
+    return Row(kind, struct, writers, token or kind)
+
+
+ROWS: Final = (
+    _said("control", m.Control, "operator"),
+    _said("calibration", m.Calibration, "calibration", token=PARAMETERS),
+    _said("estimate", m.Estimate, "estimator", token=PARAMETERS),
+    _said("account", m.Account, "fill-sim"),
+    _said("acks", m.Ack, "fill-sim"),
+    _said("fills", m.Fill, "fill-sim"),
+    _said("markouts", m.Markout, "outcome-tracker"),
+    _said("orders", m.Command, "quoter", "trader"),
+    _said("checks", m.Checklist, "monitor"),
+    _market("instrument", m.Instrument),
+    _market("book", m.Book),
+    _market("depth", m.Depth),
+    _market("bbo", m.Bbo),
+    _market("trades", m.Trades),
+    _market("ctx", m.Context),
+    _market("gap", m.Gap),
+    _market("round", m.RoundEnd),
+)
+"""In the order in which a round's messages are folded; market data, which comes last, in that of the log."""
+
+KINDS: Final[dict[Kind, Row]] = {row.kind: row for row in ROWS}
+MARKET_DATA: Final[dict[Kind, type[m.Message]]] = {row.kind: row.struct for row in ROWS if row.token == MARKET}
+ACCOUNT_KINDS: Final[dict[Kind, Any]] = {row.kind: row.struct for row in ROWS if row.token != MARKET}
+KIND_OF: Final[dict[type[m.Message], Kind]] = {struct: row.kind for row in ROWS for struct in row.structs}
+TOKENS: Final = tuple(dict.fromkeys(row.token for row in ROWS))
+ORDER: Final[dict[Kind, int]] = {row.kind: place for place, row in enumerate(ROWS)}
+
+_decoders: Final[dict[Kind, "msgspec.json.Decoder[m.Message]"]] = {
+    row.kind: msgspec.json.Decoder(row.struct) for row in ROWS
+}
+
+
+def decode(kind: Kind, payload: bytes) -> m.Message:
+    """The message of a kind; raises ValueError for a payload that is none."""
+    return _decoders[kind].decode(payload)
