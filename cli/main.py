@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from papertrader.cli import show
+from papertrader.cli.judge import judge
 from papertrader.cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
 from papertrader.services.feed.config import SOURCES, FeedConfig
 from papertrader.services.feed.venues import registry
@@ -399,6 +400,9 @@ def sweep(
         raise _fail(error) from None
     count = workers or os.cpu_count() or 1
     raise typer.Exit(_guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
+
+
+app.command()(judge)
 
 
 @app.command()

@@ -12,6 +12,7 @@ FILL_COIN: Final = 1
 ADVERSE_SHARE: Final = 2
 PLACEMENT_LATENCY: Final = 3
 CANCEL_LATENCY: Final = 4
+QUEUE_DRAWS: Final = 5
 
 
 @njit(cache=True)

@@ -36,6 +36,15 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = "power"
     cancel_exponent: Annotated[float, msgspec.Meta(ge=0, le=100, description="n of `power`")] = 3.5
+    draws: Annotated[int, msgspec.Meta(ge=1, le=256, description="draws of the queue per order")] = 32
+    cancel_odds: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=100, description="hazard of a cancel ahead of an order over that of one behind it"),
+    ] = 0.15
+    join_share: Annotated[
+        float,
+        msgspec.Meta(gt=0, lt=1, description="share of what joined its level around its own join that is ahead"),
+    ] = 0.45
     adverse_fill_ratio: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="robustness test: share of orders filled only by prints strictly through"),

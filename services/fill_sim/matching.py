@@ -19,7 +19,7 @@ from numba import njit
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
 from papertrader.services.fill_sim.lots import whole_lots
-from papertrader.services.fill_sim.queue import explain, reach_front
+from papertrader.services.fill_sim.queue import consume, reach_front
 from papertrader.services.fill_sim.said import fill_maker
 from papertrader.services.fill_sim.state import FLAT, THROUGH, Exchange
 from papertrader.shared.market.commands import PLACE
@@ -133,13 +133,7 @@ def walk_line(exchange: Exchange, event: Record, side: int, left: float) -> floa
         if eligible(order, event):
             order.touched = 1
             if not np.isnan(order.ahead):
-                known = order.ahead
-                explain(order, event.ts, event.size)
-                external = min(max(order.ahead - consumed, 0.0), left)
-                consumed += external
-                left -= external
-                # where better own orders took a share of the print, less is consumed than was given back
-                order.ahead = min(max(order.ahead - consumed, 0.0), known)
+                left, consumed = consume(order, event.ts, event.size, left, consumed)
                 left = fill_at_line(exchange, event, slot, left)
         slot = next_in_line(account, side, rank, rank, sequence)
     return left

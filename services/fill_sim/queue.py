@@ -128,6 +128,21 @@ def explain(order: Record, ts: int, volume: float) -> None:
 
 
 @njit(cache=True)
+def consume(order: Record, ts: int, volume: float, left: float, consumed: float) -> tuple[float, float]:
+    """Walk what is `left` of a print of `volume` past the external size ahead.
+
+    `consumed` is what it took of it in front of better own orders of the level. Returns both as they are then.
+    """
+    known = order.ahead
+    explain(order, ts, volume)
+    external = min(max(order.ahead - consumed, 0.0), left)
+    consumed += external
+    # where better own orders took a share of the print, less is consumed than was given back
+    order.ahead = min(max(order.ahead - consumed, 0.0), known)
+    return left - external, consumed
+
+
+@njit(cache=True)
 def reach_front(order: Record) -> None:
     """The market traded up to the order: nobody is ahead of it."""
     order.ahead, order.joining = 0.0, 0

@@ -95,6 +95,12 @@ ORDER: Final = np.dtype(
         ("mid_at_placement", "f8"),
         ("p_fill", "f8"),
         ("p_adverse", "f8"),
+        ("stream", "i8"),  # where the order's random numbers begin
+        ("changes", "i8"),  # net cancels met
+        ("pending_ts", "i8"),  # the message that waits to be taken in, 0 for none
+        ("pending", "f8"),  # the level's size in it
+        ("reached", "f8"),  # the share of draws that the market has reached
+        ("pending_full", "i1"),  # it was a full book or a touch
         ("side", "i1"),
         ("time_in_force", "i1"),
         ("joining", "i1"),  # no message has shown the level since it joined
@@ -184,6 +190,8 @@ SETTINGS: Final = np.dtype(
         ("fill_model", "i1"),
         ("cancels", "i1"),
         ("cancel_exponent", "f8"),
+        ("cancel_odds", "f8"),
+        ("join_share", "f8"),
         ("fill_prob_base", "f8"),
         ("queue_position_factor", "f8"),
         ("adverse_fill_ratio", "f8"),
@@ -265,7 +273,14 @@ def settings_of(configs: list[FillSimConfig]) -> Records:
     """The settings as kernels read them: latencies in ns, fees as fractions; shape (n,)."""
     settings = np.zeros(len(configs), dtype=SETTINGS)
     for row, config in zip(settings, configs, strict=True):
-        for name in ("cancel_exponent", "fill_prob_base", "queue_position_factor", "adverse_fill_ratio"):
+        for name in (
+            "cancel_exponent",
+            "cancel_odds",
+            "join_share",
+            "fill_prob_base",
+            "queue_position_factor",
+            "adverse_fill_ratio",
+        ):
             row[name] = getattr(config, name)
         for name in ("leverage", "initial_cash", "max_distance", "seed"):
             row[name] = getattr(config, name)

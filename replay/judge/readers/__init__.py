@@ -1,0 +1,1 @@
+"""Readers of order-by-order files: one format each."""
