@@ -3,6 +3,7 @@
 An adapter turns the raw frames of one connection into messages. It is pure: live WebSocket and tape use the same one.
 """
 
+import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -326,3 +327,10 @@ def with_touch(
     worse = sum(1 for price in prices if direction * (touch - price) > 0)
     start = len(prices) - worse
     return [touch, *prices[start:]], [size, *sizes[start:]]
+
+
+def number_of(trade_id: str) -> int:
+    """The trade id if it is a number that fits, else 62 bits of its hash."""
+    if trade_id.isascii() and trade_id.isdigit() and len(trade_id) < 19:
+        return int(trade_id)
+    return int.from_bytes(hashlib.blake2b(trade_id.encode(), digest_size=8).digest()) >> 2

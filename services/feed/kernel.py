@@ -1,10 +1,21 @@
 """Rounds: how the messages of one market are cut at `round_ms` of event time. Pure, no clock but the messages'."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from papertrader.shared.messages import Gap, Instrument, Message, RoundEnd
+
+
+class Break(NamedTuple):
+    """A source broke off, and why: a gap precedes what comes next."""
+
+    reason: str
+
+
+Frames: TypeAlias = Iterator[tuple[int, "list[Message] | Break"]]
+"""Per frame of a source: its receive time in ns and one market's messages, or that the source broke off there."""
 
 
 class MarketRound(NamedTuple):

@@ -7,13 +7,13 @@ from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.files import hftbacktest
+from papertrader.services.feed.files import foreign
 from papertrader.services.feed.instrument import infer_instrument
-from papertrader.services.feed.kernel import MarketRound, RoundBuilder
+from papertrader.services.feed.kernel import Break, Frames, MarketRound, RoundBuilder
 from papertrader.services.feed.synthetic import SyntheticMarket
 from papertrader.services.feed.tally import Tally
 from papertrader.services.feed.venues.registry import recorded
@@ -26,20 +26,12 @@ DISCOVERY_FRAMES: Final = 3_000
 """Frames of a tape from which its venue, assets and instruments are read."""
 SYNTHETIC_VENUE: Final = "synthetic"
 
-Frames: TypeAlias = Iterator[tuple[int, "list[Message] | Break"]]
-"""Per venue frame: receive time in ns and this market's messages, or that the source broke off there."""
-
-
-class Break(NamedTuple):
-    """The source broke off, and why: a gap precedes what comes next."""
-
-    reason: str
-
 
 class MarketSource(Tally):
     """One market of a session. `session` is the same whenever the same data is cut in the same way.
 
     `rounds()` starts from the beginning each time and is read lazily; the counters describe the last such reading.
+    `symbol` is the market as its venue spells it, if that is not how it is named on the log.
     """
 
     def __init__(
@@ -49,8 +41,10 @@ class MarketSource(Tally):
         session: str,
         frames: Callable[[Counter[str]], Frames],
         config: FeedConfig,
+        symbol: str = "",
     ) -> None:
         self.market = market
+        self.symbol = symbol or market.asset
         self.instrument = instrument
         self.session = session
         self._frames = frames
@@ -115,33 +109,30 @@ def _tape_sources(config: FeedConfig) -> list[MarketSource]:
     if not paths:
         raise ValueError("feed.tapes: the source is 'tape' but no tape is named")
     found: dict[Market, list[_Part]] = {}
-    arrays = {hftbacktest.market_of(path): path for path in paths if path.suffix == hftbacktest.SUFFIX}
-    for path in (path for path in paths if path.suffix != hftbacktest.SUFFIX):
+    others = [path for path in paths if path.exists() and foreign.is_foreign(path)]
+    for path in (path for path in paths if path not in others):
         tape = discover(path)
         for asset, instrument in tape.instruments.items():
             part = _Part(tape.first_ns, path, tape.venue, frozenset(tape.instruments), asset, instrument)
             found.setdefault(Market(tape.venue.name, token(asset)), []).append(part)
     tapes = [_tape_source(market, sorted(parts, key=itemgetter(0)), config) for market, parts in found.items()]
-    if len(arrays) + sum(path.suffix != hftbacktest.SUFFIX for path in paths) != len(paths) or arrays.keys() & found:
-        raise ValueError("feed.tapes: an array of hftbacktest is a session of its own: name one per market")
-    return tapes + [_array_source(market, path, config) for market, path in arrays.items()]
+    sessions = [_foreign_source(session, config) for session in foreign.sessions(others)]
+    if twice := sorted(str(source.market) for source in sessions if source.market in found):
+        raise ValueError(f"feed.tapes: {', '.join(twice)} is on a tape and in a file of another tool: name one of them")
+    return tapes + sessions
 
 
-def _array_source(market: Market, path: Path, config: FeedConfig) -> MarketSource:
-    """One file of hftbacktest: one market's session."""
-    rows = hftbacktest.load(path)
-    session = _session(config, _beginning(path), market.asset)
-    instrument = hftbacktest.instrument_of(rows)
-    return MarketSource(market, instrument, session, partial(_array_frames, path), config)
-
-
-def _array_frames(path: Path, bad: Counter[str]) -> Frames:
-    yield from hftbacktest.frames(hftbacktest.load(path), bad)
+def _foreign_source(found: foreign.Foreign, config: FeedConfig) -> MarketSource:
+    content = b"".join(_beginning(path) for path in found.paths) + repr(found.instrument).encode()
+    session = _session(config, content, found.symbol)
+    return MarketSource(found.market, found.instrument, session, found.frames, config, found.symbol)
 
 
 def _files(named: Path) -> list[Path]:
-    """A tape or an array of hftbacktest, or what a directory holds of them."""
-    return sorted([*named.glob("*.gz"), *named.glob(f"*{hftbacktest.SUFFIX}")]) if named.is_dir() else [named]
+    """A file, or the tapes and files of other tools that a directory holds."""
+    if not named.is_dir():
+        return [named]
+    return sorted(path for ending in ("*.gz", "*.npz", "*.npy", "*.csv") for path in named.glob(ending))
 
 
 class _Part(NamedTuple):
@@ -157,7 +148,7 @@ def _tape_source(market: Market, parts: list[_Part], config: FeedConfig) -> Mark
     finest = min((part.instrument for part in parts), key=lambda instrument: instrument.tick_size)
     frames = partial(_tape_frames, parts, config.gap_after_ms * NS_PER_MS)
     content = b"".join(_beginning(part.path) for part in parts)
-    return MarketSource(market, finest, _session(config, content, parts[0].asset), frames, config)
+    return MarketSource(market, finest, _session(config, content, parts[0].asset), frames, config, parts[0].asset)
 
 
 def _beginning(path: Path) -> bytes:

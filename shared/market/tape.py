@@ -1,4 +1,6 @@
-"""Recorded market data: one venue frame a line, `<local receive time, ns> <frame as received>`, gzip or plain.
+"""Recorded market data: one venue frame a line, `<local receive time> <frame as received>`, gzip or plain.
+
+The time is Unix time in ns; in µs, ms or s, with decimals if need be, it is recognised by its first line.
 
 The same form as hftbacktest's collector writes. A recorder says where its connection broke with the frame
 `DISCONNECTED`, which every reader of such tapes skips as a message of no known kind.
@@ -13,11 +15,18 @@ from typing import BinaryIO
 
 GZIP_MAGIC = b"\x1f\x8b"
 RECV_TIME_DIGITS = 19
+UNITS = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (10**8, 1_000_000_000))
+"""A Unix time from 1973 to 2286 that is at least this is in units of so many ns: ns, µs, ms, s."""
 DISCONNECTED = b'{"stream":"connection","channel":"connection","data":{"e":"disconnected"}}'
 
 
 class TapeError(Exception):
     """A tape that cannot be read, or not to its end. The text names the file and the frame."""
+
+
+def nanoseconds_in(time: int) -> int:
+    """How many ns the unit of a Unix time has; 1 for what is no such time."""
+    return next((unit for least, unit in UNITS if time >= least), 1)
 
 
 def read_tape(path: Path, bad: Counter[str]) -> Iterator[tuple[int, bytes]]:
@@ -26,20 +35,25 @@ def read_tape(path: Path, bad: Counter[str]) -> Iterator[tuple[int, bytes]]:
     A line of another form is skipped and counted in `bad["malformed_line"]`. A truncated or corrupt file yields
     every whole line that can be read and then raises TapeError; so does a missing or empty one.
     """
-    frames = 0
+    frames, unit = 0, 0
     try:
         with _opened(path) as lines:
             for line in lines:
                 head, _, frame = line.partition(b" ")
-                if not head.isdigit() or len(head) > RECV_TIME_DIGITS or not frame.strip():
+                whole, point, decimals = head.partition(b".")
+                if not whole.isdigit() or len(whole) > RECV_TIME_DIGITS or not frame.strip():
+                    bad["malformed_line"] += 1
+                    continue
+                unit = unit or nanoseconds_in(int(whole))
+                if point and not (decimals.isdigit() and unit > 1):
                     bad["malformed_line"] += 1
                     continue
                 frames += 1
-                yield int(head), frame
+                yield int(whole) * unit + (unit * int(decimals) // 10 ** len(decimals) if point else 0), frame
     except (EOFError, zlib.error, OSError) as error:
         raise TapeError(f"{path}: cannot be read beyond frame {frames}: {error}") from error
     if not frames:
-        raise TapeError(f"{path}: holds no frame: a line is '<receive time, ns> <frame>'")
+        raise TapeError(f"{path}: holds no frame: a line of a tape is '<receive time, ns> <frame>'")
 
 
 def _opened(path: Path) -> gzip.GzipFile | BinaryIO:

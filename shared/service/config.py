@@ -5,6 +5,7 @@ A section is a service's settings. `[accounts.<name>.<section>]` overrides a sec
 """
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -79,10 +80,23 @@ def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
     for key in values:
         if key not in names:
             raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, names)}")
+        if not _is_finite(values[key]):
+            raise SettingsError(f"{path}: Expected a finite number, got {values[key]!r} - at `$.{key}`")
     try:
         return msgspec.convert(values, struct, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {error}") from None
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value, whatever it holds, can be written as JSON and read back."""
+    if isinstance(value, str):
+        return value.strip().lower().lstrip("+-") not in ("inf", "infinity", "nan")
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(_is_finite(item) for item in value.values())
+    return all(_is_finite(item) for item in value) if isinstance(value, list | tuple) else True
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -14,6 +14,8 @@ class QuoterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     strategy: str = "glft"
     assets: tuple[str, ...] = ()
     tape: Path = Path("none")
+    limit_s: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
 
 
 def written(folder: Path, text: str, name: str = "paper.toml") -> Path:
@@ -119,6 +121,9 @@ def test_unknown_key_that_resembles_nothing_lists_what_there_is() -> None:
         ("levels = 2.5", "$.levels"),
         ("half_spread_bps = nan", "$.half_spread_bps"),
         ("half_spread_bps = inf", "$.half_spread_bps"),
+        ("limit_s = inf", "Expected a finite number, got inf - at `$.limit_s`"),
+        ("limit_s = '-Infinity'", "Expected a finite number"),
+        ("knots = [[0.5, 80], [1, nan]]", "at `$.knots`"),
         ('post_only = "perhaps"', "$.post_only"),
         ('assets = "BTC"', "$.assets"),
         ("tape = 3", "Expected a path in quotes, got 3 - at `$.tape`"),

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.files.convert import (
-    Change,
-    Ladder,
-    convert,
-    hftbacktest_events,
-    in_both_orders,
-    tardis_rows,
-)
+from papertrader.services.feed.files.array_file import event_rows, events_of, in_both_orders
+from papertrader.services.feed.files.convert import convert
 from papertrader.services.feed.files.hftbacktest import (
     BUY,
     CLEAR,
@@ -27,13 +21,22 @@ from papertrader.services.feed.files.hftbacktest import (
     SNAPSHOT,
     TRADE,
     frames,
-    market_of,
+    received,
 )
+from papertrader.services.feed.files.ladder import Change, Ladder
+from papertrader.services.feed.files.names import market_of
+from papertrader.services.feed.files.tardis import rows_of
 from papertrader.services.feed.sources import sources
 from papertrader.shared.market.tape import TapeError
 from papertrader.shared.messages import Bbo, Book, Depth, Gap, Message, Trades
 
 US = 1_000
+FILE = Path("x.npz")
+
+
+def hftbacktest_events(messages: list[Message]) -> "np.ndarray[tuple[int], np.dtype[np.void]]":
+    ladder = Ladder()
+    return events_of([row for message in messages for row in event_rows(message, ladder)])
 
 
 def book(ts: int, bids: dict[float, float], asks: dict[float, float]) -> Book:
@@ -83,11 +86,20 @@ def test_book_after_a_gap_is_a_snapshot_again() -> None:
     assert ladder.changes(book(2, {99.0: 1.0}, {101.0: 1.0})).is_snapshot
 
 
-def test_difference_that_repeats_a_size_is_no_change() -> None:
+def test_difference_that_repeats_a_size_says_that_it_still_holds() -> None:
     ladder = Ladder()
     ladder.changes(book(0, {99.0: 1.0}, {101.0: 1.0}))
     same = Depth(ts=1, recv_ts=1, bid_prices=[99.0, 98.0], bid_sizes=[1.0, 0.0], ask_prices=[], ask_sizes=[])
-    assert ladder.changes(same).levels == []
+    assert ladder.changes(same).levels == [Change(1, 98.0, 0.0), Change(1, 99.0, 1.0)]
+
+
+def test_book_with_an_empty_side_removes_all_of_it() -> None:
+    """The venue shows no ask any more: a stale one would stand below the next bid."""
+    ladder = Ladder()
+    ladder.changes(book(0, {99.0: 1.0}, {100.1: 1.0, 100.2: 2.0}))
+    found = ladder.changes(book(1, {100.3: 1.0}, {}))
+    assert found.levels == [Change(-1, 100.1, 0.0), Change(-1, 100.2, 0.0), Change(1, 100.3, 1.0)]
+    assert ladder.changes(book(2, {}, {100.5: 1.0})).levels[:2] == [Change(1, 100.3, 0.0), Change(1, 99.0, 0.0)]
 
 
 def test_hftbacktest_events_clear_and_show_the_book_and_carry_the_takers_side() -> None:
@@ -117,26 +129,26 @@ def test_receipt_before_the_event_is_shifted_for_all() -> None:
 
 def test_tardis_rows_are_in_microseconds_with_absolute_sizes() -> None:
     ladder = Ladder()
-    rows = list(tardis_rows(book(5 * US, {99.0: 1.0}, {101.0: 2.0}), ladder))
+    rows = list(rows_of(book(5 * US, {99.0: 1.0}, {101.0: 2.0}), ladder, "okex"))
     assert rows == [
         ("incremental_book_L2", (5, 15, True, "bid", 99.0, 1.0)),
         ("incremental_book_L2", (5, 15, True, "ask", 101.0, 2.0)),
     ]
-    assert list(tardis_rows(TRADE_MESSAGE, ladder)) == [("trades", (5, 15, 7, "sell", 99.0, 0.5))]
-    ticker, removed = list(tardis_rows(bbo(6 * US, 99.0, 100.0), ladder))
+    assert list(rows_of(TRADE_MESSAGE, ladder, "okex")) == [("trades", (5, 15, 7, "sell", 99.0, 0.5))]
+    ticker, removed = list(rows_of(bbo(6 * US, 99.0, 100.0), ladder, "okex"))
     assert ticker == ("book_ticker", (6, 16, 1.0, 100.0, 99.0, 1.0))
     assert removed[1][2:] == (False, "ask", 100.0, 1.0)
 
 
 def read_back(events: "np.ndarray[tuple[int], np.dtype[np.void]]") -> list[Message]:
     bad: Counter[str] = Counter()
-    found = list(chain.from_iterable(messages for _, messages in frames(events, bad)))
+    found = list(chain.from_iterable(messages for _, messages in frames(received(events, FILE), bad)))
     assert not bad
     return found
 
 
 def test_array_read_back_has_the_book_its_changes_and_the_prints() -> None:
-    first, touch_ = book(0, {99.0: 1.0, 98.0: 4.0}, {101.0: 2.0}), bbo(3 * US, 98.0, 101.0)
+    first, touch_ = book(1 * US, {99.0: 1.0, 98.0: 4.0}, {101.0: 2.0}), bbo(3 * US, 98.0, 101.0)
     found = read_back(hftbacktest_events([first, touch_, TRADE_MESSAGE]))
     gone = Depth(
         ts=3 * US,
@@ -153,7 +165,7 @@ def test_rows_in_the_order_of_the_exchange_alone_are_not_read_twice() -> None:
     late = Trades(
         ts=1 * US, recv_ts=30 * US, times=[1 * US], prices=[9.0], sizes=[1.0], aggressors=["buy"], trade_ids=[3]
     )
-    events = hftbacktest_events([book(0, {99.0: 1.0}, {101.0: 2.0}), TRADE_MESSAGE, late])
+    events = hftbacktest_events([book(1 * US, {99.0: 1.0}, {101.0: 2.0}), TRADE_MESSAGE, late])
     assert [message.ts for message in read_back(events) if isinstance(message, Trades)] == [5 * US, 1 * US]
 
 
@@ -161,7 +173,7 @@ def test_rows_that_no_market_has_are_counted_and_left_out() -> None:
     events = hftbacktest_events([TRADE_MESSAGE] * 4)
     events["px"][0], events["qty"][1], events["ev"][2] = np.nan, 0.0, EXCHANGE | LOCAL | BUY | 99
     bad: Counter[str] = Counter()
-    assert len(list(frames(events, bad))) == 1
+    assert len(list(frames(received(events, FILE), bad))) == 1
     assert bad == {"non_positive": 2, "unknown_message": 1}
 
 
@@ -178,11 +190,21 @@ def test_trades_without_ids_get_their_places_in_the_file() -> None:
     [
         ("hyperliquid-WLFI.npz", ("hyperliquid", "WLFI")),
         ("binance-usdm-BTCUSDT.npz", ("binance-usdm", "BTCUSDT")),
-        ("btcusdt_20240808.npz", ("hftbacktest", "btcusdt_20240808")),
+        ("hyperliquid-xyz%3ASP500.npz", ("hyperliquid", "xyz:SP500")),
+        ("hyperliquid-PURR%2FUSDC.npz", ("hyperliquid", "PURR/USDC")),
+        ("BTCUSDT-2024-08-09.npz", ("hftbacktest", "BTCUSDT")),
+        ("btcusdt_20240808.npz", ("hftbacktest", "btcusdt")),
+        ("btcusdt_20240808_eod.npz", ("hftbacktest", "btcusdt")),
+        ("2024-08-09_BTCUSDT.npy", ("hftbacktest", "BTCUSDT")),
+        ("binance-futures_BTCUSDT_20240809.npz", ("binance-futures", "BTCUSDT")),
+        ("BTC-USDT-2024-08.npz", ("hftbacktest", "BTC-USDT")),
+        ("btc-usdt.npz", ("hftbacktest", "btc-usdt")),
+        ("okx-BTC-USDT-SWAP.npz", ("okx", "BTC-USDT-SWAP")),
+        ("BTCUSD_250926.npz", ("hftbacktest", "BTCUSD_250926")),
     ],
 )
 def test_market_of_an_array_is_in_its_name(name: str, market: tuple[str, str]) -> None:
-    assert market_of(Path(name)) == market
+    assert market_of(Path(name), "hftbacktest") == market
 
 
 @pytest.mark.parametrize("tape", ["hyperliquid-20250126-BTC-raw.gz", "hyperliquid-20250904-WLFI.gz"])

@@ -1,6 +1,5 @@
 """Order books and trades that ccxt has unified, to messages. One adapter for every exchange that ccxt can watch."""
 
-import hashlib
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from papertrader.services.feed.adapter import (
     Guard,
     Millis,
     Prints,
+    number_of,
 )
 from papertrader.shared.messages import Book, Message, Side, Trades
 
@@ -146,10 +146,3 @@ class CcxtAdapter(AssetAdapter[Asset]):
         else:
             messages = asset.funding(recv_ns, frame)
         return [(frame.asset, message) for message in messages]
-
-
-def number_of(trade_id: str) -> int:
-    """The trade id if it is a number that fits, else 62 bits of its hash."""
-    if trade_id.isascii() and trade_id.isdigit() and len(trade_id) < 19:
-        return int(trade_id)
-    return int.from_bytes(hashlib.blake2b(trade_id.encode(), digest_size=8).digest()) >> 2
