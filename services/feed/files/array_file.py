@@ -32,7 +32,8 @@ from papertrader.services.feed.files.ladder import Ladder
 from papertrader.services.feed.files.names import market_of
 from papertrader.services.feed.files.sidecar import NOTHING, Sidecar, encoded, parsed, sidecar_of
 from papertrader.services.feed.kernel import Break, Frames
-from papertrader.shared.log.subjects import MARKET_DATA, Market, token
+from papertrader.shared.log.kinds import KIND_OF, decode
+from papertrader.shared.log.subjects import Market, token
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 
 MESSAGES: Final = "messages"
@@ -55,7 +56,6 @@ KINDS: Final = (Context, Book, Depth, Bbo, Trades)
 """Messages by the kind of their row; 0 stands for all that are a line of `others`."""
 OF_ROUNDS: Final = ("silence", "tape_truncated")
 """Gaps that are found anew whenever the session is cut into rounds."""
-_kind_of: Final = {struct: kind for kind, struct in MARKET_DATA.items()}
 
 
 class ArrayFile(NamedTuple):
@@ -130,8 +130,7 @@ def _own_messages(arrays: dict[str, npt.NDArray[Any]], ladder: Ladder) -> Iterat
 
 def _other(line: bytes) -> Message:
     name, _, content = line.partition(b" ")
-    message: Message = msgspec.json.decode(content, type=MARKET_DATA[name.decode()])
-    return message
+    return decode(name.decode(), content)
 
 
 def _levels(rows: npt.NDArray[Any]) -> list[tuple[int, float, float]]:
@@ -214,7 +213,7 @@ class Written:
         worst: tuple[float, ...] = (np.nan, np.nan)
         kind = KINDS.index(type(message)) if type(message) in KINDS[1:] else 0
         if not kind:
-            self.lines.append(_kind_of[type(message)].encode() + b" " + msgspec.json.encode(message))
+            self.lines.append(KIND_OF[type(message)].encode() + b" " + msgspec.json.encode(message))
         if isinstance(message, Book):
             worst = tuple(prices[-1] if prices else np.nan for prices in (message.bid_prices, message.ask_prices))
         self.index.append((kind, self._frame, message.ts, received_at(message), len(rows), *worst))
