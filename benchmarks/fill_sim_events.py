@@ -60,7 +60,7 @@ def started(instrument: Instrument, events: Events, orders: int, settings: FillS
     """An exchange after the first tenth of the events, with so many live orders around the mid."""
     exchange = FillSim(Market("bench", "MARK"), {"main": settings})
     head = len(events) // 10
-    exchange.fold(Round(number=0, ts=1, previous_ts=0, said=(), market_data=(instrument,)))
+    exchange.fold(Round(number=0, ts=1, previous_ts=0, heard=(), market_data=(instrument,)))
     run(exchange, events[:head])
     book = exchange.state()["book"][0]
     clock = int(book["ts"])
@@ -71,7 +71,7 @@ def started(instrument: Instrument, events: Events, orders: int, settings: FillS
         tick = int(book["best_bid"]) - depth if buy else int(book["best_ask"]) + depth
         order = Place(ts=clock, order_id=number + 1, side="buy" if buy else "sell", price=grid.price(tick), size=1e6)
         said.append(Received("orders", "main", order, number))
-    exchange.fold(Round(number=1, ts=clock + 200_000_000, previous_ts=clock, said=tuple(said), market_data=()))
+    exchange.fold(Round(number=1, ts=clock + 200_000_000, previous_ts=clock, heard=tuple(said), market_data=()))
     return exchange, head
 
 

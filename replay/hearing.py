@@ -14,6 +14,7 @@ from papertrader.replay.world import (
     ORDERS,
     SAID,
     Said,
+    outbox_of,
 )
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
@@ -26,69 +27,68 @@ from papertrader.shared.market.commands import CANCEL
 from papertrader.shared.market.records import Record, Records
 
 
+@njit(cache=True, forceinline=True)
+def address(progress: Record, kind: int, of: Records, index: int, count: int) -> None:
+    """Address so many messages of a kind, written behind those that were said before, as one account's."""
+    first = progress.count[kind]
+    for row in range(first, first + count):
+        of[row].account, of[row].round = index, progress.round
+    progress.count[kind] = first + count
+
+
 @njit(cache=True)
 def say_markouts(
     progress: Record, index: int, tracker_market: Record, tracker_: Record, settings: Record, said: Said, ts: int
 ) -> None:
     """Every horizon of one account that the clock has passed."""
-    start = progress.count[MARKOUTS]
-    out = said.markouts[start:]
+    out = said.markouts.rows[progress.count[MARKOUTS] :]
     written = tracker.settle(tracker_market, tracker_, settings, ts, out)
     progress.lost |= written == len(out)
-    for row in range(start, start + written):
-        said.of_markout[row].account, said.of_markout[row].round = index, progress.round
-    progress.count[MARKOUTS] += written
+    address(progress, MARKOUTS, said.markouts.of, index, written)
 
 
 @njit(cache=True)
 def say_estimate(progress: Record, index: int, estimate: Record, said: Said) -> None:
     """One account's estimate."""
-    row = progress.count[ESTIMATES]
-    said.estimates[row] = estimate
-    said.of_estimate[row].account, said.of_estimate[row].round = index, progress.round
-    progress.count[ESTIMATES] += 1
+    said.estimate.rows[progress.count[ESTIMATES]] = estimate
+    address(progress, ESTIMATES, said.estimate.of, index, 1)
 
 
 @njit(cache=True)
 def say_calibration(progress: Record, index: int, spoken: Record, said: Said) -> None:
     """One account's calibration."""
-    row = progress.count[CALIBRATIONS]
-    said.calibrations[row] = spoken
-    said.of_calibration[row].account, said.of_calibration[row].round = index, progress.round
-    progress.count[CALIBRATIONS] += 1
+    said.calibration.rows[progress.count[CALIBRATIONS]] = spoken
+    address(progress, CALIBRATIONS, said.calibration.of, index, 1)
 
 
 @njit(cache=True)
 def say_account(progress: Record, index: int, said: Said) -> None:
     """One account's money, which is written already."""
-    row = progress.count[ACCOUNTS]
-    said.of_account[row].account, said.of_account[row].round = index, progress.round
-    progress.count[ACCOUNTS] += 1
+    address(progress, ACCOUNTS, said.account.of, index, 1)
 
 
 @njit(cache=True)
 def say_orders(progress: Record, index: int, commands: Records, said: Said) -> None:
     """One account's commands; of a cancel only what its message carries."""
+    first = progress.count[ORDERS]
     for place in range(len(commands)):
-        row = progress.count[ORDERS]
-        order = said.orders[row]
-        said.orders[row] = commands[place]
-        said.of_order[row].account, said.of_order[row].round = index, progress.round
-        progress.count[ORDERS] += 1
+        order = said.orders.rows[first + place]
+        said.orders.rows[first + place] = commands[place]
         if order.type == CANCEL:
             order.price, order.size, order.mid = 0.0, 0.0, np.nan
             order.p_fill, order.p_adverse, order.params_version = np.nan, np.nan, 0
             order.side, order.time_in_force = 0, 0
+    address(progress, ORDERS, said.orders.of, index, len(commands))
 
 
 @njit(cache=True)
 def address_exchange(progress: Record, said: Said) -> None:
     """Address what the exchange said in this round."""
-    out = said.exchange
-    for row in range(progress.last[SAID], out.counts[2]):
-        address = said.of_ack[out.said[row, 2]] if out.said[row, 0] == SAID_ACK else said.of_fill[out.said[row, 2]]
-        address.account, address.round = out.said[row, 1], progress.round
-    progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
+    sequence, counts = said.sequence, said.counts
+    for row in range(progress.last[SAID], counts[2]):
+        of = said.acks.of[sequence[row, 2]] if sequence[row, 0] == SAID_ACK else said.fills.of[sequence[row, 2]]
+        of.account, of.round = sequence[row, 1], progress.round
+    progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = counts[0], counts[1], counts[2]
 
 
 @njit(cache=True)
@@ -106,13 +106,13 @@ def calibration_hears(progress: Record, controllers: Records, said: Said) -> Non
     """Calibration hears acks, fills, labels and estimates."""
     first, last = progress.first, progress.last
     for row in range(first[ACKS], last[ACKS]):
-        calibration.on_ack(controllers[said.of_ack[row].account], said.exchange.acks[row])
+        calibration.on_ack(controllers[said.acks.of[row].account], said.acks.rows[row])
     for row in range(first[FILLS], last[FILLS]):
-        calibration.on_fill(controllers[said.of_fill[row].account], said.exchange.fills[row])
+        calibration.on_fill(controllers[said.fills.of[row].account], said.fills.rows[row])
     for row in range(first[MARKOUTS], last[MARKOUTS]):
-        calibration.on_label(controllers[said.of_markout[row].account], said.markouts[row])
+        calibration.on_label(controllers[said.markouts.of[row].account], said.markouts.rows[row])
     for row in range(first[ESTIMATES], last[ESTIMATES]):
-        calibration.on_estimate(controllers[said.of_estimate[row].account], said.estimates[row].kappa_confidence)
+        calibration.on_estimate(controllers[said.estimate.of[row].account], said.estimate.rows[row].kappa_confidence)
 
 
 @njit(cache=True, forceinline=True)
@@ -120,31 +120,32 @@ def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings:
     """The quoter hears estimates, calibrations, fills, acks and accounts."""
     first, last = progress.first, progress.last
     for row in range(first[ESTIMATES], last[ESTIMATES]):
-        quoter.on_estimate(quoters[said.of_estimate[row].account], said.estimates[row])
+        quoter.on_estimate(quoters[said.estimate.of[row].account], said.estimate.rows[row])
     for row in range(first[CALIBRATIONS], last[CALIBRATIONS]):
-        quoter.on_calibration(quoters[said.of_calibration[row].account], said.calibrations[row])
+        quoter.on_calibration(quoters[said.calibration.of[row].account], said.calibration.rows[row])
     for row in range(first[FILLS], last[FILLS]):
-        own_orders.on_fill(quoters[said.of_fill[row].account], said.exchange.fills[row])
+        own_orders.on_fill(quoters[said.fills.of[row].account], said.fills.rows[row])
     for row in range(first[ACKS], last[ACKS]):
-        ack = said.exchange.acks[row]
-        own_orders.on_ack(quoters[said.of_ack[row].account], ack, int(np.rint(ack.price / tick_size)))
+        ack = said.acks.rows[row]
+        own_orders.on_ack(quoters[said.acks.of[row].account], ack, int(np.rint(ack.price / tick_size)))
     for row in range(first[ACCOUNTS], last[ACCOUNTS]):
-        index = said.of_account[row].account
-        quoter.on_account(quoters[index], settings[index], said.accounts[row])
+        index = said.account.of[row].account
+        quoter.on_account(quoters[index], settings[index], said.account.rows[row])
 
 
 @njit(cache=True, forceinline=True)
 def exchange_hears(market: Record, exchanges: Records, settings: Records, said: Said) -> None:
     """The exchange hears toxicity and orders."""
     first, last, heard_ts = market.progress.first, market.progress.last, market.progress.previous_ts
+    out = outbox_of(said)
     for row in range(first[ESTIMATES], last[ESTIMATES]):
-        toxicity = exchanges[said.of_estimate[row].account].toxicity
-        toxicity[0], toxicity[1] = said.estimates[row].toxicity_bid, said.estimates[row].toxicity_ask
+        toxicity = exchanges[said.estimate.of[row].account].toxicity
+        toxicity[0], toxicity[1] = said.estimate.rows[row].toxicity_bid, said.estimate.rows[row].toxicity_ask
     for row in range(first[ORDERS], last[ORDERS]):
-        index = said.of_order[row].account
+        index = said.orders.of[row].account
         account = exchanges[index]
-        step = Exchange(market.exchange, market.book, market.features, account, settings[index], said.exchange, index)
-        hear(step, said.orders[row], heard_ts)
+        step = Exchange(market.exchange, market.book, market.features, account, settings[index], out, index)
+        hear(step, said.orders.rows[row], heard_ts)
 
 
 @njit(cache=True, forceinline=True)
@@ -152,12 +153,12 @@ def estimator_hears(progress: Record, estimators: Records, settings: Records, sa
     """The estimator hears acks, fills and labels."""
     first, last = progress.first, progress.last
     for row in range(first[ACKS], last[ACKS]):
-        estimator.on_ack(estimators[said.of_ack[row].account], said.exchange.acks[row])
+        estimator.on_ack(estimators[said.acks.of[row].account], said.acks.rows[row])
     for row in range(first[FILLS], last[FILLS]):
-        estimator.on_fill(estimators[said.of_fill[row].account], said.exchange.fills[row])
+        estimator.on_fill(estimators[said.fills.of[row].account], said.fills.rows[row])
     for row in range(first[MARKOUTS], last[MARKOUTS]):
-        index = said.of_markout[row].account
-        estimator.on_markout(estimators[index], settings[index], said.markouts[row])
+        index = said.markouts.of[row].account
+        estimator.on_markout(estimators[index], settings[index], said.markouts.rows[row])
 
 
 @njit(cache=True, forceinline=True)
@@ -165,11 +166,9 @@ def tracker_hears(progress: Record, tracker_market: Record, trackers: Records, s
     """The outcome tracker hears fills and acks; what it answers at once belongs to the round that begins."""
     first, last = progress.first, progress.last
     for row in range(first[FILLS], last[FILLS]):
-        index, start = said.of_fill[row].account, progress.count[MARKOUTS]
-        end = tracker.on_fill(trackers[index], said.exchange.fills[row], said.markouts, start)
-        for answer in range(start, end):
-            said.of_markout[answer].account, said.of_markout[answer].round = index, progress.round
-        progress.count[MARKOUTS] = end
+        index, start = said.fills.of[row].account, progress.count[MARKOUTS]
+        end = tracker.on_fill(trackers[index], said.fills.rows[row], said.markouts.rows, start)
+        address(progress, MARKOUTS, said.markouts.of, index, end - start)
     for row in range(first[ACKS], last[ACKS]):
-        index = said.of_ack[row].account
-        tracker.on_ack(tracker_market, trackers[index], settings[index], said.exchange.acks[row])
+        index = said.acks.of[row].account
+        tracker.on_ack(tracker_market, trackers[index], settings[index], said.acks.rows[row])

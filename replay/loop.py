@@ -12,7 +12,7 @@ counted or not, costs as much as ten events.
 import numpy as np
 from numba import njit
 
-from papertrader.replay.borrowed import borrowed, borrowed_accounts, borrowed_said, borrowed_scratch
+from papertrader.replay.borrowed import borrowed
 from papertrader.replay.hearing import (
     address_exchange,
     calibration_hears,
@@ -27,7 +27,7 @@ from papertrader.replay.hearing import (
     say_orders,
     tracker_hears,
 )
-from papertrader.replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch
+from papertrader.replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch, outbox_of
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.fill_sim import kernel as exchange
@@ -45,16 +45,16 @@ from papertrader.shared.market.records import Record, Records
 def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
     """Fold the events from `progress.row` on, at most so many rounds; False if `said` has to grow first.
 
-    `markets` is a MARKET of shape (1,).
+    `markets` is a WORLD of shape (1,).
     """
-    accounts, said, scratch = borrowed_accounts(accounts), borrowed_said(said), borrowed_scratch(scratch)
+    accounts, said, scratch = borrowed(accounts), borrowed(said), borrowed(scratch)
     return fold(markets[0], accounts, said, scratch, borrowed(events), rounds)
 
 
 @njit(cache=True, forceinline=True)
 def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
     """As `run`, on arrays that are not counted."""
-    progress, out = market.progress, said.exchange
+    progress, out = market.progress, outbox_of(said)
     last_round = progress.round + rounds
     row, end = np.uint64(progress.row), np.uint64(len(events))
     while row < end:
@@ -148,7 +148,7 @@ def begin_round(market: Record, accounts: Accounts, said: Said) -> None:
 @njit(cache=True)
 def hear(market: Record, accounts: Accounts, said: Said) -> None:
     """Exchange, estimator and outcome tracker take in what was said in the last round."""
-    progress, accounts, said = market.progress, borrowed_accounts(accounts), borrowed_said(said)
+    progress, accounts, said = market.progress, borrowed(accounts), borrowed(said)
     exchange_hears(market, accounts.exchange, accounts.exchange_settings, said)
     plan(market, accounts.exchange)
     estimator_hears(progress, accounts.estimators, accounts.estimator_settings, said)
@@ -203,7 +203,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
     """One account's money, if it is due, and the orders that it wants; whether anything was said."""
     progress, commands = market.progress, scratch.commands
     account, settings = accounts.exchange[index], accounts.exchange_settings[index]
-    reckoned = exchange.end_round(market.exchange, account, settings, ts, said.accounts[progress.count[ACCOUNTS]])
+    reckoned = exchange.end_round(market.exchange, account, settings, ts, said.account.rows[progress.count[ACCOUNTS]])
     if reckoned:
         say_account(progress, index, said)
     sent = decision.decide(

@@ -29,7 +29,7 @@ from papertrader.services.monitor.facts.liveness import FEED, ServiceHealth
 from papertrader.services.monitor.service import Monitor
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.strategy import BUILT_IN
-from papertrader.shared import messages as m
+from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import command_of
 from papertrader.shared.market.events import GAP, PRINT, ROUND, Events, Grid
@@ -40,14 +40,6 @@ from papertrader.shared.service.fold import Received, Round, canonical
 
 ROUNDS_AT_ONCE: Final = 2_000
 """Rounds between two reports of progress."""
-STRUCTS: Final[Mapping[Kind, type[Message]]] = {
-    "acks": m.Ack,
-    "fills": m.Fill,
-    "account": m.Account,
-    "markouts": m.Markout,
-    "estimate": m.Estimate,
-    "calibration": m.Calibration,
-}
 
 Progress = Callable[[str, int, int], None]
 """Told the market, the rows folded and all rows."""
@@ -73,22 +65,14 @@ class Replayed(NamedTuple):
 
     def _rows(self, kind: Kind) -> tuple[Records, Records]:
         said, count = self.said, self.counts[KINDS.index(kind)]
-        rows, addresses = {
-            "acks": (said.exchange.acks, said.of_ack),
-            "fills": (said.exchange.fills, said.of_fill),
-            "account": (said.accounts, said.of_account),
-            "markouts": (said.markouts, said.of_markout),
-            "estimate": (said.estimates, said.of_estimate),
-            "calibration": (said.calibrations, said.of_calibration),
-            "orders": (said.orders, said.of_order),
-        }[kind]
+        rows, addresses = getattr(said, kind)
         return rows[:count], addresses[:count]
 
     def messages(self, kind: Kind) -> Iterator[tuple[int, str, Message]]:
         """The messages of a kind in order, each with the index of its round and its account."""
         rows, addresses = self._rows(kind)
         for row, (account, number) in zip(rows, addresses.tolist(), strict=True):
-            message = command_of(row) if kind == "orders" else message_of(STRUCTS[kind], row)
+            message = command_of(row) if kind == "orders" else message_of(MESSAGES[kind].struct, row)
             yield number, self.accounts[account], message
 
 
@@ -131,7 +115,7 @@ def judged(replayed: Replayed, settings: Settings) -> Monitor:
             number=int(end["id"]),
             ts=int(end["ts"]),
             previous_ts=previous_ts,
-            said=canonical(said.pop(number - 1, ())),
+            heard=canonical(said.pop(number - 1, ())),
             market_data=_market_data(session, number, events),
             final=number == len(rounds) - 1,
             events=events,

@@ -235,10 +235,10 @@ def _round_lines(heard: Heard, trade_id: Any) -> Iterator[str]:
             row = message.trade_ids.index(trade_id)
             side, size, price = message.aggressors[row], message.sizes[row], message.prices[row]
             yield f"print {trade_id} at {message.times[row]}: {side} {size} at {price}"
-    for item in round_.said[:CHAIN_LENGTH]:
+    for item in round_.heard[:CHAIN_LENGTH]:
         yield f"heard sequence {item.sequence} {item.kind} of {item.account} {_encode(item.message).decode()}"
-    if len(round_.said) > CHAIN_LENGTH:
-        yield f"and {len(round_.said) - CHAIN_LENGTH} more"
+    if len(round_.heard) > CHAIN_LENGTH:
+        yield f"and {len(round_.heard) - CHAIN_LENGTH} more"
 
 
 def _place(message_id: str, market: Market) -> Place | None:

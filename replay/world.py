@@ -3,7 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 
 from papertrader.services.calibration.config import CalibrationConfig
 from papertrader.services.calibration.service import Calibration as CalibrationFold
@@ -18,24 +18,23 @@ from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
 from papertrader.services.outcome_tracker.service import OutcomeTracker
 from papertrader.services.quoter import kernel as quoter
-from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.orders import COMMANDS, new_commands
 from papertrader.services.quoter.service import Quoter
+from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.book import BOOK
 from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.events import Grid
 from papertrader.shared.market.features import FEATURE_STATE
-from papertrader.shared.market.records import Records, record_dtype
+from papertrader.shared.market.records import Integers, Records, record_dtype, settings_records
 from papertrader.shared.market.seconds import SECONDS
-from papertrader.shared.messages import Account, Ack, Calibration, Estimate, Fill, Instrument, Markout
+from papertrader.shared.messages import Calibration, Estimate, Instrument
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.fold import Fold
-
-Integers = npt.NDArray[np.int64]
 
 ACKS: Final = 0
 FILLS: Final = 1
@@ -48,6 +47,7 @@ SAID: Final = 7
 """The order in which the exchange said its acks and fills."""
 KINDS: Final[tuple[Kind, ...]] = ("acks", "fills", "account", "markouts", "estimate", "calibration", "orders")
 COUNTS: Final = len(KINDS) + 1
+LAYOUTS: Final = {name: COMMAND if name == "orders" else record_dtype(MESSAGES[name].struct) for name in KINDS}
 
 MARKOUT_ROOM: Final = 4096
 """Markouts that one round of all accounts may bring beside those of its fills."""
@@ -77,17 +77,17 @@ PROGRESS: Final = np.dtype(
     ],
     align=True,
 )
-MARKET: Final = np.dtype(
+WORLD: Final = np.dtype(
     [
         ("progress", PROGRESS),
         ("book", BOOK),
         ("features", FEATURE_STATE),
         ("exchange", exchange.MARKET_STATE),
         ("tracker_seconds", SECONDS),
-        ("tracker", tracker.MARKET),
+        ("tracker", tracker.MARKET_STATE),
         ("estimator_seconds", SECONDS),
-        ("estimator", estimator.MARKET),
-        ("quoter", quoter.MARKET),
+        ("estimator", estimator.MARKET_STATE),
+        ("quoter", quoter.MARKET_STATE),
         ("decision", VIEW),
     ],
     align=True,
@@ -112,22 +112,31 @@ class Accounts(NamedTuple):
     quoter_settings: Records
 
 
-class Said(NamedTuple):
-    """What was said, all of it, a row per message and an address for each."""
+class Table(NamedTuple):
+    """All messages of a kind, a row each, and whose each is."""
 
-    exchange: Outbox
-    of_ack: Records
-    of_fill: Records
-    accounts: Records
-    of_account: Records
-    markouts: Records
-    of_markout: Records
-    estimates: Records
-    of_estimate: Records
-    calibrations: Records
-    of_calibration: Records
-    orders: Records
-    of_order: Records
+    rows: Records
+    of: Records
+
+
+class Said(NamedTuple):
+    """What was said, all of it, by kind; of the exchange also in which order, as an `Outbox` has it."""
+
+    acks: Table
+    fills: Table
+    account: Table
+    markouts: Table
+    estimate: Table
+    calibration: Table
+    orders: Table
+    sequence: Integers
+    counts: Integers
+
+
+@njit(cache=True, forceinline=True)
+def outbox_of(said: Said) -> Outbox:
+    """Where the exchange says its part."""
+    return Outbox(said.acks.rows, said.fills.rows, said.sequence, said.counts)
 
 
 class Scratch(NamedTuple):
@@ -179,12 +188,12 @@ SHARED: Final[dict[str, tuple[str, str]]] = {
     "estimator": ("estimator", "market"),
     "quoter": ("quoter", "market"),
 }
-"""The parts of a MARKET and the states that they begin as."""
+"""The parts of a WORLD and the states that they begin as."""
 
 
 def new_market(folds: Folds, instrument: Instrument) -> Records:
     """The shared state of fresh folds that know their instrument, shape (1,)."""
-    market = np.zeros(1, dtype=MARKET)
+    market = np.zeros(1, dtype=WORLD)
     for part, (service, name) in SHARED.items():
         market[part] = getattr(folds, service).state()[name]
     for part in ("exchange", "quoter"):
@@ -207,7 +216,7 @@ def accounts_of(folds: Folds, quoter_configs: list[QuoterConfig]) -> Accounts:
         folds.calibration.controllers,
         folds.calibration.settings,
         _array(folds.quoter, "quoters"),
-        np.concatenate([settings_of(config) for config in quoter_configs]),
+        settings_records(quoter_configs),
     )
 
 
@@ -247,78 +256,30 @@ def room_per_round(accounts: int) -> Integers:
 def new_said(accounts: int) -> Said:
     """Nothing said yet, with room for a few rounds."""
     rows = room_per_round(accounts) + ROWS_AT_FIRST
-
-    def addresses(kind: int) -> Records:
-        return np.zeros(rows[kind], dtype=ADDRESS)
-
-    return Said(
-        exchange=Outbox(
-            acks=np.zeros(rows[ACKS], dtype=record_dtype(Ack)),
-            fills=np.zeros(rows[FILLS], dtype=record_dtype(Fill)),
-            said=np.zeros((rows[SAID], 3), dtype=np.int64),
-            counts=np.zeros(3, dtype=np.int64),
-        ),
-        of_ack=addresses(ACKS),
-        of_fill=addresses(FILLS),
-        accounts=np.zeros(rows[ACCOUNTS], dtype=record_dtype(Account)),
-        of_account=addresses(ACCOUNTS),
-        markouts=np.zeros(rows[MARKOUTS], dtype=record_dtype(Markout)),
-        of_markout=addresses(MARKOUTS),
-        estimates=np.zeros(rows[ESTIMATES], dtype=record_dtype(Estimate)),
-        of_estimate=addresses(ESTIMATES),
-        calibrations=np.zeros(rows[CALIBRATIONS], dtype=record_dtype(Calibration)),
-        of_calibration=addresses(CALIBRATIONS),
-        orders=np.zeros(rows[ORDERS], dtype=COMMAND),
-        of_order=addresses(ORDERS),
-    )
+    tables = {
+        name: Table(np.zeros(rows[kind], dtype=LAYOUTS[name]), np.zeros(rows[kind], dtype=ADDRESS))
+        for kind, name in enumerate(KINDS)
+    }
+    return Said(**tables, sequence=np.zeros((rows[SAID], 3), dtype=np.int64), counts=np.zeros(3, dtype=np.int64))
 
 
 def grown(said: Said, counts: Integers, accounts: int) -> Said:
     """The same with more room wherever there is less than a round may need; `counts` are the rows in use by kind."""
-    needed, outbox = room_per_round(accounts), said.exchange
-    exchange_counts = {"acks": ACKS, "fills": FILLS, "said": SAID}
-    in_use = {ACKS: int(outbox.counts[0]), FILLS: int(outbox.counts[1]), SAID: int(outbox.counts[2])}
+    needed, in_use = room_per_round(accounts), counts.copy()
+    in_use[[ACKS, FILLS, SAID]] = said.counts
 
     def larger(array: Any, kind: int) -> Any:
-        count = in_use.get(kind, int(counts[kind]))
+        count = in_use[kind]
         if len(array) - count >= needed[kind]:
             return array
         new = np.zeros((2 * len(array) + needed[kind], *array.shape[1:]), dtype=array.dtype)
         new[:count] = array[:count]
         return new
 
-    exchange = {name: larger(getattr(outbox, name), kind) for name, kind in exchange_counts.items()}
-    others = {name: larger(getattr(said, name), kind) for name, kind in KIND_OF.items()}
-    return said._replace(exchange=outbox._replace(**exchange), **others)
+    tables = {name: Table(*(larger(array, kind) for array in getattr(said, name))) for kind, name in enumerate(KINDS)}
+    return Said(**tables, sequence=larger(said.sequence, SAID), counts=said.counts)
 
 
 def limits(said: Said, accounts: int) -> Integers:
     """The counts by kind beyond which `said` has to grow before the next round."""
-    outbox = said.exchange
-    arrays = (
-        outbox.acks,
-        outbox.fills,
-        said.accounts,
-        said.markouts,
-        said.estimates,
-        said.calibrations,
-        said.orders,
-        outbox.said,
-    )
-    return np.array([len(array) for array in arrays]) - room_per_round(accounts)
-
-
-KIND_OF: Final = {
-    "of_ack": ACKS,
-    "of_fill": FILLS,
-    "accounts": ACCOUNTS,
-    "of_account": ACCOUNTS,
-    "markouts": MARKOUTS,
-    "of_markout": MARKOUTS,
-    "estimates": ESTIMATES,
-    "of_estimate": ESTIMATES,
-    "calibrations": CALIBRATIONS,
-    "of_calibration": CALIBRATIONS,
-    "orders": ORDERS,
-    "of_order": ORDERS,
-}
+    return np.array([*(len(getattr(said, name).rows) for name in KINDS), len(said.sequence)]) - room_per_round(accounts)

@@ -37,18 +37,6 @@ CONTROLLER: Final = np.dtype(
     ],
     align=True,
 )
-SETTINGS: Final = np.dtype(
-    [
-        ("publish_interval_s", "f8"),
-        ("min_multiplier", "f8"),
-        ("target_fills_per_hour", "f8"),
-        ("lookback_s", "f8"),
-        ("outcomes_needed", "i8"),
-        ("kappa_confidence_needed", "f8"),
-        ("calibrated_progress", "f8"),
-    ],
-    align=True,
-)
 
 
 @njit(cache=True)

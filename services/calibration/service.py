@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from papertrader.services.calibration.config import CalibrationConfig
-from papertrader.services.calibration.kernel import CONTROLLER, SETTINGS, fold_round, hear, start
+from papertrader.services.calibration.kernel import CONTROLLER, fold_round, hear, start
 from papertrader.shared import messages
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
 from papertrader.shared.messages import Ack, Estimate, Fill, Markout
 from papertrader.shared.service.fold import Output, Round, State
 
@@ -21,15 +21,13 @@ class Calibration:
         self.market = market
         self.accounts = tuple(accounts)
         self.controllers = np.zeros(len(accounts), dtype=CONTROLLER)
-        self.settings = np.array(
-            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
-        )
+        self.settings = settings_records(accounts.values())
         self._out = np.zeros(len(accounts), dtype=record_dtype(messages.Calibration))
         start(self.controllers, self.settings)
 
     def fold(self, round_: Round) -> list[Output]:
         """The calibrations that are due."""
-        if round_.said:
+        if round_.heard:
             for index, account in enumerate(self.accounts):
                 self._hear(index, account, round_)
         if not fold_round(self.controllers, self.settings, round_.previous_ts, round_.ts, self._out):

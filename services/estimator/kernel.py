@@ -24,7 +24,7 @@ from papertrader.shared.messages import FEATURES
 LONGEST_SILENCE_S: Final = 3600
 """Seconds of silence that are folded one by one; more of them change nothing any more."""
 
-MARKET: Final = np.dtype(
+MARKET_STATE: Final = np.dtype(
     [
         ("second", grid.SECOND),
         ("mid", "f8"),  # the newest mid, 0 before the first
@@ -45,27 +45,6 @@ ESTIMATOR: Final = np.dtype(
         ("news", "i1"),  # a fill or a label came since the last estimate
         ("toxicity_bid", "f8"),
         ("toxicity_ask", "f8"),
-    ],
-    align=True,
-)
-SETTINGS: Final = np.dtype(
-    [
-        ("publish_interval_s", "f8"),
-        ("kappa_prior_mean", "f8"),
-        ("kappa_prior_strength", "f8"),
-        ("intensity_prior_per_s", "f8"),
-        ("intensity_prior_strength", "f8"),
-        ("kappa_half_life_s", "f8"),
-        ("kappa_update_s", "f8"),
-        ("sigma_half_life_s", "f8"),
-        ("sigma_short_half_life_s", "f8"),
-        ("sigma_history_half_life_s", "f8"),
-        ("regime_stay", "f8"),
-        ("regime_reference_half_life_s", "f8"),
-        ("classifier_ready_outcomes", "i8"),
-        ("classifier_side_outcomes", "i8"),
-        ("classifier_prior_sd", "f8"),
-        ("classifier_memory_outcomes", "f8"),
     ],
     align=True,
 )

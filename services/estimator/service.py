@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from papertrader.services.estimator.config import EstimatorConfig
-from papertrader.services.estimator.kernel import ESTIMATOR, MARKET, SETTINGS, fold_round, hear, start
+from papertrader.services.estimator.kernel import ESTIMATOR, MARKET_STATE, fold_round, hear, start
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.features import new_features
-from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
 from papertrader.shared.market.seconds import new_seconds
 from papertrader.shared.messages import Ack, Estimate, Fill, Markout
 from papertrader.shared.service.fold import Output, Round, State
@@ -21,14 +21,12 @@ class Estimator:
     def __init__(self, market: Market, accounts: Mapping[str, EstimatorConfig]) -> None:
         self.market = market
         self.accounts = tuple(accounts)
-        self.settings = np.array(
-            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
-        )
+        self.settings = settings_records(accounts.values())
         self.estimators = np.zeros(len(accounts), dtype=ESTIMATOR)
         self.seconds = new_seconds()
         self._market_data = MarketData()
         self._features = new_features()
-        self._market_state = np.zeros(1, dtype=MARKET)
+        self._market_state = np.zeros(1, dtype=MARKET_STATE)
         self._out = np.zeros(len(accounts), dtype=record_dtype(Estimate))
         start(self.estimators, self.settings)
 

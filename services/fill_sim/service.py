@@ -76,8 +76,8 @@ class FillSim:
         if instrument is not None:
             self._learn_rules(instrument)
         outputs: list[Output] = []
-        for index, account in enumerate(self.accounts if round_.said else ()):
-            said = [item for item in round_.said if item.account == account]
+        for index, account in enumerate(self.accounts if round_.heard else ()):
+            said = [item for item in round_.heard if item.account == account]
             if said:
                 outputs += self._hear(index, said, round_.previous_ts)
         return outputs + self._fold_market(round_)

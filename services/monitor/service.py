@@ -84,7 +84,7 @@ class Monitor:
             hearing.next_round(account)
         hear_market(facts.market, self._market_data, round_)
         self._follow_quotes(round_)
-        for received in round_.said:
+        for received in round_.heard:
             self._hear(received)
         for name, account in facts.accounts.items():
             hearing.end_round(account, facts.market.ts)

@@ -26,7 +26,7 @@ BUCKETS_BPS: Final = np.array([-20.0, -10, -5, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3
 CANCELLED: Final = code(AckStatus, "cancelled")
 EXPIRED: Final = code(AckStatus, "expired")
 
-MARKET: Final = np.dtype([("mids", MIDS), ("gaps", GAPS), ("second", grid.SECOND), ("mid", "f8")], align=True)
+MARKET_STATE: Final = np.dtype([("mids", MIDS), ("gaps", GAPS), ("second", grid.SECOND), ("mid", "f8")], align=True)
 PENDING: Final = np.dtype(
     [
         ("fill_id", "i8"),
@@ -67,15 +67,6 @@ TRACKER: Final = np.dtype(
         ("quote_markout_count", "i8", (HORIZONS,)),
         ("quote_markout_sum_bps", "f8", (HORIZONS,)),
         ("pending", PENDING, (CAPACITY,)),
-    ],
-    align=True,
-)
-SETTINGS: Final = np.dtype(
-    [
-        ("adverse_threshold_bps", "f8"),
-        ("volatility_threshold", "f8"),
-        ("volatility_half_life_s", "f8"),
-        ("unfilled_sample_one_in", "i8"),
     ],
     align=True,
 )

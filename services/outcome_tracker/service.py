@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
-from papertrader.services.outcome_tracker.kernel import MARKET, SETTINGS, TRACKER, fold_round, on_ack, on_fill, settle
+from papertrader.services.outcome_tracker.kernel import MARKET_STATE, TRACKER, fold_round, on_ack, on_fill, settle
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.market.records import message_of, record_dtype, records_of
+from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
 from papertrader.shared.market.seconds import new_seconds
 from papertrader.shared.messages import Ack, Fill, Markout
 from papertrader.shared.service.fold import Output, Round, State
@@ -23,12 +23,10 @@ class OutcomeTracker:
         self.market = market
         self.accounts = tuple(accounts)
         self.trackers = np.zeros(len(accounts), dtype=TRACKER)
-        self.settings = np.array(
-            [tuple(getattr(config, name) for name in SETTINGS.names or ()) for config in accounts.values()], SETTINGS
-        )
+        self.settings = settings_records(accounts.values())
         self._market_data = MarketData()
         self._seconds = new_seconds()
-        self._market_state = np.zeros(1, dtype=MARKET)
+        self._market_state = np.zeros(1, dtype=MARKET_STATE)
         self._out = np.zeros(ROWS_AT_ONCE, dtype=record_dtype(Markout))
 
     def fold(self, round_: Round) -> list[Output]:

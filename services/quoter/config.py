@@ -3,9 +3,6 @@
 from typing import Annotated, Final
 
 import msgspec
-import numpy as np
-
-from papertrader.shared.market.records import Records
 
 MAX_LEVELS: Final = 8
 
@@ -104,22 +101,3 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_drawdown: Annotated[
         float, _positive("quoting pauses when equity is this share below its peak; 1 switches it off", le=1)
     ] = 0.05
-
-
-SETTINGS: Final = np.dtype(
-    [
-        (field.name, "i8" if isinstance(field.default, int) else "f8")
-        for field in msgspec.structs.fields(QuoterConfig)
-        if isinstance(field.default, int | float)
-    ],
-    align=True,
-)
-"""The numbers of a QuoterConfig, under the same names, as the kernels read them."""
-
-
-def settings_of(config: QuoterConfig) -> Records:
-    """The settings as a record array of shape (1,)."""
-    record = np.zeros(1, dtype=SETTINGS)
-    for name in SETTINGS.names or ():
-        record[name] = getattr(config, name)
-    return record

@@ -50,7 +50,7 @@ RESET: Final = code(ControlAction, "reset")
 ASK: Final = -1
 """`prepare` says: the strategy is to be asked now."""
 
-MARKET: Final = np.dtype(
+MARKET_STATE: Final = np.dtype(
     [
         ("changed_ts", "i8"),  # when the book last changed
         ("gap_ts", "i8"),  # end of the last gap
@@ -107,7 +107,7 @@ TARGETS: Final = 2 * MAX_LEVELS
 
 def new_market() -> Records:
     """A market of which nothing is known, shape (1,)."""
-    market = np.zeros(1, dtype=MARKET)
+    market = np.zeros(1, dtype=MARKET_STATE)
     market["gap_ts"] = -1
     return market
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.quoter.config import SETTINGS, QuoterConfig, settings_of
+from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.decision import decide_for
 from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.kernel import (
@@ -29,7 +29,7 @@ from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of,
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
-from papertrader.shared.market.records import Record, code, record_dtype, record_of
+from papertrader.shared.market.records import Record, code, record_dtype, record_of, settings_records
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -57,14 +57,13 @@ class Quoter:
         self.errors: dict[str, str] = {}
         """What went wrong in an account's strategy when it was last asked; empty while it answers."""
         self._configs = dict(accounts)
-        self._settings = np.zeros(len(accounts), dtype=SETTINGS)
+        self._settings = settings_records(accounts.values())
         self._strategies = {account: load(config.strategy, config.settings) for account, config in accounts.items()}
         self._market_data = MarketData()
         self._market = new_market()
         self._quoters = np.zeros(len(accounts), dtype=QUOTER)
-        for index, config in enumerate(accounts.values()):
-            self._settings[index] = settings_of(config)[0]
-            self._quoters[index] = new_quoter(self._settings[index])[0]
+        for index, settings in enumerate(self._settings):
+            self._quoters[index] = new_quoter(settings)[0]
         self._view = np.zeros(1, dtype=VIEW)
         self._targets = new_targets()
         self._commands = new_commands()
@@ -123,7 +122,7 @@ class Quoter:
     @staticmethod
     def _by_account(round_: Round) -> dict[tuple[str, Kind], list[Message]]:
         heard: dict[tuple[str, Kind], list[Message]] = {}
-        for item in round_.said:
+        for item in round_.heard:
             heard.setdefault((item.account, item.kind), []).append(item.message)
         return heard
 
@@ -175,7 +174,7 @@ class Quoter:
 @cache
 def _load_kernels() -> None:
     """Compile or load once, before the first message, the kernels that market data alone would not reach."""
-    settings = settings_of(QuoterConfig())[0]
+    settings = settings_records([QuoterConfig()])[0]
     state = new_quoter(settings)[0]
     ack, fill, account, estimate, calibration = (
         np.zeros(1, dtype=record_dtype(struct))[0] for struct in (Ack, Fill, Account, Estimate, Calibration)

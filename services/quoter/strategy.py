@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.shared.market.book import price_of
-from papertrader.shared.market.records import Record, Records
+from papertrader.shared.market.records import Record, Records, settings_records
 from papertrader.shared.messages import REGIMES
 
 StrategySettings = Mapping[str, float | int | str | bool]
@@ -106,7 +106,7 @@ class Glft:
     def targets(self, view: View) -> list[Target]:
         """The ladder of both sides, as the compiled quoter prices it."""
         record = record_of_view(view)
-        count = quote(record, settings_of(view.config)[0], self._terms[0], self._targets)
+        count = quote(record, settings_records([view.config])[0], self._terms[0], self._targets)
         return [_target_of(record, target) for target in self._targets[:count]]
 
 

@@ -8,8 +8,8 @@ from papertrader.shared import messages as m
 
 Kind: TypeAlias = str
 
-MARKET: Final = "md"
-PARAMETERS: Final = "params"
+MARKET_TOKEN: Final = "md"
+PARAMETERS_TOKEN: Final = "params"
 
 
 class Row(NamedTuple):
@@ -31,11 +31,11 @@ class Row(NamedTuple):
     @property
     def pattern(self) -> str:
         """The subjects of this kind in all markets, or where only feeds write, of all such kinds."""
-        return f"{self.token}.*.*.*.{self.kind}" if self.token == PARAMETERS else f"{self.token}.>"
+        return f"{self.token}.*.*.*.{self.kind}" if self.token == PARAMETERS_TOKEN else f"{self.token}.>"
 
 
 def _market(kind: Kind, struct: type[m.Message]) -> Row:
-    return Row(kind, struct, ("feed",), MARKET)
+    return Row(kind, struct, ("feed",), MARKET_TOKEN)
 
 
 def _said(kind: Kind, struct: Any, *writers: str, token: str = "") -> Row:
@@ -44,8 +44,8 @@ def _said(kind: Kind, struct: Any, *writers: str, token: str = "") -> Row:
 
 ROWS: Final = (
     _said("control", m.Control, "operator"),
-    _said("calibration", m.Calibration, "calibration", token=PARAMETERS),
-    _said("estimate", m.Estimate, "estimator", token=PARAMETERS),
+    _said("calibration", m.Calibration, "calibration", token=PARAMETERS_TOKEN),
+    _said("estimate", m.Estimate, "estimator", token=PARAMETERS_TOKEN),
     _said("account", m.Account, "fill-sim"),
     _said("acks", m.Ack, "fill-sim"),
     _said("fills", m.Fill, "fill-sim"),
@@ -64,8 +64,8 @@ ROWS: Final = (
 """In the order in which a round's messages are folded; market data, which comes last, in that of the log."""
 
 KINDS: Final[dict[Kind, Row]] = {row.kind: row for row in ROWS}
-MARKET_DATA: Final[dict[Kind, type[m.Message]]] = {row.kind: row.struct for row in ROWS if row.token == MARKET}
-ACCOUNT_KINDS: Final[dict[Kind, Any]] = {row.kind: row.struct for row in ROWS if row.token != MARKET}
+MARKET_DATA: Final[dict[Kind, type[m.Message]]] = {row.kind: row.struct for row in ROWS if row.token == MARKET_TOKEN}
+ACCOUNT_KINDS: Final[dict[Kind, Any]] = {row.kind: row.struct for row in ROWS if row.token != MARKET_TOKEN}
 KIND_OF: Final[dict[type[m.Message], Kind]] = {struct: row.kind for row in ROWS for struct in row.structs}
 TOKENS: Final = tuple(dict.fromkeys(row.token for row in ROWS))
 ORDER: Final[dict[Kind, int]] = {row.kind: place for place, row in enumerate(ROWS)}

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from papertrader.shared.log.kinds import KINDS, MARKET, PARAMETERS, Kind
+from papertrader.shared.log.kinds import KINDS, MARKET_TOKEN, PARAMETERS_TOKEN, Kind
 
 STREAM: Final = "PAPER"
 KNOWN_SUBJECTS: Final = 8_192
@@ -38,9 +38,9 @@ def token(symbol: str) -> str:
 def subject(kind: Kind, market: Market, account: str = "") -> str:
     """The subject of a message: `md.<venue>.<asset>.book`, `fills.<venue>.<asset>.<account>`, ..."""
     token = KINDS[kind].token
-    if token == MARKET:
+    if token == MARKET_TOKEN:
         return f"{token}.{market.venue}.{market.asset}.{kind}"
-    if token == PARAMETERS:
+    if token == PARAMETERS_TOKEN:
         return f"{token}.{market.venue}.{market.asset}.{account}.{kind}"
     return f"{token}.{market.venue}.{market.asset}.{account}"
 
@@ -51,10 +51,10 @@ def address(name: str) -> Address:
     token, *rest = name.split(".")
     kind, account = token, ""
     if len(rest) == 3:
-        kind, account = (rest[2], "") if token == MARKET else (token, rest[2])
+        kind, account = (rest[2], "") if token == MARKET_TOKEN else (token, rest[2])
     elif len(rest) == 4:
         kind, account = rest[3], rest[2]
     row = KINDS.get(kind)
-    if row is None or row.token != token or len(rest) != 3 + (token == PARAMETERS):
+    if row is None or row.token != token or len(rest) != 3 + (token == PARAMETERS_TOKEN):
         raise ValueError(f"{name!r} is not a subject of the log")
     return Address(kind, Market(rest[0], rest[1]), account)

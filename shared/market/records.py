@@ -6,7 +6,7 @@ sub-array of f8.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from struct import Struct, calcsize
 from types import UnionType
@@ -24,6 +24,8 @@ Records: TypeAlias = npt.NDArray[np.void]
 Record: TypeAlias = Any
 """One row of a structured array as a kernel sees it: fields are attributes, and writing them changes the array."""
 _FORMATS: Final = {"i8": "q", "f8": "d", "i1": "b"}
+Integers: TypeAlias = npt.NDArray[np.int64]
+"""An array of whole numbers."""
 Row: TypeAlias = npt.NDArray[np.float64]
 """A small array of floats that a kernel writes into."""
 
@@ -33,6 +35,22 @@ def record_dtype(struct: type[Message]) -> np.dtype[np.void]:
     """The record layout of a message struct; raises TypeError for a field that has none."""
     hints = get_type_hints(struct, include_extras=True)
     return np.dtype([(name, *_layout(hints[name])) for name in struct.__struct_fields__], align=True)
+
+
+@cache
+def settings_dtype(struct: type[msgspec.Struct]) -> np.dtype[np.void]:
+    """The record layout of a struct of settings: of its fields those that are numbers, as they are declared."""
+    hints = get_type_hints(struct)
+    kinds = {int: "i8", float: "f8", bool: "i1"}
+    return np.dtype(
+        [(name, kinds[hints[name]]) for name in struct.__struct_fields__ if hints[name] in kinds], align=True
+    )
+
+
+def settings_records(configs: Collection[msgspec.Struct]) -> Records:
+    """The numbers of settings, all of one struct, as kernels read them: one row each, shape (n,)."""
+    dtype = settings_dtype(type(next(iter(configs))))
+    return np.array([tuple(getattr(config, name) for name in dtype.names or ()) for config in configs], dtype=dtype)
 
 
 def _layout(hint: Any) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ class CheckpointError(Exception):
     """A checkpoint that cannot be written, read or used; the text says why."""
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
     """Up to where the log is folded: the last stream sequence, the round and the event time."""
 
     sequence: int
@@ -43,7 +43,7 @@ class _ArrayLayout(msgspec.Struct, frozen=True, kw_only=True):
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     market: str
-    position: Position
+    position: LogPosition
     arrays: list[_ArrayLayout]
 
 
@@ -58,7 +58,7 @@ class CheckpointStore:
         """Where a market's newest checkpoint lies."""
         return self._directory / f"{quote(str(market), safe='')}.checkpoint"
 
-    def save(self, market: Market, position: Position, state: State) -> None:
+    def save(self, market: Market, position: LogPosition, state: State) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""
         body = b"".join(_bytes(name, array) for name, array in state.items())
         header = _Header(
@@ -95,7 +95,7 @@ class CheckpointStore:
     def _previous(path: Path) -> Path:
         return path.with_suffix(".previous")
 
-    def restore(self, market: Market, state: State) -> tuple[Position | None, list[str]]:
+    def restore(self, market: Market, state: State) -> tuple[LogPosition | None, list[str]]:
         """Write the newest checkpoint that can be used into `state`.
 
         Returns its position (None: fold from the beginning of the log) and what was wrong with any newer one.
@@ -110,12 +110,12 @@ class CheckpointStore:
                 complaints.append(str(error))
         return None, complaints
 
-    def newest(self, market: Market) -> Position:
+    def newest(self, market: Market) -> LogPosition:
         """The position of the newest checkpoint, read back and verified; raises CheckpointError."""
         header, _ = _read(self.path(market))
         return header.position
 
-    def _load(self, path: Path, market: Market, state: State) -> Position:
+    def _load(self, path: Path, market: Market, state: State) -> LogPosition:
         header, body = _read(path)
         if (header.service, header.market) != (self._service, str(market)):
             raise CheckpointError(f"{path.name} belongs to {header.service} of {header.market}")

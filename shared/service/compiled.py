@@ -56,7 +56,7 @@ def _session(accounts: tuple[str, ...]) -> Iterable[Round]:
             number=second,
             ts=ts + _SECOND // 2,
             previous_ts=ts - _SECOND // 2,
-            said=canonical(_said(ts, accounts) if second == 2 else ()),
+            heard=canonical(_said(ts, accounts) if second == 2 else ()),
             market_data=_market_data(ts, first=second == 1),
         )
 

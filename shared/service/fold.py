@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.shared.log.kinds import MARKET, ORDER, Kind
+from papertrader.shared.log.kinds import MARKET_TOKEN, ORDER, Kind
 from papertrader.shared.messages import Instrument, Message, RoundEnd
 
 State = Mapping[str, npt.NDArray[np.generic]]
@@ -45,14 +45,14 @@ class Round(NamedTuple):
     number: int
     ts: int
     previous_ts: int
-    said: tuple[Received, ...]
+    heard: tuple[Received, ...]
     market_data: tuple[Message, ...]
     final: bool = False
     events: npt.NDArray[np.void] | None = None
 
     def of(self, kind: Kind, account: str) -> list[Message]:
         """What was said to one account in one kind, in the order of the log."""
-        return [item.message for item in self.said if item.kind == kind and item.account == account]
+        return [item.message for item in self.heard if item.kind == kind and item.account == account]
 
 
 class Fold(Protocol):
@@ -83,7 +83,7 @@ class RoundBuffer:
         self.number = -1
         self.ts = 0
         self._inputs = frozenset(inputs)
-        self._hears_market_data = MARKET in inputs
+        self._hears_market_data = MARKET_TOKEN in inputs
         self._heard: list[Received] = []
         self._market_data: list[Message] = []
 
@@ -113,7 +113,7 @@ class RoundBuffer:
             number=end.round,
             ts=end.ts,
             previous_ts=self.ts,
-            said=canonical(self._heard),
+            heard=canonical(self._heard),
             market_data=tuple(self._market_data),
             final=end.final,
             events=events,

@@ -14,7 +14,7 @@ from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd
-from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, Position
+from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, LogPosition
 from papertrader.shared.service.fold import Fold, Output, RoundBuffer
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Runner:
         self.market = market
         self.fold = fold
         self.bad: Counter[str] = Counter()
-        self.position = Position(sequence=0, round=-1, ts=0)
+        self.position = LogPosition(sequence=0, round=-1, ts=0)
         self.checkpoint_ts = 0
         self.checkpoint_loads = True
         self.checkpoints = 0
@@ -165,7 +165,7 @@ class Runner:
             log.error("%s %s: fenced, giving the market up: %s", self._service, self.market, error)
             return
         self.rounds += 1
-        self.position = Position(sequence=sequence, round=end.round, ts=end.ts)
+        self.position = LogPosition(sequence=sequence, round=end.round, ts=end.ts)
         self._within_round = False
         if end.final or end.ts >= self._checkpoint_due_ts:
             self.checkpoint()

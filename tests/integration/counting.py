@@ -44,9 +44,9 @@ class Counting:
         memory = self._memory[0]
         memory["rounds"] += 1
         memory["messages"] += len(round_.market_data)
-        memory["heard"] += len(round_.said)
+        memory["heard"] += len(round_.heard)
         self._mix(round_.number, round_.ts, round_.previous_ts, *(message.ts for message in round_.market_data))
-        for item in round_.said:
+        for item in round_.heard:
             if isinstance(item.message, Control) and item.message.action == POISON:
                 raise ZeroDivisionError("a control that this fold cannot take")
             self._mix(item.message.ts, len(item.account))

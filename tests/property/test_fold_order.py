@@ -46,7 +46,7 @@ def test_every_interleaving_is_heard_alike(talk: list[Speech], data: st.DataObje
 @given(speeches(), st.data())
 def test_each_subject_keeps_its_order(talk: list[Speech], data: st.DataObject) -> None:
     said = canonical(interleaved(talk, data))
-    round_ = Round(number=1, ts=2, previous_ts=1, said=said, market_data=())
+    round_ = Round(number=1, ts=2, previous_ts=1, heard=said, market_data=())
     assert len(said) == sum(len(messages) for _, _, messages in talk)
     for kind, account, messages in talk:
         assert round_.of(kind, account) == messages

@@ -95,7 +95,7 @@ class Session:
                 number=self._number,
                 ts=ns(ms),
                 previous_ts=ns(self.clock_ms) if self._number else 0,
-                said=canonical(Received(_kind(item), "main", item, index) for index, item in enumerate(said)),
+                heard=canonical(Received(_kind(item), "main", item, index) for index, item in enumerate(said)),
                 market_data=self._market_data + market_data,
             )
         )

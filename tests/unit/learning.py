@@ -35,7 +35,7 @@ class Log:
             received.append(Received(output.kind, output.account, output.message, self.sequence))
         data = (*self.first, *market_data)
         self.first = ()
-        return Round(number=self.number, ts=self.ts, previous_ts=previous, said=canonical(received), market_data=data)
+        return Round(number=self.number, ts=self.ts, previous_ts=previous, heard=canonical(received), market_data=data)
 
 
 def touch(ts: int, mid: float, half_spread: float = 0.01) -> Bbo:

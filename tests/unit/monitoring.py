@@ -223,7 +223,7 @@ class Session:
             number=self.number,
             ts=self.ts,
             previous_ts=previous,
-            said=canonical(received),
+            heard=canonical(received),
             market_data=tuple(market_data),
         )
 

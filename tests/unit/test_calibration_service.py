@@ -10,6 +10,7 @@ from papertrader.services.calibration.metrics import METRICS, samples
 from papertrader.services.calibration.service import Calibration
 from papertrader.services.estimator.config import EstimatorConfig
 from papertrader.services.estimator.service import Estimator
+from papertrader.shared.market.records import settings_records
 from papertrader.shared.messages import Estimate
 from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, markout, restore, said, touch
 
@@ -29,7 +30,7 @@ def estimate(ts, kappa_confidence):
 
 def controller_after(fills=(), resolved=0, confidence=0.0, clock=T):
     controllers = np.zeros(1, dtype=kernel.CONTROLLER)
-    settings = np.array([tuple(getattr(CalibrationConfig(), name) for name in kernel.SETTINGS.names)], kernel.SETTINGS)
+    settings = settings_records([CalibrationConfig()])
     kernel.start(controllers, settings)
     controller = controllers[0]
     for ts in fills:
@@ -195,7 +196,3 @@ def test_metrics_have_samples_from_the_start():
     seen = list(samples(MARKET, calibration()))
     assert {sample.metric for sample in seen} == set(METRICS)
     assert all(len(sample.labels) == len(sample.metric.labels) for sample in seen)
-
-
-def test_settings_cover_the_whole_config():
-    assert set(kernel.SETTINGS.names) == set(CalibrationConfig.__struct_fields__)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, Position
+from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, LogPosition
 
 MARKET = Market("synthetic", "SYN1")
 RECORD = np.dtype([("ts", "i8"), ("size", "f8"), ("flag", "i1"), ("bins", "f8", (3,))], align=True)
@@ -37,8 +37,8 @@ def filled(number: int) -> State:
     return state
 
 
-def position(number: int) -> Position:
-    return Position(sequence=number, round=number * 2, ts=number * 1_000)
+def position(number: int) -> LogPosition:
+    return LogPosition(sequence=number, round=number * 2, ts=number * 1_000)
 
 
 def same(one: State, other: State) -> bool:

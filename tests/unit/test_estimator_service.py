@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from papertrader.services.estimator import kernel
 from papertrader.services.estimator.config import EstimatorConfig
 from papertrader.services.estimator.metrics import METRICS, samples
 from papertrader.services.estimator.service import Estimator
@@ -194,10 +193,6 @@ def test_metrics_have_samples_from_the_start():
     seen = list(samples(MARKET, estimator()))
     assert {sample.metric for sample in seen} == set(METRICS)
     assert all(len(sample.labels) == len(sample.metric.labels) for sample in seen)
-
-
-def test_settings_cover_the_whole_config():
-    assert set(kernel.SETTINGS.names) == set(EstimatorConfig.__struct_fields__)
 
 
 @pytest.mark.parametrize(

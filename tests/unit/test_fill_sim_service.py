@@ -48,7 +48,7 @@ def rounds(count: int, seed: int) -> list[Round]:
                 number=number,
                 ts=ns(end),
                 previous_ts=ns(start) if number else 0,
-                said=canonical(said) if number else (),
+                heard=canonical(said) if number else (),
                 market_data=(*instrument, book(start + 10, bids, asks), trade),
             )
         )
@@ -121,7 +121,7 @@ def test_round_with_more_to_say_than_the_outbox_holds_says_it_all() -> None:
 
 def test_market_data_before_the_instrument_is_left_alone() -> None:
     fold = FillSim(MARKET, {"main": FillSimConfig()})
-    early = Round(number=0, ts=ns(50), previous_ts=0, said=(), market_data=(book(10, BIDS, ASKS),))
+    early = Round(number=0, ts=ns(50), previous_ts=0, heard=(), market_data=(book(10, BIDS, ASKS),))
     assert fold.fold(early) == []
 
 

@@ -206,7 +206,7 @@ def test_outage_of_the_venue_waits_with_the_cause_and_blames_nobody() -> None:
     for step in range(12):
         ts = round_.ts + 5 * S
         gap = Gap(ts=ts, recv_ts=ts, from_ts=round_.ts, to_ts=ts, reason="silence")
-        round_ = Round(round_.number + 1, ts, round_.ts, round_.said if step == 0 else (), (gap,), False)
+        round_ = Round(round_.number + 1, ts, round_.ts, round_.heard if step == 0 else (), (gap,), False)
         monitor.fold(round_)
         check = monitor.checklist(ACCOUNT).checks["fills"]
         assert check.state == "waiting"

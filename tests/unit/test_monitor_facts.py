@@ -165,7 +165,7 @@ def test_count_of_an_account_that_starts_afresh_after_a_reset_is_continued() -> 
 
 
 def round_at(ts: int, *messages: Any, previous_ts: int = 0) -> Round:
-    return Round(number=1, ts=ts, previous_ts=previous_ts, said=(), market_data=messages)
+    return Round(number=1, ts=ts, previous_ts=previous_ts, heard=(), market_data=messages)
 
 
 def test_answered_clock_lies_two_rounds_back() -> None:

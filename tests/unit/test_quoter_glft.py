@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from papertrader.services.quoter.config import QuoterConfig, settings_of
+from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import (
     TARGET,
     TERMS,
@@ -21,6 +21,7 @@ from papertrader.services.quoter.glft import (
     smallest_size,
     step_ticks,
 )
+from papertrader.shared.market.records import settings_records
 
 NEUTRAL = {"levels": 1, "maker_fee_bps": 1.5, "adverse_weight_bps": 0.0, "toxicity_weight_bps": 10.0}
 
@@ -52,7 +53,7 @@ def view_of(**changes: Any) -> Any:
 
 
 def settings(**changes: Any) -> Any:
-    return settings_of(QuoterConfig(**changes))[0]
+    return settings_records([QuoterConfig(**changes)])[0]
 
 
 def terms_of(view: Any, **changes: Any) -> Any:

@@ -67,12 +67,12 @@ def answered(quoter: Quoter, count: int) -> Iterator[tuple[Round, list[Output]]]
     words: list[Received] = []
     outputs: list[Output] = []
     for round_ in rounds(count):
-        heard, words = canonical([*round_.said, *words]), []
+        heard, words = canonical([*round_.heard, *words]), []
         for name, exchange in exchanges.items():
             commands = [output.message for output in outputs if output.account == name]
             answers = exchange.fold(commands, round_.market_data)
             words += [Received(KIND_OF[type(item)], name, item, index) for index, item in enumerate(answers)]
-        complete = round_._replace(said=heard)
+        complete = round_._replace(heard=heard)
         outputs = quoter.fold(complete)
         yield complete, outputs
 

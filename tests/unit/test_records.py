@@ -1,5 +1,5 @@
 import math
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from papertrader.services.calibration.config import CalibrationConfig
+from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
 from papertrader.shared import messages as m
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA
-from papertrader.shared.market.records import code, message_of, record_dtype, record_of, records_of
+from papertrader.shared.market.records import (
+    code,
+    message_of,
+    record_dtype,
+    record_of,
+    records_of,
+    settings_dtype,
+    settings_records,
+)
 
 FLAT = (m.Control, m.Bbo, m.Context, m.Ack, m.Fill, m.Account, m.Markout, m.Estimate, m.Calibration)
 """The messages that kernels exchange: no lists, no text."""
@@ -169,3 +180,24 @@ def test_command_that_is_not_one_is_refused(payload: bytes) -> None:
 def test_every_kind_of_the_log_has_a_message() -> None:
     structs = [*MARKET_DATA.values(), *ACCOUNT_KINDS.values()]
     assert all(struct is m.Command or issubclass(struct, m.Message) for struct in structs)  # type: ignore[arg-type]
+
+
+class Dials(msgspec.Struct):
+    """Settings, written as people write them."""
+
+    width_bps: Annotated[float, msgspec.Meta(gt=0)] = 100
+    levels: Annotated[int, msgspec.Meta(gt=0)] = 2
+    strategy: str = "glft"
+    on: bool = True
+
+
+def test_settings_are_records_of_the_declared_types_whatever_the_defaults_look_like() -> None:
+    """A float whose default is written 100 is a float, and 100.5 stays 100.5."""
+    records = settings_records([Dials(), Dials(width_bps=100.5, levels=3, on=False)])
+    assert records.dtype == settings_dtype(Dials)
+    assert (records.dtype.names, records.tolist()) == (("width_bps", "levels", "on"), [(100.0, 2, 1), (100.5, 3, 0)])
+
+
+@pytest.mark.parametrize("config", [EstimatorConfig, OutcomeTrackerConfig, CalibrationConfig])
+def test_settings_of_the_learning_services_are_all_numbers(config: type[msgspec.Struct]) -> None:
+    assert settings_dtype(config).names == config.__struct_fields__

@@ -12,7 +12,7 @@ from papertrader.replay.composition import Composition
 from papertrader.replay.loop import plan
 from papertrader.replay.replay import Replayed, judged, replay
 from papertrader.replay.session import Session, sessions
-from papertrader.replay.world import KINDS, MARKET
+from papertrader.replay.world import KINDS, WORLD
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
@@ -139,7 +139,7 @@ def test_replay_with_progress_in_pieces_is_the_same(tmp_path: Path) -> None:
 def test_no_event_before_the_watched_time_finds_anything_due(
     next_ts: int, boundary: int, due_ts: int, watch_ts: int
 ) -> None:
-    market, accounts = np.zeros(1, dtype=MARKET), np.zeros(2, dtype=ACCOUNT_STATE)
+    market, accounts = np.zeros(1, dtype=WORLD), np.zeros(2, dtype=ACCOUNT_STATE)
     market["book"]["ts"], market["exchange"]["next_hour_ts"] = 1_000, 9_000
     market["estimator_seconds"]["boundary"], market["tracker_seconds"]["boundary"] = boundary, boundary + 1_000
     accounts["next_ts"] = 9_000, next_ts

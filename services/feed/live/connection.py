@@ -47,7 +47,7 @@ class SendBudget:
         self._sent.append(time.monotonic())
 
 
-class Connection:
+class VenueConnection:
     """Keeps a line open for ever and hands on what it receives."""
 
     def __init__(

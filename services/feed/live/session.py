@@ -12,7 +12,7 @@ import aiohttp
 
 from papertrader.services.feed.adapter import NO_ASSET
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.live.connection import Connection, SendBudget, reason_of
+from papertrader.services.feed.live.connection import SendBudget, VenueConnection, reason_of
 from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.market import LiveMarket
 from papertrader.services.feed.venues.live import LiveVenue
@@ -58,7 +58,7 @@ class LiveSession:
             venue.adapter.bad[asset] = market.bad
         budget = SendBudget()
         self.connections = [
-            Connection(
+            VenueConnection(
                 http,
                 line,
                 config.live,
@@ -70,7 +70,7 @@ class LiveSession:
         ]
         self._heard_at = 0.0
         self._idle_s = config.live.idle_ms * 1e-3
-        self._lines: list[tuple[Connection | None, list[str]]] = [
+        self._lines: list[tuple[VenueConnection | None, list[str]]] = [
             (connection, sorted(connection.line.assets)) for connection in self.connections
         ]
         if not self.connections:
