@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from papertrader.shared.messages import Bbo, Book, Context, Message
+from papertrader.shared.messages import Bbo, Book, Context, Message, Side, Trades
 
 NO_ASSET: Final = ""
 """Counts what cannot be attributed to an asset."""
@@ -299,6 +299,20 @@ class Prints:
 def are_positive(values: Iterable[float]) -> bool:
     """Whether every number is finite and above zero."""
     return all(0.0 < value < math.inf for value in values)
+
+
+def trades_of(recv_ns: int, prints: Sequence[tuple[int, float, float, Side, int]]) -> Trades:
+    """The prints of one frame, at least one: each its ts, price, size, the taker's side and its id."""
+    times, prices, sizes, aggressors, trade_ids = map(list, zip(*prints, strict=True))
+    return Trades(
+        ts=max(times),
+        recv_ts=recv_ns,
+        times=times,
+        prices=prices,
+        sizes=sizes,
+        aggressors=aggressors,
+        trade_ids=trade_ids,
+    )
 
 
 def known(value: float | None) -> float | None:

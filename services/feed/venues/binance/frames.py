@@ -21,6 +21,7 @@ from papertrader.services.feed.adapter import (
     AssetAdapter,
     Guard,
     known,
+    trades_of,
     under_touch,
 )
 from papertrader.services.feed.venues.binance.rules import FUNDING_INTERVAL_H
@@ -36,7 +37,7 @@ from papertrader.services.feed.venues.binance.wire import (
     Print,
     Ticker,
 )
-from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Side
 
 BUFFERED_DIFFERENCES: Final = 2_000
 IGNORED_EVENTS: Final = frozenset(
@@ -201,17 +202,8 @@ class Asset:
             return []
         self.trade_id = item.trade_id
         self.strikes["duplicate_print"] = 0
-        return [
-            Trades(
-                ts=ts,
-                recv_ts=recv_ns,
-                times=[ts],
-                prices=[item.price],
-                sizes=[item.size],
-                aggressors=["sell" if item.buyer_is_maker else "buy"],
-                trade_ids=[item.trade_id],
-            )
-        ]
+        side: Side = "sell" if item.buyer_is_maker else "buy"
+        return [trades_of(recv_ns, [(ts, item.price, item.size, side, item.trade_id)])]
 
     def mark(self, recv_ns: int, mark: Mark) -> list[Message]:
         """Mark and index price, and the funding rate per hour: the venue's over the hours of its interval."""

@@ -13,8 +13,9 @@ from papertrader.services.feed.adapter import (
     Millis,
     Prints,
     number_of,
+    trades_of,
 )
-from papertrader.shared.messages import Book, Message, Side, Trades
+from papertrader.shared.messages import Book, Message, Side
 
 
 class BookFrame(msgspec.Struct, tag_field="kind", tag="book", gc=False):
@@ -84,30 +85,15 @@ class Asset:
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new and sound; before the first book there is no market to print in."""
-        accepts = self.guard.accepts_print
-        kept = [
-            item
-            for item in prints
-            if self._is_new(item) and accepts(item.price, item.size, item.time * NS_PER_MS, recv_ns)
-        ]
-        if not kept:
-            return []
-        times = [item.time * NS_PER_MS for item in kept]
-        sides: list[Side] = [item.side for item in kept]
-        return [
-            Trades(
-                ts=max(times),
-                recv_ts=recv_ns,
-                times=times,
-                prices=[item.price for item in kept],
-                sizes=[item.size for item in kept],
-                aggressors=sides,
-                trade_ids=[number_of(item.id) for item in kept],
-            )
-        ]
+        kept: list[tuple[int, float, float, Side, int]] = []
+        for item in prints:
+            ts, trade_id = item.time * NS_PER_MS, number_of(item.id)
+            if self._is_new(trade_id) and self.guard.accepts_print(item.price, item.size, ts, recv_ns):
+                kept.append((ts, item.price, item.size, item.side, trade_id))
+        return [trades_of(recv_ns, kept)] if kept else []
 
-    def _is_new(self, item: Print) -> bool:
-        if not self.prints.add(number_of(item.id)):
+    def _is_new(self, trade_id: int) -> bool:
+        if not self.prints.add(trade_id):
             self.guard.ignored["duplicate_print"] += 1
             return False
         if not self.book_ts:

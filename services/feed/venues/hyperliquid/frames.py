@@ -18,9 +18,10 @@ from papertrader.services.feed.adapter import (
     Id,
     Millis,
     Prints,
+    trades_of,
     under_touch,
 )
-from papertrader.shared.messages import Bbo, Book, Message, Side, Trades
+from papertrader.shared.messages import Bbo, Book, Message, Side
 
 GREETING: Final = b"Websocket connection established"
 IGNORED_CHANNELS: Final = frozenset(
@@ -203,27 +204,12 @@ class Asset:
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new, younger than the connection's first book, and sound."""
-        accepts = self.guard.accepts_print
-        kept = [
-            item
-            for item in prints
-            if self._is_new(item) and accepts(item.price, item.size, item.time * NS_PER_MS, recv_ns)
-        ]
-        if not kept:
-            return []
-        times = [item.time * NS_PER_MS for item in kept]
-        sides: list[Side] = ["buy" if item.side == "B" else "sell" for item in kept]
-        return [
-            Trades(
-                ts=max(times),
-                recv_ts=recv_ns,
-                times=times,
-                prices=[item.price for item in kept],
-                sizes=[item.size for item in kept],
-                aggressors=sides,
-                trade_ids=[item.tid for item in kept],
-            )
-        ]
+        kept: list[tuple[int, float, float, Side, int]] = []
+        for item in prints:
+            ts = item.time * NS_PER_MS
+            if self._is_new(item) and self.guard.accepts_print(item.price, item.size, ts, recv_ns):
+                kept.append((ts, item.price, item.size, "buy" if item.side == "B" else "sell", item.tid))
+        return [trades_of(recv_ns, kept)] if kept else []
 
     def _is_new(self, item: Print) -> bool:
         if not self.prints.add(item.tid):
