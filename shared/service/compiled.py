@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.messages import (
     HORIZONS_S,
     LABEL_HORIZON_S,
@@ -77,24 +78,24 @@ def _market_data(ts: int, first: bool) -> tuple[Message, ...]:
 def _said(ts: int, accounts: tuple[str, ...]) -> list[Received]:
     """An order's whole life and what is learned from it, once per account."""
     order = {"ts": ts, "order_id": 1, "side": "buy", "price": 99.9, "size": 0.1, "live_ts": ts - _SECOND // 2}
-    messages: list[tuple[str, Message]] = [
-        ("orders", Place(ts=ts, order_id=1, side="buy", price=99.9, size=0.1, mid=100.0)),
-        ("orders", Cancel(ts=ts, order_id=1)),
-        ("acks", _filled_in(Ack, order | {"status": "accepted", "filled_size": 0.0, "first_fill_ts": 0})),
-        ("fills", _filled_in(Fill, order | {"mid_at_placement": 100.0, "mid_at_fill": 100.0})),
-        ("acks", _filled_in(Ack, order | {"status": "cancelled"})),
-        ("account", _filled_in(Account, {"ts": ts})),
-        ("estimate", _filled_in(Estimate, {"ts": ts, "kappa": 2500.0})),
-        ("calibration", _filled_in(Calibration, {"ts": ts})),
+    messages: list[Message] = [
+        Place(ts=ts, order_id=1, side="buy", price=99.9, size=0.1, mid=100.0),
+        Cancel(ts=ts, order_id=1),
+        _filled_in(Ack, order | {"status": "accepted", "filled_size": 0.0, "first_fill_ts": 0}),
+        _filled_in(Fill, order | {"mid_at_placement": 100.0, "mid_at_fill": 100.0}),
+        _filled_in(Ack, order | {"status": "cancelled"}),
+        _filled_in(Account, {"ts": ts}),
+        _filled_in(Estimate, {"ts": ts, "kappa": 2500.0}),
+        _filled_in(Calibration, {"ts": ts}),
     ]
     fill = {"ts": ts, "fill_ts": ts - _SECOND // 2, "price": 99.9, "side": "buy", "mid": 100.0}
     for horizon_s in HORIZONS_S:
         label = horizon_s == LABEL_HORIZON_S
-        messages.append(("markouts", _filled_in(Markout, fill | {"horizon_s": horizon_s, "label": label})))
+        messages.append(_filled_in(Markout, fill | {"horizon_s": horizon_s, "label": label}))
     return [
-        Received(kind, account, message, sequence)
+        Received(KIND_OF[type(message)], account, message, sequence)
         for account in accounts
-        for sequence, (kind, message) in enumerate(messages)
+        for sequence, message in enumerate(messages)
     ]
 
 

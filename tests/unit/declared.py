@@ -6,20 +6,12 @@ from functools import cache
 
 import yaml
 
+from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
 from tests.conftest import ROOT
 
-SERVICES = (
-    "broker_exporter",
-    "calibration",
-    "estimator",
-    "feed",
-    "fill_sim",
-    "monitor",
-    "outcome_tracker",
-    "quoter",
-)
+SERVICES = ("feed", *map(section_of, FOLDS), "broker_exporter")
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
 

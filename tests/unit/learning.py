@@ -6,12 +6,12 @@ from typing import Any
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Ack, Bbo, Fill, Gap, Instrument, Markout, Message, Trades
 from papertrader.shared.service.fold import Output, Received, Round, canonical
+from tests import messages
 
 MARKET = Market("test", "BTC")
 ACCOUNT = "main"
 S = 1_000_000_000
 MS = 1_000_000
-FEATURES = (0.0,) * 7
 
 
 class Log:
@@ -52,73 +52,21 @@ def trade(ts: int, price: float, aggressor: Any = "buy", size: float = 1.0) -> T
 
 
 def fill(ts: int, **fields: Any) -> Fill:
-    """A maker buy of 1 at 99.99 with the mid at 100."""
-    defaults: dict[str, Any] = {
-        "fill_id": 1,
-        "order_id": 1,
-        "trade_id": 1,
-        "side": "buy",
-        "price": 99.99,
-        "size": 1.0,
-        "maker": True,
-        "fee": 0.0,
-        "mid_at_placement": 100.0,
-        "mid_at_fill": 100.0,
-        "half_spread_bps": 1.0,
-        "through": False,
-        "queue_ahead_at_join": 0.0,
-        "live_ts": ts - S,
-        "toxicity": None,
-        "p_fill": None,
-        "p_adverse": None,
-        "features": FEATURES,
-        "position_after": 1.0,
-    }
-    return Fill(ts=ts, **{**defaults, **fields})
+    """A maker buy of 1 at 99.99 with the mid at 100, without forecasts."""
+    made = {"price": 99.99, "fee": 0.0, "half_spread_bps": 1.0, "live_ts": ts - S, "p_fill": None, "p_adverse": None}
+    return messages.fill(ts, **(made | {"queue_ahead_at_join": None} | fields))
 
 
 def ack(ts: int, status: Any, **fields: Any) -> Ack:
-    """An ack of a buy of 1 at 99.99, live since one second, never filled."""
-    defaults: dict[str, Any] = {
-        "order_id": 1,
-        "reason": "none",
-        "side": "buy",
-        "price": 99.99,
-        "size": 1.0,
-        "filled_size": 0.0,
-        "live_ts": ts if status == "accepted" else ts - S,
-        "first_fill_ts": 0,
-        "mid_at_placement": 100.0,
-        "queue_ahead": None,
-        "p_fill": None,
-        "p_adverse": None,
-    }
-    return Ack(ts=ts, status=status, **{**defaults, **fields})
+    """An ack of a buy of 1 at 99.99, live since one second, never filled, without forecasts."""
+    made = {"price": 99.99, "queue_ahead": None, "p_fill": None, "p_adverse": None}
+    live_ts = ts if status == "accepted" else ts - S
+    return messages.ack(None, ts, **(made | {"status": status, "live_ts": live_ts} | fields))
 
 
 def markout(ts: int, **fields: Any) -> Markout:
-    """A resolved label of a buy, not adverse."""
-    defaults: dict[str, Any] = {
-        "fill_id": 1,
-        "order_id": 1,
-        "filled": True,
-        "side": "buy",
-        "fill_ts": ts - 5 * S,
-        "price": 99.99,
-        "size": 1.0,
-        "mid_at_fill": 100.0,
-        "horizon_s": 5.0,
-        "resolved": True,
-        "mid": 100.0,
-        "markout_bps": 1.0,
-        "adverse_selection_bps": 0.0,
-        "label": True,
-        "adverse": False,
-        "adverse_volatility_scaled": False,
-        "toxicity": None,
-        "features": FEATURES,
-    }
-    return Markout(ts=ts, **{**defaults, **fields})
+    """A resolved label of a buy at 99.99, not adverse."""
+    return messages.markout(ts, **({"price": 99.99, "markout_bps": 1.0} | fields))
 
 
 def said(kind: str, *messages: Message, account: str = ACCOUNT) -> list[Output]:

@@ -12,7 +12,8 @@ from papertrader.services.monitor.kernel import CHECKS, interpretation, verdict
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.messages import Check, Checklist, Control, Gap
 from papertrader.shared.service.fold import Round
-from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session, account, ack, calibration, estimate
+from tests.messages import account, ack, calibration, estimate
+from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session
 
 FAILS = [
     # what is cut, when (s), how long the session is (s), the one check that fails, what its cause names

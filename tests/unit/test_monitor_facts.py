@@ -20,21 +20,8 @@ from papertrader.services.monitor.service import Monitor
 from papertrader.shared.messages import Bbo, Cancel, Control, Gap
 from papertrader.shared.service.fold import Round
 from papertrader.shared.service.market_data import MarketData
-from tests.unit.monitoring import (
-    ACCOUNT,
-    MARKET,
-    START,
-    S,
-    account,
-    ack,
-    book,
-    estimate,
-    fill,
-    instrument,
-    markout,
-    place,
-    trades,
-)
+from tests.messages import account, ack, estimate, fill, markout, place
+from tests.unit.monitoring import ACCOUNT, MARKET, START, S, book, instrument, trades
 
 T = START
 

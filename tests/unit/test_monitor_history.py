@@ -17,7 +17,8 @@ from papertrader.services.monitor.facts.history import (
     new_history,
 )
 from papertrader.services.monitor.report.statistics import block_bootstrap_mean, wilson
-from tests.unit.monitoring import START, S, fill, markout
+from tests.messages import fill, markout
+from tests.unit.monitoring import START, S
 
 T = START
 

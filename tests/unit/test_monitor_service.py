@@ -13,7 +13,8 @@ from papertrader.services.monitor.report.summary import summary
 from papertrader.services.monitor.service import BLOB_BYTES, Monitor
 from papertrader.shared.messages import Checklist
 from papertrader.shared.service.fold import Output
-from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session, place
+from tests.messages import place
+from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session
 
 TWO = {ACCOUNT: MonitorConfig(), "other": MonitorConfig()}
 
