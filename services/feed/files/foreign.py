@@ -1,5 +1,6 @@
 """Sessions in files of other tools: which files they are, which markets they hold, and what is told of these."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,7 +15,7 @@ from papertrader.services.feed.kernel import Break, Frames
 from papertrader.services.feed.venues import registry
 from papertrader.shared.log.subjects import Market, token
 from papertrader.shared.market.tape import TapeError
-from papertrader.shared.messages import Instrument
+from papertrader.shared.messages import Instrument, Message
 
 DISCOVERY_FRAMES: Final = 3_000
 """Frames of a session from which its rules are inferred."""
@@ -83,8 +84,10 @@ def _table(name: tuple[str, str], files: list[tardis_reader.CsvFile]) -> Foreign
 
 def _rules(market: Market, frames: Callable[[Counter[str]], Frames], sidecar: Sidecar, path: Path) -> Instrument:
     """A market's rules: what is told of them, and the rest as its first frames show."""
-    first = (messages for _, messages in islice(frames(Counter()), DISCOVERY_FRAMES))
-    seen = [message for messages in first if not isinstance(messages, Break) for message in messages]
+    seen: list[Message] = []
+    with contextlib.suppress(TapeError):  # what can be read is enough
+        for _, messages in islice(frames(Counter()), DISCOVERY_FRAMES):
+            seen += [] if isinstance(messages, Break) else messages
     known = [registry.venue(name) for name in registry.names() if name == market.venue]
     figures, notional = (known[0].significant_figures, known[0].min_notional) if known else (0, 0.0)
     try:

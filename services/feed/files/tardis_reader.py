@@ -5,6 +5,7 @@ trades, derivative_ticker. Of rows received at once prints come first, then leve
 known; changes before the first one are those of a book that nobody knows, and are left out.
 """
 
+import contextlib
 import csv
 import gzip
 import zlib
@@ -68,13 +69,18 @@ def _opened(path: Path) -> Any:
 
 def opened(path: Path) -> CsvFile:
     """What a file is; raises TapeError if it is none that can be read."""
-    rows = list(islice(_rows(path, Counter()), DISCOVERY_ROWS))
-    form = _form(path)
+    form, rows = _form(path), list(_beginning(path))
     first = int(rows[0]["local_timestamp"]) if rows else 0
     unit_ns = nanoseconds_in(first)
     markets = tuple(dict.fromkeys((row["exchange"], row["symbol"]) for row in rows))
     snapshots = form == "incremental_book_L2" and any(row["is_snapshot"] == "true" for row in rows)
     return CsvFile(path, form, unit_ns, first * unit_ns, markets, snapshots)
+
+
+def _beginning(path: Path) -> Iterator[dict[str, str]]:
+    """The first rows of a file, as many as can be read."""
+    with contextlib.suppress(TapeError):
+        yield from islice(_rows(path, Counter()), DISCOVERY_ROWS)
 
 
 def _form(path: Path) -> str:
