@@ -13,7 +13,8 @@ from rich.table import Table
 
 from papertrader.replay.order import Answered, Life, OrderError, Trial
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.services.feed.market_source import MarketSource
+from papertrader.services.feed.sources import sources
 from papertrader.shared.messages import HORIZONS_S, LABEL_HORIZON_S, Cancel, Command, Place, TimeInForce
 from papertrader.shared.service.config import ACCOUNTS, Settings, setting_value
 

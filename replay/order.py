@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from papertrader.replay.composition import Composition, Spoken
+from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.publisher import marker_of
-from papertrader.services.feed.sources import MarketSource
 from papertrader.services.fill_sim.said import what_kept_it
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.services.fill_sim.state import NEVER, REASONS

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from papertrader.services.feed.config import FeedConfig
+from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.publisher import until
-from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.services.feed.sources import sources
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.event_rows import market_events
 from papertrader.shared.market.events import EVENT, ROUND, Events, Grid

@@ -10,9 +10,10 @@ from typing import NoReturn
 import uvloop
 
 from papertrader.services.feed.config import LIVE_SOURCES, REFUSED, FeedConfig
+from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.publisher import SessionError
 from papertrader.services.feed.service import Feed
-from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.market.tape import TapeError

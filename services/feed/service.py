@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.market import LiveMarket
 from papertrader.services.feed.live.session import LiveSession
+from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.metrics import CONNECTION_METRICS, METRICS, connection_samples, samples
 from papertrader.services.feed.publisher import Barrier, Pace, Publisher, marker_of, settling, until
-from papertrader.services.feed.sources import MarketSource
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
 from papertrader.shared.log.subjects import Market, subject

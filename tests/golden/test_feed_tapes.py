@@ -10,7 +10,8 @@ from numba import njit
 from papertrader.services.feed.adapter import Adapter
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.kernel import MarketRound
-from papertrader.services.feed.sources import MarketSource, sources
+from papertrader.services.feed.market_source import MarketSource
+from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.binance.frames import BinanceAdapter
 from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
 from papertrader.shared.market.book import apply, new_book, price_of

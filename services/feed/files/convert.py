@@ -6,7 +6,7 @@ from typing import Final
 from papertrader.services.feed.files import sidecar, tardis
 from papertrader.services.feed.files.array_file import Written
 from papertrader.services.feed.files.names import stem_of
-from papertrader.services.feed.sources import MarketSource
+from papertrader.services.feed.market_source import MarketSource
 
 FORMATS: Final = ("hftbacktest", "tardis")
 

@@ -13,17 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from papertrader.services.feed.adapter import (
-    MAX_PRICE_MOVE,
-    MAX_STRIKES,
-    NO_ASSET,
-    NS_PER_MS,
-    AssetAdapter,
-    Guard,
-    known,
-    trades_of,
-    under_touch,
-)
+from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, trades_of, under_touch
+from papertrader.services.feed.guard import MAX_PRICE_MOVE, MAX_STRIKES, Guard, known
 from papertrader.services.feed.venues.binance.rules import FUNDING_INTERVAL_H
 from papertrader.services.feed.venues.binance.wire import (
     READ_EVENTS,

@@ -5,7 +5,8 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from papertrader.services.feed.adapter import Id, Millis, known
+from papertrader.services.feed.adapter import Id, Millis
+from papertrader.services.feed.guard import known
 
 Levels: TypeAlias = list[tuple[float, float]]
 """(price, size) pairs as the venue sends them."""

@@ -5,16 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from papertrader.services.feed.adapter import (
-    NO_ASSET,
-    NS_PER_MS,
-    AssetAdapter,
-    Guard,
-    Millis,
-    Prints,
-    number_of,
-    trades_of,
-)
+from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, Millis, number_of, trades_of
+from papertrader.services.feed.guard import Guard, Prints
 from papertrader.shared.messages import Book, Message, Side
 
 

@@ -10,17 +10,8 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import field
 
-from papertrader.services.feed.adapter import (
-    NO_ASSET,
-    NS_PER_MS,
-    AssetAdapter,
-    Guard,
-    Id,
-    Millis,
-    Prints,
-    trades_of,
-    under_touch,
-)
+from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, Id, Millis, trades_of, under_touch
+from papertrader.services.feed.guard import Guard, Prints
 from papertrader.shared.messages import Bbo, Book, Message, Side
 
 GREETING: Final = b"Websocket connection established"
