@@ -1,3 +1,1 @@
-"""The compiled closed loop and the verifier. `shared` comes first, as in `services`."""
-
-import papertrader.shared  # noqa: F401
+"""The compiled closed loop, the search and the verifier: they compose the services."""

@@ -1,7 +1,6 @@
 """What the services say in the closed loop, and how each hears what was said in the last round."""
 
 import numpy as np
-from numba import njit
 
 from papertrader.replay.world import (
     ACCOUNTS,
@@ -23,6 +22,7 @@ from papertrader.services.fill_sim.state import SAID_ACK, Exchange
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import kernel as quoter
 from papertrader.services.quoter import orders as own_orders
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import CANCEL
 from papertrader.shared.market.records import Record, Records
 

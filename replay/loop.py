@@ -10,7 +10,6 @@ counted or not, costs as much as ten events.
 """
 
 import numpy as np
-from numba import njit
 
 from papertrader.replay.borrowed import borrowed
 from papertrader.replay.hearing import (
@@ -35,6 +34,7 @@ from papertrader.services.fill_sim.matching import on_print as match_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import decision
+from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import NEXT, NO_ASK, apply, apply_message
 from papertrader.shared.market.events import GAP, PRINT, ROUND, TOUCH, Events

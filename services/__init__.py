@@ -1,3 +1,1 @@
-"""The services. `shared` comes first: it says where compiled kernels are kept, and numba asks only once."""
-
-import papertrader.shared  # noqa: F401
+"""The services, a room for each."""

@@ -3,9 +3,9 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.calibration.scores import CLAMP, SCORES, score
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import FORECAST_HORIZON_S, AckStatus
 

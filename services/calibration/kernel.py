@@ -3,10 +3,10 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.calibration import forecasts as fills
 from papertrader.services.calibration import scores as scoring
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import RELIABILITY_BINS
 

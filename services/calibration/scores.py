@@ -3,8 +3,8 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import RELIABILITY_BINS
 

@@ -9,8 +9,8 @@ Signs are learned, none is assumed.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, Row
 from papertrader.shared.messages import FEATURES
 

@@ -10,8 +10,8 @@ intensity; Guéant, Lehalle & Fernandez-Tapia 2013 for its use).
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import AckStatus
 

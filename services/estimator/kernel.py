@@ -7,13 +7,13 @@ estimate is written at most once per publishing interval, and after a fill or a 
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.estimator import classifier as prefill
 from papertrader.services.estimator import kappa as intensity
 from papertrader.services.estimator import regime as regimes
 from papertrader.services.estimator import sigma as volatility
 from papertrader.services.estimator import sweeps
+from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid

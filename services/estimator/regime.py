@@ -8,8 +8,8 @@ regimes are quiet or volatile by the standards of this market, and ready after a
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import REGIMES
 

@@ -8,8 +8,8 @@ from the first return on, so that none is biased towards a start value.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 
 HISTORY_BINS: Final = 128

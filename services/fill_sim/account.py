@@ -9,10 +9,10 @@ simulated: an account may trade on with negative equity, only orders that increa
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.lots import nearest_lot
 from papertrader.services.fill_sim.state import MIDS, NEVER, Exchange, orders_live
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import mid_of
 from papertrader.shared.market.records import Record
 

@@ -7,7 +7,6 @@ Commands for one order never overtake each other.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.chance import CANCEL_LATENCY, PLACEMENT_LATENCY, quantile, uniform
 from papertrader.services.fill_sim.said import write_ack
@@ -26,6 +25,7 @@ from papertrader.services.fill_sim.state import (
     reschedule,
 )
 from papertrader.services.fill_sim.venue import nearest_tick
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import CANCEL, PLACE
 from papertrader.shared.market.records import Record
 

@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from papertrader.services.fill_sim.account import hours_passed, on_mid, pay_funding, write_account
 from papertrader.services.fill_sim.commands import flatten, hear
@@ -21,6 +20,7 @@ from papertrader.services.fill_sim.matching import on_print
 from papertrader.services.fill_sim.orders import reset, take_step
 from papertrader.services.fill_sim.queue import on_gap, on_level
 from papertrader.services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
+from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import apply
 from papertrader.shared.market.events import FUNDING, GAP, MARK, PRINT, TOUCH

@@ -1,8 +1,8 @@
 """Sizes in whole lots, each the nearest float to its decimal: a venue trades nothing smaller."""
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 
 TOLERANCE = 1e-6

@@ -15,13 +15,13 @@ A fill is at the order's own limit price, as for every maker, and of whole lots:
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
 from papertrader.services.fill_sim.lots import whole_lots
 from papertrader.services.fill_sim.queue import consume, reach_front
 from papertrader.services.fill_sim.said import fill_maker
 from papertrader.services.fill_sim.state import FLAT, THROUGH, Exchange
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record
 

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.account import reset_money, settle
 from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
@@ -29,6 +28,7 @@ from papertrader.services.fill_sim.state import (
     reschedule,
 )
 from papertrader.services.fill_sim.venue import bad_value, nearest_tick, no_place, refusal
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import next_ask, next_bid, price_of, size_at
 from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
 from papertrader.shared.market.records import Record

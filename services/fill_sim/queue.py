@@ -13,9 +13,9 @@ were never in it, and what they take from a print still leaves it.
 """
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.state import CANCELS_AHEAD, CANCELS_BEHIND
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import in_window, is_shown, size_at
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.records import Record

@@ -1,7 +1,6 @@
 """Writing what the exchange says - acks and fills - and ending orders."""
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.account import mid_before, trade
 from papertrader.services.fill_sim.lots import nearest_lot
@@ -23,6 +22,7 @@ from papertrader.services.fill_sim.state import (
     Exchange,
     reschedule,
 )
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.features import freeze
 from papertrader.shared.market.records import Record
 

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record, Records, Row, code, record_dtype
 from papertrader.shared.messages import Ack, AckStatus, Fill, Reason, TimeInForce

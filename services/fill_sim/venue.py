@@ -1,7 +1,6 @@
 """What the venue accepts: the rules that an order must meet when it goes live."""
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.account import margin_allows
 from papertrader.services.fill_sim.state import (
@@ -23,6 +22,7 @@ from papertrader.services.fill_sim.state import (
     TOO_MANY_ORDERS,
     Exchange,
 )
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import has_both_sides, price_of
 from papertrader.shared.market.records import Record
 

@@ -7,9 +7,9 @@ the horizon: then the mid at exactly that time is known for good, and late or ea
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.outcome_tracker.history import GAPS, MIDS, crosses_gap, mid_at, push_gap, push_mid
+from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP

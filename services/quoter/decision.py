@@ -4,11 +4,10 @@ The strategy knows no time: asked the same again it would answer the same. So af
 the quoter is settled, and while it hears nothing and sees the same touch another one is not made.
 """
 
-from numba import njit
-
 from papertrader.services.quoter.glft import quote
 from papertrader.services.quoter.kernel import ASK, can_increase, look, may_quote
 from papertrader.services.quoter.orders import answer_due_ts, reconcile
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, Records
 
 

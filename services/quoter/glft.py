@@ -7,8 +7,8 @@ is published, and inventory acts in one place only, the reservation price.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FORECAST_HORIZON_S

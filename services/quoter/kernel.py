@@ -8,11 +8,11 @@ hear (`on_events`, `on_estimate`, ...), then `prepare`, then a strategy's target
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.quoter.config import MAX_LEVELS
 from papertrader.services.quoter.glft import TARGET, TERMS
 from papertrader.services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
+from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market.events import GAP, Events
 from papertrader.shared.market.records import Record, Records, code

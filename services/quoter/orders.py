@@ -7,9 +7,9 @@ against the position cap.
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.quoter.glft import TICK_TOLERANCE, floor_to_lot, smallest_size
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.commands import CANCEL, COMMAND, PLACE, POST_ONLY
 from papertrader.shared.market.records import Record, Records, code

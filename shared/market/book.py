@@ -7,8 +7,8 @@ better level of its side. Nothing here allocates; `BOOK` is a plain record, so a
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.events import GAP, LEVEL, SNAPSHOT, TOUCH
 from papertrader.shared.market.records import Record, Records
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.events import (
     EVENT,
     FUNDING,

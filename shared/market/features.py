@@ -7,8 +7,8 @@ All memory is exponential in event time, so a feature costs O(1) and needs no hi
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, has_both_sides, mid_of, price_of
 from papertrader.shared.market.records import Record, Records, Row
 

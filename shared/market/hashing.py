@@ -1,7 +1,8 @@
 """A counter-based hash: the same number for the same input, whatever happened before."""
 
 import numpy as np
-from numba import njit
+
+from papertrader.shared.kernels import njit
 
 
 @njit(cache=True)

@@ -6,8 +6,8 @@ The mid of a second is the last one at or before its end. A return over a gap is
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record, Records
 
 NS_PER_S: Final = 1_000_000_000

@@ -57,8 +57,9 @@ def test_warm_leaves_no_kernel_to_be_loaded_later() -> None:
 )
 def test_kernels_are_kept_by_their_sources_whatever_is_imported_first(module: str) -> None:
     code = (
-        f"import {module}, numba; from papertrader import shared; "
-        "print(numba.config.CACHE_DIR == str(shared.kernel_cache()))"
+        f"import pathlib, {module}, numba; from papertrader.shared import kernel_cache, kernels; "
+        "folders = {pathlib.Path(kernel.stats.cache_path).parent for kernel in kernels.KERNELS}; "
+        "print(folders == {kernel_cache.kernel_cache()}, numba.config.CACHE_DIR)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)

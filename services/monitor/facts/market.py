@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.monitor.facts.facts import (
     MINUTE,
@@ -14,6 +13,7 @@ from papertrader.services.monitor.facts.facts import (
     live_orders,
     trades,
 )
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, NO_ASK, NO_BID, WINDOW, apply, has_both_sides, mid_of, price_of
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.records import Record, Records, Row
