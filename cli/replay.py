@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from papertrader.cli import show
-from papertrader.replay.replay import compiled, composed, judged, replay
+from papertrader.replay.replay import judged, replay
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.report import report_html
@@ -66,9 +66,6 @@ def _shown() -> Iterator[Told]:
 
 def _monitors(settings: Settings, told: Told, cache: Path | None) -> Iterator[Monitor]:
     config = settings.section("feed", FeedConfig)
-    if not compiled(settings):
-        yield from composed(config, settings, lambda market, done, total: told(f"replaying {market}", done, total))
-        return
     for session in sessions(config, cache, lambda market, rows: told(f"reading {market}", rows, 0)):
         replayed = replay(session, settings, lambda market, done, total: told(f"replaying {market}", done, total))
         yield judged(replayed, settings)

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.events import Events
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.fold import Fold, Output, Received, RoundBuffer
@@ -38,15 +39,24 @@ class Composition:
         self._buffers = {name: RoundBuffer(MEMBERS[name].inputs) for name in self.folds}
         self._sequence = 0
 
-    def fold(self, market_data: Sequence[Message], end: RoundEnd, commands: Sequence[Received] = ()) -> list[Spoken]:
-        """Fold one round in every service: each hears what was said in the round before."""
+    def fold(
+        self,
+        market_data: Sequence[Message],
+        end: RoundEnd,
+        commands: Sequence[Received] = (),
+        events: Events | None = None,
+    ) -> list[Spoken]:
+        """Fold one round in every service: each hears what was said in the round before, and commands from outside.
+
+        `events` is the market data as EVENT rows where the caller has them; messages then say only what rows do not.
+        """
         spoken: list[Spoken] = []
         self._hear(commands)
         for name, fold in self.folds.items():
             buffer = self._buffers[name]
             for message in market_data:
                 buffer.hear(KIND_OF[type(message)], "", message, 0)
-            said = fold.fold(buffer.close(end))
+            said = fold.fold(buffer.close(end, events))
             spoken += [Spoken(name, end.round, index, output) for index, output in enumerate(said)]
         self._hear(self._received(item.output) for item in spoken)
         return spoken

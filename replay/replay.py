@@ -1,16 +1,16 @@
 """Replays a session through the closed loop, and lets the monitor judge it as it judges a run on the bus."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from papertrader.replay.composition import Composition
+from papertrader.replay.composition import MEMBERS, Composition
 from papertrader.replay.loop import run
-from papertrader.replay.session import NS_PER_MS, NS_PER_S, Session
+from papertrader.replay.session import Session
 from papertrader.replay.world import (
+    ADDRESS,
     KINDS,
-    Folds,
     Said,
     accounts_of,
     grown,
@@ -21,9 +21,6 @@ from papertrader.replay.world import (
     new_said,
     new_scratch,
 )
-from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.publisher import until
-from papertrader.services.feed.sources import sources
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.liveness import FEED, ServiceHealth
 from papertrader.services.monitor.service import Monitor
@@ -31,13 +28,14 @@ from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.strategy import BUILT_IN
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
-from papertrader.shared.market.commands import command_of
+from papertrader.shared.market.commands import COMMAND, command_of, record_of_command
 from papertrader.shared.market.events import GAP, PRINT, ROUND, Events, Grid
-from papertrader.shared.market.records import Records, message_of
-from papertrader.shared.messages import Gap, Message, Trades
-from papertrader.shared.service.config import Settings
-from papertrader.shared.service.fold import Received, Round, canonical
+from papertrader.shared.market.records import Records, message_of, record_dtype, record_of
+from papertrader.shared.messages import Command, Gap, Message, RoundEnd, Trades
+from papertrader.shared.service.config import ACCOUNTS, Settings
+from papertrader.shared.service.fold import Fold, Received, Round, canonical
 
+MONITOR: Final = "monitor"
 ROUNDS_AT_ONCE: Final = 2_000
 """Rounds between two reports of progress."""
 
@@ -50,27 +48,24 @@ class ReplayError(RuntimeError):
 
 
 class Replayed(NamedTuple):
-    """A replayed session. `counts` are the messages by kind, as `KINDS` has them; `folds` are the services then."""
+    """A replayed session: of each kind of message its records with whose and of which round each is; the services then.
+
+    It is the same whether the compiled loop made it or the services themselves did.
+    """
 
     session: Session
     accounts: tuple[str, ...]
-    said: Said
-    counts: tuple[int, ...]
-    folds: Folds
+    tables: Mapping[Kind, tuple[Records, Records]]
+    folds: Mapping[str, Fold]
 
     def records(self, kind: Kind, account: str | None = None) -> Records:
         """All records of a kind, or those of one account."""
-        rows, addresses = self._rows(kind)
+        rows, addresses = self.tables[kind]
         return rows if account is None else rows[addresses["account"] == self.accounts.index(account)]
-
-    def _rows(self, kind: Kind) -> tuple[Records, Records]:
-        said, count = self.said, self.counts[KINDS.index(kind)]
-        rows, addresses = getattr(said, kind)
-        return rows[:count], addresses[:count]
 
     def messages(self, kind: Kind) -> Iterator[tuple[int, str, Message]]:
         """The messages of a kind in order, each with the index of its round and its account."""
-        rows, addresses = self._rows(kind)
+        rows, addresses = self.tables[kind]
         for row, (account, number) in zip(rows, addresses.tolist(), strict=True):
             message = command_of(row) if kind == "orders" else message_of(MESSAGES[kind].struct, row)
             yield number, self.accounts[account], message
@@ -82,6 +77,14 @@ def compiled(settings: Settings) -> bool:
 
 
 def replay(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
+    """Replay a session: in the compiled loop, or over the services where an account has a strategy of its own.
+
+    Raises ReplayError if a round said more than there was room for, StrategyError for a strategy that cannot be loaded.
+    """
+    return in_the_loop(session, settings, progress) if compiled(settings) else composed(session, settings, progress)
+
+
+def in_the_loop(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
     """Replay a session with the built-in strategy. Raises ReplayError if a round said more than there was room for."""
     folds = new_folds(settings, session.market)
     names = folds.fill_sim.accounts
@@ -100,7 +103,41 @@ def replay(session: Session, settings: Settings, progress: Progress | None = Non
     if state["lost"]:
         raise ReplayError(f"{session.market}: a round brought more markouts than there is room for")
     hand_back(market, folds)
-    return Replayed(session, names, said, tuple(state["count"].tolist()[: len(KINDS)]), folds)
+    return Replayed(session, names, _tables(said, state["count"].tolist()), folds.by_name())
+
+
+def _tables(said: Said, counts: Sequence[int]) -> dict[Kind, tuple[Records, Records]]:
+    found: dict[Kind, tuple[Records, Records]] = {kind: getattr(said, kind) for kind in KINDS}
+    return {kind: (found[kind][0][:rows], found[kind][1][:rows]) for kind, rows in zip(KINDS, counts, strict=False)}
+
+
+def composed(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
+    """Replay a session over the services themselves: slower, for any strategy. Raises StrategyError."""
+    ordered = Settings({**settings.tables, ACCOUNTS: dict(sorted(settings.tables.get(ACCOUNTS, {}).items()))})
+    composition = Composition(ordered, session.market, [name for name in MEMBERS if name != MONITOR])
+    names = tuple(ordered.by_account("quoter", QuoterConfig))
+    said: dict[Kind, list[tuple[tuple[int, int], Any]]] = {kind: [] for kind in KINDS}
+    for number, (end, events) in enumerate(_rounds(session)):
+        for spoken in composition.fold(_market_data(session, number, events), _marker(end, session), events=events):
+            kind, account, message = spoken.output
+            record = record_of_command(message) if isinstance(message, Command) else record_of(message)
+            said[kind].append(((names.index(account), number), record))
+        if progress is not None and number % ROUNDS_AT_ONCE == 0:
+            progress(str(session.market), number, session.rounds)
+    return Replayed(session, names, {kind: _table(kind, rows) for kind, rows in said.items()}, composition.folds)
+
+
+def _marker(end: Any, session: Session) -> RoundEnd:
+    """A round's marker as the services need it. They hear nothing of frames."""
+    return RoundEnd(ts=int(end["ts"]), recv_ts=0, round=int(end["id"]), frame=0, session=session.session)
+
+
+def _table(kind: Kind, rows: Sequence[tuple[tuple[int, int], Any]]) -> tuple[Records, Records]:
+    dtype = COMMAND if kind == "orders" else record_dtype(MESSAGES[kind].struct)
+    records, addresses = np.zeros(len(rows), dtype=dtype), np.zeros(len(rows), dtype=ADDRESS)
+    for place, (address, record) in enumerate(rows):
+        addresses[place], records[place] = address, record
+    return records, addresses
 
 
 def judged(replayed: Replayed, settings: Settings) -> Monitor:
@@ -172,20 +209,3 @@ def _trades(prints: Records, grid: Grid) -> Trades:
 
 def _feed_ended(bad: Mapping[str, int]) -> dict[str, ServiceHealth]:
     return {FEED: ServiceHealth(heartbeat_age_s=0.0, bad_messages=dict(bad), final=True)}
-
-
-def composed(config: FeedConfig, settings: Settings, progress: Progress | None = None) -> Iterator[Monitor]:
-    """The monitors of all markets after a replay over the services themselves: slower, for any strategy."""
-    for source in sources(config):
-        composition = Composition(settings, source.market)
-        rounds = (round_.messages for round_ in source.rounds())
-        for number, (market_data, end) in enumerate(
-            until(rounds, int(config.duration_s * NS_PER_S), config.round_ms * NS_PER_MS)
-        ):
-            composition.fold(market_data, end)
-            if progress is not None and number % ROUNDS_AT_ONCE == 0:
-                progress(str(source.market), number, 0)
-        monitor = composition.folds["monitor"]
-        assert isinstance(monitor, Monitor)
-        monitor.liveness = _feed_ended(source.bad)
-        yield monitor

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.replay.replay import Replayed, ReplayError, compiled, replay
+from papertrader.replay.replay import Replayed, replay
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval, block_bootstrap_mean
@@ -156,8 +156,6 @@ def _drop(tables: Tables, path: Sequence[str]) -> None:
 def outcome(tables: Tables, variant: Variant, cache: Path | None = None) -> Outcome:
     """Replay one variant over all sessions that its settings name."""
     settings = Settings(with_variant(tables, variant))
-    if not compiled(settings):
-        raise ReplayError("a sweep needs the built-in strategy: one's own is replayed with `papertrader replay`")
     replays = [replay(session, settings) for session in sessions(settings.section("feed", FeedConfig), cache)]
     return _outcome(variant, replays)
 

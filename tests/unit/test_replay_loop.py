@@ -10,7 +10,8 @@ import pytest
 
 from papertrader.replay.composition import Composition
 from papertrader.replay.loop import plan
-from papertrader.replay.replay import Replayed, judged, replay
+from papertrader.replay.replay import Replayed, in_the_loop, judged, replay
+from papertrader.replay.replay import composed as composed_replay
 from papertrader.replay.session import Session, sessions
 from papertrader.replay.world import KINDS, WORLD
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
@@ -76,7 +77,7 @@ def replayed_bytes(replayed: Replayed) -> dict[tuple[str, str], list[tuple[int, 
 
 
 def states(replayed: Replayed) -> Iterator[tuple[str, bytes]]:
-    for service, fold in replayed.folds.by_name().items():
+    for service, fold in replayed.folds.items():
         for name, array in fold.state().items():
             yield f"{service}.{name}", array.tobytes()
 
@@ -109,6 +110,15 @@ def test_replay_says_what_the_services_say_and_ends_in_their_states(config, sett
     judged_monitor = judged(replayed, settings)
     judged_monitor.liveness = {}
     assert summary([judged_monitor]) == summary([monitor])
+
+
+def test_services_replay_a_session_as_the_loop_does(tmp_path: Path) -> None:
+    session = one_session(msgspec.structs.replace(SYNTHETIC, duration_s=30.0), tmp_path)
+    looped, over_services = in_the_loop(session, TWO_ACCOUNTS), composed_replay(session, TWO_ACCOUNTS)
+    assert replayed_bytes(over_services) == replayed_bytes(looped)
+    assert len(looped.records("fills", "narrow")) > 0
+    for account in looped.accounts:
+        assert np.array_equal(looped.records("orders", account), over_services.records("orders", account))
 
 
 def test_replay_fills_and_learns(tmp_path: Path) -> None:
