@@ -1,7 +1,8 @@
 """A strategy of one's own: a constant half-spread around the mid, leaning against the position.
 
+papertrader replay --strategy fixed_spread.py:FixedSpread
+
 [quoter]
-strategy = "docs.examples.fixed_spread:FixedSpread"
 settings = { half_spread_bps = 6.0, lean_bps = 4.0 }
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.quoter.strategy import Target, View
+from papertrader import Target, View
 
 
 class FixedSpread:
@@ -28,7 +29,7 @@ class FixedSpread:
         """A bid and an ask around the mid."""
         self._decisions += 1
         lean = self._lean_bps * view.position / view.max_position
-        size = view.config.quote_notional / view.mid
+        size = view.quote_size
         return [
             Target("buy", view.mid * (1 - (lean + self._half_spread_bps) / 1e4), size),
             Target("sell", view.mid * (1 - (lean - self._half_spread_bps) / 1e4), size),

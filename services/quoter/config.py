@@ -19,7 +19,11 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How wide, how large and how often to quote, and when to stop."""
 
     strategy: Annotated[
-        str, msgspec.Meta(min_length=1, description="`glft`, or a class of one's own as `package.module:Class`")
+        str,
+        msgspec.Meta(
+            min_length=1,
+            description="`glft`, `none` (a program outside trades), or `file.py:Class` or `package.module:Class`",
+        ),
     ] = "glft"
     settings: Annotated[
         dict[str, float | int | str | bool],

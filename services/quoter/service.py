@@ -58,7 +58,7 @@ class Quoter:
         """What went wrong in an account's strategy when it was last asked; empty while it answers."""
         self._configs = dict(accounts)
         self._settings = settings_records(accounts.values())
-        self._strategies = {account: load(config.strategy, config.settings) for account, config in accounts.items()}
+        self._strategies = {account: load(config) for account, config in accounts.items()}
         self._market_data = MarketData()
         self._market = new_market()
         self._quoters = np.zeros(len(accounts), dtype=QUOTER)

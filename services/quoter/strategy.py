@@ -4,9 +4,9 @@ A strategy turns a `View` into the quotes it wants. The quoter does the rest for
 never reach the opposite best, sizes go to the lot and under the position cap, and orders are only moved when it pays.
 """
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
 from papertrader.services.quoter.kernel import new_targets
+from papertrader.services.quoter.modules import module_named, module_of_file
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.records import Record, Records, settings_records
 from papertrader.shared.messages import REGIMES
@@ -30,6 +31,8 @@ class StrategyError(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that a decision may depend on. Prices in quote currency, sizes in base units, `ts` in ns of event time.
+
+    `levels` is the most quotes a side that are placed, `quote_size` the size of one as the settings have it.
 
     `position` is positive when long. κ in 1/(fraction of price), `intensity` is A in fills per second, σ in bp per √s.
     `toxicity_bid` is the probability that a fill of our bid is adverse. `equity` and `margin_available` are NaN before
@@ -62,7 +65,8 @@ class View:
     can_increase: bool
     regime: Literal["quiet", "normal", "volatile", "extreme"]
     params_version: int
-    config: QuoterConfig
+    levels: int
+    quote_size: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Strategy(Protocol):
     """
 
     def targets(self, view: View) -> Sequence[Target]:
-        """The quotes wanted now, each side from the inside out, at most `view.config.levels` a side.
+        """The quotes wanted now, each side from the inside out, at most `view.levels` a side.
 
         A side's n-th quote is its level n: the order at that level moves when its target does.
         """
@@ -97,17 +101,33 @@ class Strategy(Protocol):
 
 
 class Glft:
-    """The built-in strategy, as a class to build one's own upon."""
+    """The built-in strategy, as a class to build one's own upon: it prices with the numbers of [quoter]."""
 
     def __init__(self, settings: StrategySettings | None = None) -> None:
+        self._numbers = settings_records([QuoterConfig()])[0]
         self._targets = new_targets()
         self._terms = np.zeros(1, dtype=TERMS)
+
+    def configure(self, config: QuoterConfig) -> None:
+        """Price with these numbers from now on; the quoter calls it once, before the first view."""
+        self._numbers = settings_records([config])[0]
 
     def targets(self, view: View) -> list[Target]:
         """The ladder of both sides, as the compiled quoter prices it."""
         record = record_of_view(view)
-        count = quote(record, settings_records([view.config])[0], self._terms[0], self._targets)
+        count = quote(record, self._numbers, self._terms[0], self._targets)
         return [_target_of(record, target) for target in self._targets[:count]]
+
+
+class Silent:
+    """Quotes nothing: the account belongs to a program outside."""
+
+    def __init__(self, settings: StrategySettings | None = None) -> None:
+        pass
+
+    def targets(self, view: View) -> Sequence[Target]:
+        """None."""
+        return ()
 
 
 def _target_of(view: Record, target: Record) -> Target:
@@ -125,7 +145,7 @@ def view_of(record: Record, config: QuoterConfig) -> View:
     values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
     values["regime"] = REGIMES[values["regime"]]
     values["can_increase"] = bool(values["can_increase"])
-    return View(**values, config=config)
+    return View(**values, levels=config.levels, quote_size=config.quote_notional / values["mid"])
 
 
 def record_of_view(view: View) -> Record:
@@ -181,29 +201,34 @@ def _record_of(target: Target, level: int, view: Record) -> Record:
     return record
 
 
-def load(name: str, settings: StrategySettings) -> Strategy:
-    """The strategy `glft`, or an instance of `package.module:Class` made with the settings.
+OWN: Final[Mapping[str, type[Any]]] = {BUILT_IN: Glft, "none": Silent}
+
+
+def load(config: QuoterConfig) -> Strategy:
+    """The strategy that the settings name: `glft`, `none`, or an instance of `package.module:Class` or `file.py:Class`.
 
     Raises StrategyError saying which part of the name is wrong, or what the class lacks.
     """
-    if name == BUILT_IN:
-        return Glft()
-    cls = _class_named(name)
+    name = config.strategy
+    cls = OWN[name] if name in OWN else _class_named(name)
     try:
-        strategy = cls(settings)
+        strategy = cls(config.settings)
     except Exception as error:
         raise StrategyError(f"strategy {name!r}: {cls.__name__}(settings) failed: {error!r}") from error
     if not isinstance(strategy, Strategy):
         raise StrategyError(f"strategy {name!r}: {cls.__name__} has no method targets(view)")
+    if isinstance(strategy, Glft):
+        strategy.configure(config)
     return strategy
 
 
 def _class_named(name: str) -> type[Any]:
-    module_name, colon, class_name = name.partition(":")
+    module_name, colon, class_name = name.rpartition(":")
     if not colon or not module_name or not class_name:
-        raise StrategyError(f"strategy {name!r}: was neither {BUILT_IN!r} nor of the form package.module:Class")
+        forms = "package.module:Class or file.py:Class"
+        raise StrategyError(f"strategy {name!r}: was neither 'glft', 'none' nor of the form {forms}")
     try:
-        module = importlib.import_module(module_name)
+        module = module_of_file(Path(module_name)) if module_name.endswith(".py") else module_named(module_name)
     except Exception as error:
         raise StrategyError(f"strategy {name!r}: the module {module_name!r} cannot be imported: {error!r}") from error
     cls = getattr(module, class_name, None)

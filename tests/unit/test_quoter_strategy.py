@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -85,21 +86,26 @@ def start(session: Session) -> list[Any]:
 
 
 def test_load_glft_is_the_built_in_one() -> None:
-    assert type(load("glft", {})) is Glft
+    assert type(load(QuoterConfig())) is Glft
 
 
 def test_load_hands_the_settings_to_the_class(module: str) -> None:
-    strategy = load(f"{module}:Scripted", {"width": 3})
+    strategy = load(QuoterConfig(strategy=f"{module}:Scripted", settings={"width": 3}))
     assert isinstance(strategy, Scripted)
     assert strategy.settings == {"width": 3}
     assert isinstance(strategy, Strategy)
 
 
+def test_account_of_a_program_outside_quotes_nothing() -> None:
+    assert start(Session(QuoterConfig(strategy="none"))) == []
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("glfd", "neither 'glft' nor of the form package.module:Class"),
-        (":Class", "neither 'glft' nor of the form"),
+        ("glfd", "neither 'glft', 'none' nor of the form package.module:Class or file.py:Class"),
+        ("nowhere.py:Class", r"'nowhere.py' cannot be imported: FileNotFoundError"),
+        (":Class", "neither 'glft', 'none' nor of the form"),
         ("no_such_module:Class", "the module 'no_such_module' cannot be imported"),
         ("user_strategies:Nobody", "the module 'user_strategies' has no class 'Nobody'"),
         ("user_strategies:number", "has no class 'number'"),
@@ -109,7 +115,7 @@ def test_load_hands_the_settings_to_the_class(module: str) -> None:
 )
 def test_load_of_a_wrong_name_says_what_is_wrong(module: str, name: str, complaint: str) -> None:
     with pytest.raises(StrategyError, match=complaint):
-        load(name, {})
+        load(QuoterConfig(strategy=name))
 
 
 def test_view_shows_the_market_the_account_and_what_was_learned(module: str) -> None:
@@ -122,7 +128,7 @@ def test_view_shows_the_market_the_account_and_what_was_learned(module: str) -> 
     assert (view.position, view.max_position, view.equity) == (0.5, 2.5, 10_000.0)
     assert (view.kappa, view.toxicity_bid, view.cal_gamma, view.params_version) == (2500.0, 0.6, 0.7, 4)
     assert (view.regime, view.significant_figures, view.can_increase) == ("volatile", 5, True)
-    assert (view.ts, view.config.settings) == (session.ts, {"width": 3})
+    assert (view.ts, view.levels, view.quote_size) == (session.ts, 2, 0.5)
 
 
 def test_view_record_and_back_is_the_same(module: str) -> None:
@@ -130,7 +136,7 @@ def test_view_record_and_back_is_the_same(module: str) -> None:
     start(session)
     view = Scripted.seen
     assert view is not None
-    again = view_of(record_of_view(view), view.config)
+    again = view_of(record_of_view(view), session.config)
     assert math.isnan(again.equity)
     assert repr(again) == repr(view)
 
@@ -201,3 +207,39 @@ def test_fixed_spread_example_keeps_its_memory_in_the_fold_state() -> None:
     session.round(after_ms=300)
     assert decisions.tolist() == [2]
     assert np.shares_memory(decisions, session.quoter.state()["strategy.main.decisions"])
+
+
+OWN = """
+from beside import WIDTH
+from papertrader import Target
+
+class Own:
+    made = 0
+    def __init__(self, settings):
+        Own.made += 1
+    def targets(self, view):
+        return [Target("buy", view.mid * (1 - WIDTH), view.quote_size)]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the user's with a strategy and a module beside it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("own_strategy", "beside"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "own_strategy.py").write_text(OWN)
+    (tmp_path / "beside.py").write_text("WIDTH = 0.001")
+    return tmp_path
+
+
+def test_strategy_of_a_file_quotes_and_finds_what_lies_beside_it(folder: Path) -> None:
+    name = f"{folder / 'own_strategy.py'}:Own"
+    orders = start(Session(QuoterConfig(strategy=name)))
+    assert [(order.side, order.price, order.size) for order in orders] == [("buy", 999.0, 0.5)]
+    assert load(QuoterConfig(strategy=name)).made == 2  # type: ignore[attr-defined] # one class, not one per load
+
+
+def test_strategy_of_a_module_in_the_current_folder_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert type(load(QuoterConfig(strategy="own_strategy:Own"))).__name__ == "Own"
