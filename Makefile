@@ -30,10 +30,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 run: setup  ## the whole system on the synthetic market, until Ctrl-C
 	$(BIN)/papertrader run
 
-lint: setup  ## ruff and mypy --strict
+lint: setup  ## ruff, mypy --strict and the ways of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 unit: setup  ## the fast tests
 	$(BIN)/pytest -q tests/unit tests/property
@@ -75,10 +76,8 @@ bench-quick: setup $(HFTBACKTEST)  ## the same with small sizes, written nowhere
 dashboards: setup  ## generate the Grafana dashboards
 	$(BIN)/python -m grafana.generate
 
-lock:  ## pin the dependencies anew (needs uv)
-	uv pip compile -q pyproject.toml --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements.lock
-	uv pip compile -q pyproject.toml --extra dev --extra grafana --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements-dev.lock
-	uv pip compile -q pyproject.toml --extra dev --extra ccxt --generate-hashes --no-header --no-annotate --universal --python-version 3.11 -o requirements-ccxt.lock
+lock:  ## lock what pyproject.toml asks for, and write pip's requirement files from the lock
+	$(BIN)/python -m tools.locks
 
 docs: setup  ## generate the reference pages of settings, subjects and metrics
 	$(BIN)/python -m docs.generate

@@ -16,10 +16,10 @@ from papertrader.services.feed.service import Feed
 from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.market.tape import TapeError
 from papertrader.shared.service.config import SettingsError, load
 from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
-from papertrader.shared.service.tasks import STOP_LIMIT_S, ended, leave_within
 
 log = logging.getLogger("feed")
 

@@ -27,7 +27,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.service.tasks import ended
+from papertrader.shared.log.tasks import ended
 
 log = logging.getLogger(__name__)
 

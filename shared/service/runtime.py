@@ -23,13 +23,13 @@ from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.lease import Leases
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import Market, address
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample
 from papertrader.shared.service.runner import Runner
-from papertrader.shared.service.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.lease import BUCKET, TTL_S, Leases
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.service.tasks import ended
+from papertrader.shared.log.tasks import ended
 
 MARKET = Market("venue", "A")
 
