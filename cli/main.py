@@ -13,7 +13,9 @@ from rich.console import Console
 
 from papertrader.cli import show
 from papertrader.cli.judge import judge
+from papertrader.cli.kernels import PARTS, compile_parts, ensure_compiled
 from papertrader.cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
+from papertrader.replay.settings import check_all, tables_of
 from papertrader.services.feed.config import SOURCES, FeedConfig
 from papertrader.services.feed.venues import registry
 from papertrader.shared.service.config import Settings, SettingsError, load
@@ -30,8 +32,28 @@ RECORDED = [venue.name for venue in registry.recorded()]
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file, TOML or JSON")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+Strategy = Annotated[
+    str | None, typer.Option(help="glft, or one's own: file.py:Class, or package.module:Class as Python imports it")
+]
 MonitorUrl = Annotated[str, typer.Option("--url", help="address of the monitor")]
 VenueUrl = Annotated[str | None, typer.Option(help="a server in place of the live venue, e.g. http://127.0.0.1:3002")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        Console().print(f"papertrader {version('papertrader')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Paper trading for market makers: simulated fills on real market data, and proof that the system learns."""
 
 
 def _fail(error: object, code: int = 2) -> typer.Exit:
@@ -53,6 +75,7 @@ def run(
     duration: Annotated[float | None, typer.Option(help="seconds of event time after which the run ends")] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
     fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    strategy: Strategy = None,
     exchange: Annotated[str | None, typer.Option(help="with --source ccxt: the exchange, e.g. okx")] = None,
     venue_url: VenueUrl = None,
     data_dir: Annotated[Path | None, typer.Option(help="keep log and checkpoints here, and go on from them")] = None,
@@ -66,13 +89,14 @@ def run(
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
     feed |= {"duration_s": duration, "seed": seed, "venue_url": venue_url, "exchange": exchange}
     feed |= {"tapes": _paths(tape), "assets": _names(assets)}
-    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
+    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     try:
-        tables = _with(load(settings).tables, overrides)
+        tables = tables_of(settings, overrides)
         _check(tables)
         counts = _workers(workers or [])
     except SettingsError as error:
         raise _fail(error) from None
+    ensure_compiled("services")
     raise typer.Exit(run_system(tables, data_dir, nats, counts, as_json))
 
 
@@ -84,19 +108,8 @@ def _paths(tapes: list[Path] | None) -> list[str] | None:
     return [str(path.resolve()) for path in tapes] if tapes else None
 
 
-def _with(tables: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    merged = {name: dict(table) for name, table in tables.items()}
-    for section, values in overrides.items():
-        given = {key: value for key, value in values.items() if value is not None}
-        if given:
-            merged.setdefault(section, {}).update(given)
-    return merged
-
-
 def _check(tables: dict[str, Any]) -> None:
     """Refuse wrong settings before any process starts; raises SettingsError."""
-    from papertrader.cli.settings import check_all
-
     check_all(Settings(tables))
 
 
@@ -181,7 +194,7 @@ def _live_settings(
 ) -> FeedConfig:
     """The feed's settings for one of the commands that talk to a live venue; raises SettingsError."""
     feed = {"source": source, "assets": _names(assets), "venue_url": venue_url, "duration_s": duration}
-    config = Settings(_with(load(settings).tables, {"feed": feed})).section("feed", FeedConfig)
+    config = Settings(tables_of(settings, {"feed": feed})).section("feed", FeedConfig)
     if config.source not in RECORDED:
         raise SettingsError(f"--source {source}: known are {' and '.join(RECORDED)}")
     return config
@@ -290,6 +303,7 @@ def verify(
     """
     from papertrader.cli import verify as log_commands
 
+    ensure_compiled("services")
     raise typer.Exit(_guarded(lambda: log_commands.verify(log, nats, settings, as_json)))
 
 
@@ -297,13 +311,14 @@ def _guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
     from papertrader.replay.log_file import LogError
     from papertrader.replay.replay import ReplayError
+    from papertrader.shared.kernel_cache import KernelCacheError
     from papertrader.shared.log.broker import BrokerError
     from papertrader.shared.log.bus import BusError
     from papertrader.shared.market.tape import TapeError
 
     try:
         return work()
-    except (BusError, BrokerError, LogError, ReplayError, TapeError, ValueError, OSError) as error:
+    except (KernelCacheError, BusError, BrokerError, LogError, ReplayError, TapeError, ValueError, OSError) as error:
         raise _fail(error) from None
 
 
@@ -318,6 +333,7 @@ def replay(
     duration: Annotated[float | None, typer.Option(help="seconds of event time after which the replay ends")] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")] = None,
     fill_model: Annotated[str | None, typer.Option(help="queue, flat or through")] = None,
+    strategy: Strategy = None,
     report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -326,12 +342,13 @@ def replay(
 
     feed: dict[str, Any] = {"source": source or ("tape" if tapes else None), "duration_s": duration, "seed": seed}
     feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
-    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}}
+    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     try:
-        tables = _with(load(settings).tables, overrides)
+        tables = tables_of(settings, overrides)
         _check(tables)
     except SettingsError as error:
         raise _fail(error) from None
+    ensure_compiled("replay")
     raise typer.Exit(_guarded(lambda: run_replay(tables, report, as_json)))
 
 
@@ -354,7 +371,7 @@ def order(
 
     feed: dict[str, Any] = {"source": "tape", "tapes": _paths(tapes), "assets": _names(assets)}
     try:
-        tables = _with(load(settings).tables, {"feed": feed})
+        tables = tables_of(settings, {"feed": feed})
         _check(tables)
     except SettingsError as error:
         raise _fail(error) from None
@@ -392,13 +409,14 @@ def sweep(
     feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
     feed |= {"tapes": _paths(tapes), "assets": _names(assets)}
     try:
-        tables = _with(load(settings).tables, {"feed": feed})
+        tables = tables_of(settings, {"feed": feed})
         axes = axes_of(change or [])
         for variant in variants_of(axes, random, seed):
             _check(with_variant(tables, variant))
     except SettingsError as error:
         raise _fail(error) from None
     count = workers or os.cpu_count() or 1
+    ensure_compiled("replay")
     raise typer.Exit(_guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
 
 
@@ -406,11 +424,16 @@ app.command()(judge)
 
 
 @app.command()
-def warm() -> None:
+def warm(
+    parts: Annotated[list[str] | None, typer.Argument(help="services, replay; both if not given")] = None,
+) -> None:
     """Compile every kernel now, so that services start in seconds."""
-    from papertrader.cli.settings import warm_all
+    from papertrader.shared.kernel_cache import KernelCacheError
 
-    warm_all(Console())
+    try:
+        compile_parts(parts or list(PARTS))
+    except KernelCacheError as error:
+        raise _fail(error) from None
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class ServiceProcess:
         module = f"papertrader.services.{self.name.replace('-', '_')}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, "--settings", str(self._settings)],
+                [sys.executable, "-P", "-m", module, "--settings", str(self._settings)],
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -2,66 +2,22 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from papertrader.replay.log_file import (
-    Entry,
-    differing_settings,
-    last_sequence,
-    read_broker,
-    read_file,
-    read_settings,
-    write_log,
-)
+from papertrader.replay.log_file import Entry, differing_settings, write_log
+from papertrader.replay.log_source import Source, entries, opened
 from papertrader.replay.verify import Verifier
-from papertrader.shared.log.broker import Broker
-from papertrader.shared.log.bus import Bus
-from papertrader.shared.service.config import Settings, SettingsError, Tables, load
-from papertrader.shared.service.runtime import BusConfig
+from papertrader.shared.service.config import Settings, load
 
 DIFFERS: Final = 1
 NOTHING_COMPARED: Final = 2
 OUTPUTS_SHOWN: Final = 10
-
-
-class Source(NamedTuple):
-    """Where a log is: a file of `papertrader export`, or a broker; and the settings that it was made with, if known.
-
-    `login` are the options of `Bus.connect` that log in.
-    """
-
-    path: Path | None
-    url: str
-    recorded: Tables | None
-    login: Mapping[str, Any] = MappingProxyType({})
-
-
-@contextmanager
-def opened(log: Path | None, nats: str | None, settings: Path | None) -> Iterator[Source]:
-    """The log that the arguments name. The data directory of an ended run gets a broker for as long as it is read."""
-    if log is not None and log.is_dir():
-        if not (log / "nats").is_dir():
-            raise SettingsError(f"{log} holds no log: it is not the --data-dir of a run")
-        recorded = load(log / "settings.json", {}).tables if (log / "settings.json").exists() else None
-        broker = Broker(log / "nats")
-        broker.start()
-        try:
-            yield Source(None, broker.url, recorded)
-        finally:
-            broker.stop()
-    elif log is not None:
-        yield Source(log, "", read_settings(log))
-    else:
-        config = load(settings).section("bus", BusConfig)
-        yield Source(None, nats or config.url, None, config.login())
 
 
 def chosen_settings(source: Source, settings: Path | None, say: Callable[[str], None]) -> Settings:
@@ -133,21 +89,13 @@ def nothing_compared(verifier: Verifier) -> str:
 async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        if source.path is not None:
-            task = progress.add_task("messages", total=None)
-            for entry in read_file(source.path):
-                yield entry
-                progress.advance(task)
-            return
-        bus = await Bus.connect(source.url, "verify", **source.login)
-        try:
-            until = await last_sequence(bus)
-            task = progress.add_task("messages", total=until)
-            async for entry in read_broker(bus, until):
-                yield entry
-                progress.advance(task)
-        finally:
-            await bus.close()
+        task = progress.add_task("messages", total=None)
+
+        def told(count: int, until: int) -> None:
+            progress.update(task, completed=count, total=until or None)
+
+        async for entry in entries(source, told):
+            yield entry
 
 
 def result(verifier: Verifier) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from papertrader.cli.settings import sections
+from papertrader.replay import columns
+from papertrader.replay.settings import sections
 from papertrader.shared.log.health import FOLDS, section_of
-from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA, PARAMETERS
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
@@ -118,7 +119,32 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "subjects.md": subjects_page, "metrics.md": metrics_page}
+def columns_page() -> str:
+    """Every table of a run with its columns, types and units."""
+    lines = [HEAD, "# Columns of a run\n", inspect.cleandoc(COLUMNS)]
+    for kind in KINDS:
+        name = {"account": "accounts"}.get(kind, kind)
+        shown = f'params["{name}"]' if kind in PARAMETERS else name
+        said = "What was ordered, one row per command." if kind == "orders" else inspect.getdoc(STRUCTS[kind]) or ""
+        lines += [f"\n## `{shown}`\n", said, "", "| column | type | unit |\n|---|---|---|"]
+        empty = columns.table(kind, [])
+        lines += [f"| `{name}` | {TYPES[column.dtype.kind]} | {columns.unit(name)} |" for name, column in empty.items()]
+    return "\n".join(lines) + "\n"
+
+
+TYPES = {"i": "integer", "f": "float", "b": "boolean", "U": "string"}
+COLUMNS = """
+    `papertrader.load(path)` and `papertrader.run_replay(...)` return a `Run` of these tables: `run.fills["price"]` is a
+    numpy array, `run.fills.to_polars()` and `.to_pandas()` are frames, `run.fills.units` says the units. Rows are
+    grouped by market and account, each in the order of the log. A float that cannot be known is NaN.
+"""
+
+PAGES = {
+    "settings.md": settings_page,
+    "subjects.md": subjects_page,
+    "metrics.md": metrics_page,
+    "columns.md": columns_page,
+}
 
 
 def main() -> None:

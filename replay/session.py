@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from platformdirs import user_cache_path
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.market_source import MarketSource
@@ -72,7 +73,7 @@ def sessions(
 
 def cache_directory() -> Path:
     """Where event arrays are kept: `papertrader` below the user's cache directory."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "papertrader"
+    return user_cache_path("papertrader")
 
 
 @cache
@@ -110,7 +111,7 @@ def _keep(session: Session, path: Path) -> None:
     )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with partial.open("wb") as file:
             file.write(msgspec.json.encode(header).ljust(PAGE - 1) + b"\n")
             session.events.tofile(file)

