@@ -122,10 +122,11 @@ def metrics_page() -> str:
 def columns_page() -> str:
     """Every table of a run with its columns, types and units."""
     lines = [HEAD, "# Columns of a run\n", inspect.cleandoc(COLUMNS)]
-    for kind in KINDS:
+    for kind in columns.KINDS:
         name = {"account": "accounts"}.get(kind, kind)
-        shown = f'params["{name}"]' if kind in PARAMETERS else name
-        said = "What was ordered, one row per command." if kind == "orders" else inspect.getdoc(STRUCTS[kind]) or ""
+        shown = f'params["{name}"]' if KINDS[kind].token == PARAMETERS else name
+        struct = columns.STRUCTS.get(kind)
+        said = (inspect.getdoc(struct) if struct else "What was ordered, one row per command.") or ""
         lines += [f"\n## `{shown}`\n", said, "", "| column | type | unit |\n|---|---|---|"]
         empty = columns.table(kind, [])
         lines += [f"| `{name}` | {TYPES[column.dtype.kind]} | {columns.unit(name)} |" for name, column in empty.items()]

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.shared.log.subjects import Kind
+from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.records import Records, record_dtype
 from papertrader.shared.messages import (

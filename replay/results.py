@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from papertrader.replay.columns import KINDS, STRUCTS, Table, table
+from papertrader.replay.columns import KINDS, Table, table
 from papertrader.replay.log_source import entries, opened
 from papertrader.replay.replay import Replayed
-from papertrader.shared.log.subjects import Kind, address
+from papertrader.shared.log.kinds import Kind, decode
+from papertrader.shared.log.subjects import address
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.records import Records, record_of
 from papertrader.shared.messages import Checklist, Command
@@ -150,27 +151,20 @@ class _Heard:
     def __init__(self) -> None:
         self._rows: dict[Kind, dict[Key, list[Any]]] = {kind: {} for kind in KINDS}
         self._checklists: dict[Key, Checklist] = {}
-        self._decode: dict[Kind, Callable[[bytes], Any]] = {
-            kind: msgspec.json.Decoder(struct).decode for kind, struct in STRUCTS.items()
-        }
-        self._decode["orders"] = msgspec.json.Decoder(Command).decode
-        self._decode["checks"] = msgspec.json.Decoder(Checklist).decode
         self._refused = 0
 
     def take(self, subject: str, payload: bytes) -> None:
         """Hear a message. What is malformed is counted, as the services do."""
         try:
             kind, market, account = address(subject)
-            if kind not in self._decode:
-                return
-            message = self._decode[kind](payload)
-        except (ValueError, msgspec.DecodeError, msgspec.ValidationError):
+            message = decode(kind, payload) if kind in (*KINDS, "checks") else None
+        except ValueError:
             self._refused += 1
             return
-        if kind == "checks":
+        if isinstance(message, Checklist):
             self._checklists[str(market), account] = message
-        else:
-            record = record_of_command(message) if kind == "orders" else record_of(message)
+        elif message is not None:
+            record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             self._rows[kind].setdefault((str(market), account), []).append(record)
 
     def run(self, settings: Tables) -> Run:

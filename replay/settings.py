@@ -10,6 +10,7 @@ from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.service.config import ACCOUNTS, Settings, Tables, load
 from papertrader.shared.service.runtime import BusConfig
 
+
 def sections() -> dict[str, Any]:
     """Every section's settings struct."""
     found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}

@@ -1,0 +1,63 @@
+"""Every message of the log as a frozen, typed struct: what a client hears, and what it may say.
+
+`ts` is event time in integer nanoseconds UTC, prices and money are in quote currency, sizes in base units; any other
+unit stands in the field's name. What cannot be known is `None`.
+"""
+
+from papertrader.shared.messages import (
+    Account,
+    Ack,
+    AckStatus,
+    Bbo,
+    Book,
+    Calibration,
+    Cancel,
+    Check,
+    Checklist,
+    Command,
+    Context,
+    Control,
+    Depth,
+    Estimate,
+    Fill,
+    Gap,
+    Instrument,
+    Markout,
+    Message,
+    Modify,
+    Place,
+    Reason,
+    RoundEnd,
+    Side,
+    TimeInForce,
+    Trades,
+)
+
+__all__ = [
+    "Account",
+    "Ack",
+    "AckStatus",
+    "Bbo",
+    "Book",
+    "Calibration",
+    "Cancel",
+    "Check",
+    "Checklist",
+    "Command",
+    "Context",
+    "Control",
+    "Depth",
+    "Estimate",
+    "Fill",
+    "Gap",
+    "Instrument",
+    "Markout",
+    "Message",
+    "Modify",
+    "Place",
+    "Reason",
+    "RoundEnd",
+    "Side",
+    "TimeInForce",
+    "Trades",
+]

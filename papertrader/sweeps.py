@@ -1,0 +1,66 @@
+"""Search settings: every combination replayed, ranked by PnL per hour, the best judged under every fill model.
+
+    found = run_sweep({"quoter.levels": [1, 2, 3]}, tapes=["BTC.gz"])
+    found.outcomes[0].variant, found.outcomes[0].pnl_per_hour, found.bands[0].verdict
+
+Processes are spawned: in a script, call it below `if __name__ == "__main__":`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from papertrader.replay.session import sessions
+from papertrader.replay.settings import check_all, tables_of
+from papertrader.replay.sweep import Band, Outcome, Variant, band_variants, bands, ranked, variants_of, with_variant
+from papertrader.replay.sweep import Sweep as Pool
+from papertrader.services.feed.config import FeedConfig
+from papertrader.shared.service.config import Settings
+
+__all__ = ["Band", "Outcome", "Sweep", "Variant", "run_sweep"]
+
+
+class Sweep(NamedTuple):
+    """What a search found: the outcome of every variant, best first, and the best ones under every fill model."""
+
+    outcomes: list[Outcome]
+    bands: list[Band]
+
+
+def run_sweep(
+    changes: Mapping[str, Sequence[Any]],
+    tapes: Sequence[Path | str] = (),
+    *,
+    strategy: str | None = None,
+    settings: Path | str | Mapping[str, Any] | None = None,
+    assets: Sequence[str] | None = None,
+    duration_s: float | None = None,
+    draw: int | None = None,
+    seed: int = 1,
+    workers: int | None = None,
+    best: int = 1,
+) -> Sweep:
+    """Replay every combination of `changes`, e.g. `{"quoter.levels": [1, 2]}`, over tapes or the synthetic market.
+
+    `draw` takes so many combinations at random, `best` says how many are judged under every fill model, `workers` is
+    the number of processes (default: one per core). Raises SettingsError for the first variant that is wrong.
+    """
+    feed = {"source": "tape" if tapes else None, "tapes": [str(Path(tape).resolve()) for tape in tapes] or None}
+    feed |= {"assets": list(assets) if assets else None, "duration_s": duration_s}  # type: ignore[dict-item]
+    tables = tables_of(settings, {"feed": feed, "quoter": {"strategy": strategy}})
+    variants = variants_of({key: list(values) for key, values in changes.items()}, draw, seed)
+    for variant in variants:
+        check_all(Settings(with_variant(tables, variant)))
+    for _ in sessions(Settings(tables).section("feed", FeedConfig)):
+        pass  # parsed once, before many processes want them
+    with Pool(tables, workers or os.cpu_count() or 1) as pool:
+        outcomes = ranked(_in_order(pool, variants))
+        chosen = [outcome.variant for outcome in outcomes[:best]]
+        models = [model for variant in chosen for model in band_variants(variant).values()]
+        return Sweep(outcomes, bands(chosen, _in_order(pool, models)))
+
+
+def _in_order(pool: Pool, variants: Sequence[Variant]) -> list[Outcome]:
+    found = dict(pool.outcomes(variants))
+    return [found[place] for place in range(len(variants))]
