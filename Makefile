@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check picture lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,25 @@ test-ccxt:  ## the ccxt source with ccxt itself, in an environment of its own: i
 
 test-compose: setup  ## the whole stack on a real Docker engine, from build to break and repair (root)
 	$(BIN)/python -m tests.compose.e2e
+
+test-wheel: setup  ## the wheel, in empty environments of every Python that is here
+	$(BIN)/python -m tests.wheel
+
+AUDIT := build/audit/bin/pip-audit
+
+$(AUDIT): requirements-audit.lock
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	touch $@
+
+audit: setup $(AUDIT)  ## the bill of materials, and what is known to be vulnerable in it
+	$(BIN)/python -m tools.audit $(AUDIT)
+
+lock-check: setup  ## whether uv.lock is what pyproject.toml asks for
+	$(BIN)/uv lock --quiet --check
+
+picture: setup  ## draw docs/architecture.svg and the table of rooms from the imports
+	$(BIN)/python -m docs.picture
 
 up:  ## the whole system in containers, with Prometheus, Alertmanager and Grafana
 	docker compose up --build --detach --wait
