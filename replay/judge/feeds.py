@@ -18,9 +18,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from papertrader.replay.judge.orders import ADD, EXECUTE, HIDDEN, MODIFY, PRINT, STANDING, OrderData
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.events import EVENT, LEVEL, SNAPSHOT, TOUCH
 from papertrader.shared.market.events import PRINT as PRINT_ROW
 from papertrader.shared.market.records import Record, Records

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from papertrader.replay.judge import peers
 from papertrader.replay.judge.feeds import NEVER, Market
@@ -17,6 +16,7 @@ from papertrader.services.fill_sim import queue
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import fill_probability
 from papertrader.services.fill_sim.state import ORDER, settings_of
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, new_book, price_of, size_at
 from papertrader.shared.market.events import PRINT, SNAPSHOT, TOUCH
 from papertrader.shared.market.records import Record, Records

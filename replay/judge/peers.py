@@ -13,8 +13,8 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 
 PEER: Final = np.dtype([("front", "f8"), ("shown", "f8"), ("traded", "f8")], align=True)

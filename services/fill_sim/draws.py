@@ -16,10 +16,10 @@ one time prints come first, then cancels.
 """
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.fill_sim.chance import QUEUE_DRAWS, chain
 from papertrader.services.fill_sim.queue import shows
+from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.hashing import splitmix64
