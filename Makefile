@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check picture lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,9 +69,6 @@ audit: setup $(AUDIT)  ## the bill of materials, and what is known to be vulnera
 lock-check: setup  ## whether uv.lock is what pyproject.toml asks for
 	$(BIN)/uv lock --quiet --check
 
-picture: setup  ## draw docs/architecture.svg and the table of rooms from the imports
-	$(BIN)/python -m docs.picture
-
 up:  ## the whole system in containers, with Prometheus, Alertmanager and Grafana
 	docker compose up --build --detach --wait
 	@echo "page http://127.0.0.1:8080  Grafana http://127.0.0.1:3000  Prometheus http://127.0.0.1:9090"
@@ -98,8 +95,9 @@ dashboards: setup  ## generate the Grafana dashboards
 lock:  ## lock what pyproject.toml asks for, and write pip's requirement files from the lock
 	$(BIN)/python -m tools.locks
 
-docs: setup  ## generate the reference pages of settings, subjects and metrics
+docs: setup  ## generate the reference pages, and draw the picture of the architecture
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.picture
 
 clean:  ## remove everything that was built
 	rm -rf $(VENV) .venv-ccxt .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

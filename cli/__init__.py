@@ -1,0 +1,1 @@
+"""The `papertrader` command, thin."""

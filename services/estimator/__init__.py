@@ -1,0 +1,1 @@
+"""Estimator: κ from own fills, σ, regime and toxicity."""

@@ -1,0 +1,1 @@
+"""Fill-sim, the paper exchange: orders, queues, fills and money."""

@@ -1,0 +1,1 @@
+"""Monitor: the facts of a run, the checklist, the report and the page."""

@@ -1,0 +1,1 @@
+"""Outcome-tracker: what the market did after every fill."""

@@ -1,0 +1,1 @@
+"""Quoter: the strategies, and the orders that their targets need."""

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from docs import picture
 from docs.generate import FOLDER, PAGES
 from tests.conftest import ROOT
 
@@ -20,3 +21,8 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_picture_of_the_architecture_is_what_the_imports_say() -> None:
+    """`make docs` was run."""
+    assert picture.PAGE.read_text() == picture.drawn(picture.PAGE.read_text()), "run `make docs`"

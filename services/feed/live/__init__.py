@@ -1,0 +1,1 @@
+"""What every live venue shares: connection, session, market, diagnosis."""
