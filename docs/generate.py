@@ -11,7 +11,7 @@ import msgspec
 from papertrader.replay import columns
 from papertrader.replay.settings import sections
 from papertrader.shared.log.health import FOLDS, section_of
-from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA, PARAMETERS
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA, PARAMETERS_TOKEN
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
@@ -124,7 +124,7 @@ def columns_page() -> str:
     lines = [HEAD, "# Columns of a run\n", inspect.cleandoc(COLUMNS)]
     for kind in columns.KINDS:
         name = {"account": "accounts"}.get(kind, kind)
-        shown = f'params["{name}"]' if KINDS[kind].token == PARAMETERS else name
+        shown = f'params["{name}"]' if KINDS[kind].token == PARAMETERS_TOKEN else name
         struct = columns.STRUCTS.get(kind)
         said = (inspect.getdoc(struct) if struct else "What was ordered, one row per command.") or ""
         lines += [f"\n## `{shown}`\n", said, "", "| column | type | unit |\n|---|---|---|"]

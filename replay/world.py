@@ -3,7 +3,6 @@
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from papertrader.services.calibration.config import CalibrationConfig
 from papertrader.services.calibration.service import Calibration as CalibrationFold
@@ -23,6 +22,7 @@ from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.orders import COMMANDS, new_commands
 from papertrader.services.quoter.service import Quoter
+from papertrader.shared.kernels import njit
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Market

@@ -11,8 +11,8 @@ from papertrader import Client, ClientError
 from papertrader.messages import Ack, Command, Fill, Message, RoundEnd
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
-from papertrader.shared.service.compiled import _filled_in
 from tests.integration.wire import connected
+from tests.messages import ack, fill
 
 MARKET = "synthetic.SYN1"
 LIMIT_S = 30.0
@@ -69,11 +69,11 @@ def test_what_is_placed_modified_and_cancelled_stands_on_the_log_at_the_markets_
 def test_acks_and_fills_of_the_account_come_typed_and_in_order(broker: Broker) -> None:
     async def work() -> None:
         async with fed(broker) as bus, Client(MARKET, url=broker.url) as client:
-            await append(bus, "acks", _filled_in(Ack, {"ts": 1, "order_id": 5}))
-            await append(bus, "fills", _filled_in(Fill, {"ts": 2, "order_id": 6}), ".somebody")
+            await append(bus, "acks", ack(None, 1, order_id=5))
+            await append(bus, "fills", fill(2, order_id=6), ".somebody")
             await bus.append(f"fills.{MARKET}.main", b'{"ts":"then"}', "malformed")
             await append(bus, "round", marker(2_000))
-            await append(bus, "fills", _filled_in(Fill, {"ts": 3, "order_id": 7}))
+            await append(bus, "fills", fill(3, order_id=7))
             heard = [message async for message in taken(client, 2)]
             assert [(type(message), message.order_id) for message in heard] == [(Ack, 5), (Fill, 7)]
             assert (client.clock_ts, client.refused) == (2_000, 1)
@@ -94,16 +94,16 @@ def test_nothing_is_lost_or_doubled_over_a_restart_of_the_broker_and_of_the_clie
     async def work() -> None:
         async with fed(broker) as bus:
             async with Client(MARKET, url=broker.url, hear=("fills",)) as client:
-                await append(bus, "fills", _filled_in(Fill, {"ts": 1, "fill_id": 1}))
+                await append(bus, "fills", fill(1, fill_id=1))
                 heard = [message async for message in taken(client, 1)]
                 await asyncio.to_thread(broker.stop)
                 placing = asyncio.create_task(client.place("buy", 99.0, 1.0))
                 await asyncio.to_thread(broker.start)
                 await placing
-                await append(bus, "fills", _filled_in(Fill, {"ts": 2, "fill_id": 2}))
+                await append(bus, "fills", fill(2, fill_id=2))
                 heard += [message async for message in taken(client, 1)]
                 reached = client.sequence
-            await append(bus, "fills", _filled_in(Fill, {"ts": 3, "fill_id": 3}))
+            await append(bus, "fills", fill(3, fill_id=3))
             async with Client(MARKET, url=broker.url, hear=("fills",), after=reached) as client:
                 heard += [message async for message in taken(client, 1)]
             assert [message.fill_id for message in heard] == [1, 2, 3]

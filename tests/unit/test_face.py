@@ -12,13 +12,13 @@ import polars
 import pytest
 
 import papertrader
-from papertrader.messages import Account, Cancel, Fill, Place
+from papertrader.messages import Cancel, Fill, Place
 from papertrader.replay.columns import KINDS, table, unit
 from papertrader.replay.log_file import Entry, write_log
 from papertrader.replay.results import _Heard
 from papertrader.shared.market.commands import record_of_command
 from papertrader.shared.market.records import records_of
-from papertrader.shared.service.compiled import _filled_in
+from tests import messages
 from tests.conftest import ROOT
 
 MODULES = ("client", "messages", "runs", "strategies", "sweeps")
@@ -56,7 +56,7 @@ def test_strategy_and_client_are_imported_when_they_are_used() -> None:
 
 
 def fill(price: float) -> Fill:
-    return _filled_in(Fill, {"ts": 1_000, "price": price, "side": "buy", "queue_ahead_at_join": None})
+    return messages.fill(1_000, price=price, queue_ahead_at_join=None)
 
 
 def place(order_id: int) -> Place:
@@ -120,7 +120,7 @@ def log(tmp_path: Path) -> Path:
         ("orders.v.B.main", place(1)),
         ("fills.v.B.main", fill(3.0)),
         ("fills.v.A.main", fill(1.5)),
-        ("account.v.A.main", _filled_in(Account, {"ts": 1})),
+        ("account.v.A.main", messages.account(1)),
     ]
     with write_log(path, {"quoter": {"levels": 3}}) as writer:
         for sequence, (subject, message) in enumerate(said, start=1):
