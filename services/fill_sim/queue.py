@@ -16,19 +16,17 @@ import numpy as np
 
 from papertrader.services.fill_sim.state import CANCELS_AHEAD, CANCELS_BEHIND
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.book import in_window, is_shown, size_at
+from papertrader.shared.market.book import is_shown, size_at
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.records import Record
 
 
 @njit(cache=True)
 def shows(book: Record, side: int, tick: int, only_touch: bool) -> bool:
-    """Whether a message shows a level: the touch and what is better always, the rest if the venue publishes it."""
-    if not in_window(book, tick):
-        return False
-    if (side > 0 and tick >= book.best_bid) or (side < 0 and tick <= book.best_ask):
-        return True
-    return not only_touch and is_shown(book, side, tick)
+    """Whether a message shows a level: a touch its own and what is better, any other all levels that are known."""
+    if only_touch:
+        return tick >= book.best_bid if side > 0 else tick <= book.best_ask
+    return is_shown(book, side, tick)
 
 
 @njit(cache=True)

@@ -102,39 +102,33 @@ class _Rows:
         self.sizes.append(0.0)
 
     def array(self, grid: Grid) -> Events:
-        """All rows. Raises OverflowError for a price of too many ticks."""
+        """All rows."""
         rows = np.zeros(len(self.prices), dtype=EVENT)
         runs, prices, sizes = np.array(self.runs), np.array(self.prices), np.array(self.sizes)
-        if not write_rows(rows, runs, prices, sizes, grid.tick_size, grid.ticks_per_unit):
-            raise OverflowError(
-                f"{max(self.prices)} is too many ticks of {grid.tick_size}: give the asset a larger tick size"
-            )
+        write_rows(rows, runs, prices, sizes, grid.tick_size, grid.ticks_per_unit)
         return rows
 
 
 @njit(cache=True)
 def nearest_tick(price: float, tick_size: float, ticks_per_unit: float) -> int:
-    """The nearest tick of a price, `TICKS` at most; `ticks_per_unit` is 0 for a tick of 1 or more."""
+    """The nearest tick of a price, the last one for a price beyond; `ticks_per_unit` is that of a `Grid`."""
     scaled = price * ticks_per_unit if ticks_per_unit > 0 else price / tick_size
-    return int(min(np.rint(scaled), float(TICKS)))
+    return int(min(np.rint(scaled), float(TICKS - 1)))
 
 
 @njit(cache=True)
-def write_rows(rows: Events, runs: Integers, prices: Row, sizes: Row, tick_size: float, ticks_per_unit: float) -> bool:
-    """Write the rows, all zero before, of runs as `_Rows` has them; False if a price has too many ticks."""
+def write_rows(rows: Events, runs: Integers, prices: Row, sizes: Row, tick_size: float, ticks_per_unit: float) -> None:
+    """Write the rows, all zero before, of runs as `_Rows` has them."""
     row = 0
     for run in range(0, len(runs), RUN):
         first, end = row, row + runs[run + 3]
         while row < end:
             event, tick = rows[row], nearest_tick(prices[row], tick_size, ticks_per_unit)
-            if tick >= TICKS:
-                return False
             event.ts, event.kind, event.side = runs[run], runs[run + 1], runs[run + 2]
             event.tick, event.size = tick, sizes[row]
             row += 1
         if end > first:
             rows[end - 1].last, rows[first].id = runs[run + 4], runs[run + 5]
-    return True
 
 
 _ADD: Final[dict[type[Message], Callable[[_Rows, Any], None]]] = {

@@ -56,8 +56,18 @@ class Grid:
 
     def __init__(self, instrument: Instrument) -> None:
         self.tick_size = instrument.tick_size
-        self.ticks_per_unit = float(round(1 / instrument.tick_size)) if instrument.tick_size < 1 else 0.0
+        self.ticks_per_unit = steps_per_unit(instrument.tick_size)
 
     def price(self, tick: int) -> float:
         """The price of a tick."""
         return tick / self.ticks_per_unit if self.ticks_per_unit else tick * self.tick_size
+
+    def tick(self, price: float) -> int:
+        """The nearest tick of a price."""
+        return round(price * self.ticks_per_unit if self.ticks_per_unit else price / self.tick_size)
+
+
+def steps_per_unit(step: float) -> float:
+    """How many steps of a grid are 1 where that is a whole number above 1, else 0: then prices are multiples of it."""
+    steps = round(1 / step) if 0 < step < 1 else 0
+    return float(steps) if abs(steps * step - 1) < 1e-9 else 0.0

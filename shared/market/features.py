@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.book import MASK, has_both_sides, mid_of, price_of
+from papertrader.shared.market.book import has_both_sides, mid_of, price_of, size_at
 from papertrader.shared.market.records import Record, Records, Row
 
 FEATURE_STATE: Final = np.dtype(
@@ -82,7 +82,7 @@ def freeze(features: Record, book: Record, ts: int, order_age_s: float, out: Row
     if not has_both_sides(book) or not features.mid > 0:
         return
     bid, ask = book.best_bid, book.best_ask
-    bid_size, ask_size = book.bid[bid & MASK], book.ask[ask & MASK]
+    bid_size, ask_size = size_at(book, 1, bid), size_at(book, -1, ask)
     out[0] = (bid_size - ask_size) / (bid_size + ask_size)
     out[1] = features.net_1s / features.gross_1s if features.gross_1s > 0 else 0.0
     out[2] = features.net_10s / features.gross_10s if features.gross_10s > 0 else 0.0

@@ -17,7 +17,7 @@ from papertrader.shared.market.book import (
     size_at,
 )
 from papertrader.shared.market.event_rows import market_events, nearest_tick
-from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, Grid
+from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, TICKS, Grid
 from papertrader.shared.market.records import Records
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 
@@ -176,7 +176,7 @@ def test_locked_book_has_no_mid() -> None:
     assert math.isnan(mid_of(folded(touch((100.0, 1.0), (100.0, 1.0)))[0]))
 
 
-def test_window_slides_with_the_market_and_forgets_what_falls_out() -> None:
+def test_window_slides_with_the_market_and_keeps_what_falls_out_among_the_far_levels() -> None:
     book = folded(START)
     assert int(book["low"][0]) == 1, "a window near zero begins at the first tick"
     fold(book, touch((700.0, 1.0), (700.1, 2.0)))
@@ -188,7 +188,17 @@ def test_window_slides_with_the_market_and_forgets_what_falls_out() -> None:
     assert not in_window(book[0], low + WINDOW)
     assert touch_of(book) == (7000, 7001)
     assert side_of(book, BUY) == {700.0: 1.0}, "bids of 100 lie below the window"
-    assert size_at(book[0], BUY, 1000) == 0.0
+    assert size_at(book[0], BUY, 1000) == 1.0
+    assert is_shown(book[0], BUY, 1000)
+    assert not is_shown(book[0], BUY, 997), "lower than the snapshot showed"
+
+
+def test_window_that_comes_back_holds_what_it_held() -> None:
+    book = folded(START, depth({99.5: 4.0}, {}), touch((700.0, 1.0), (700.1, 2.0)), touch((100.0, 1.0), (100.1, 4.0)))
+    assert side_of(book, BUY) == {100.0: 1.0, 99.9: 2.0, 99.8: 3.0, 99.5: 4.0}
+    known = [bool(is_shown(book[0], BUY, tick)) for tick in (994, 995, 996, 997, 998)]
+    assert known == [False, True, False, False, True]
+    assert touch_of(book) == (1000, 1001)
 
 
 def test_window_that_slides_a_little_keeps_what_stays_in() -> None:
@@ -206,11 +216,52 @@ def test_jump_of_incremental_levels_does_not_leave_a_best_price_outside_the_wind
     assert touch_of(book) == (1000, 1001)
 
 
-def test_level_outside_the_window_is_counted_and_refused() -> None:
+def test_level_outside_the_window_is_known() -> None:
     book = folded(START)
-    fold(book, depth({}, {5000.0: 1.0}))
-    assert int(book["outside"][0]) == 1
+    fold(book, depth({}, {5000.0: 1.0, 5000.1: 0.0}))
     assert touch_of(book) == (1000, 1001)
+    assert [size_at(book[0], SELL, tick) for tick in (50_000, 50_001, 50_002)] == [1.0, 0.0, 0.0]
+    assert [bool(is_shown(book[0], SELL, tick)) for tick in (50_000, 50_001, 50_002)] == [True, True, False]
+    assert int(book["outside"][0]) == 0
+
+
+def test_sides_further_apart_than_the_window_are_both_the_best() -> None:
+    book = folded(snapshot({1.0: 1.0, 0.9: 2.0}, {5000.0: 3.0, 5000.1: 4.0}), touch((1.1, 5.0), (4999.9, 6.0)))
+    assert touch_of(book) == (11, 49_999)
+    assert size_at(book[0], SELL, 49_999) == 6.0
+    fold(book, depth({1.1: 0.0}, {4999.9: 0.0}))
+    assert touch_of(book) == (10, 50_000)
+
+
+def test_levels_that_find_no_room_are_counted_and_what_lies_beyond_is_unknown() -> None:
+    bids = {100_000.0 - 0.1 * index: 1.0 for index in range(20_000)}
+    book = folded(snapshot(bids, {100_000.1: 1.0}))
+    lost = int(book["outside"][0])
+    assert lost > 0
+    held = [tick for tick in range(980_001, 1_000_001) if is_shown(book[0], BUY, tick) and size_at(book[0], BUY, tick)]
+    assert len(held) == 20_000 - lost
+    assert not any(
+        is_shown(book[0], BUY, tick) and not size_at(book[0], BUY, tick) for tick in range(980_001, 1_000_001)
+    )
+
+
+def test_snapshot_makes_what_it_does_not_show_stale_wherever_it_is() -> None:
+    book = folded(START, depth({5.0: 9.0, 99.0: 8.0}, {5000.0: 7.0}), snapshot({100.0: 1.0}, {100.1: 1.0}))
+    assert [size_at(book[0], BUY, tick) for tick in (50, 990, 998)] == [9.0, 8.0, 3.0]
+    assert not any(is_shown(book[0], BUY, tick) for tick in (50, 990, 998, 995))
+    assert not is_shown(book[0], SELL, 50_000)
+
+
+def test_touch_that_moves_away_leaves_the_levels_between_unknown_until_they_are_told() -> None:
+    book = folded(START, touch((100.5, 1.0), (100.7, 1.0)))
+    assert [bool(is_shown(book[0], BUY, tick)) for tick in (1000, 1001, 1004, 1005, 1006)] == [1, 0, 0, 1, 1]
+    fold(book, snapshot({100.5: 1.0, 99.9: 2.0}, {100.7: 1.0}))
+    assert is_shown(book[0], BUY, 1002)
+
+
+def test_differences_tell_every_change_so_a_touch_leaves_nothing_unknown() -> None:
+    book = folded(START, depth({100.0: 1.5}, {}), touch((100.5, 1.0), (100.7, 1.0)))
+    assert all(is_shown(book[0], BUY, tick) for tick in range(998, 1008))
 
 
 def test_clock_never_goes_back() -> None:
@@ -320,8 +371,7 @@ def test_events_of_a_message_whose_columns_differ_in_length_are_refused(sizes: l
         market_events([prints], GRID)
 
 
-def test_a_price_of_too_many_ticks_is_refused_by_name() -> None:
+def test_a_price_of_too_many_ticks_is_the_last_tick() -> None:
     grid = Grid(Instrument(ts=0, tick_size=1e-8, lot_size=1.0))
     assert market_events([touch((1.0, 1.0), (21.0, 1.0))], grid)["tick"].tolist() == [100_000_000, 2_100_000_000]
-    with pytest.raises(OverflowError, match=r"22\.0 is too many ticks of 1e-08"):
-        market_events([touch((1.0, 1.0), (22.0, 1.0))], grid)
+    assert market_events([touch((1.0, 1.0), (22.0, 1.0))], grid)["tick"].tolist() == [100_000_000, TICKS - 1]

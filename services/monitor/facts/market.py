@@ -14,7 +14,17 @@ from papertrader.services.monitor.facts.facts import (
     trades,
 )
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.book import MASK, NO_ASK, NO_BID, WINDOW, apply, has_both_sides, mid_of, price_of
+from papertrader.shared.market.book import (
+    NO_ASK,
+    NO_BID,
+    apply,
+    has_both_sides,
+    mid_of,
+    next_ask,
+    next_bid,
+    price_of,
+    size_at,
+)
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.records import Record, Records, Row
 from papertrader.shared.messages import Gap, Instrument, Message, Trades
@@ -54,16 +64,11 @@ def top_levels(books: Records, side: int, prices: Row, sizes: Row) -> int:
     """Write the best levels of the bids (side +1) or asks (−1) of `books[0]`, best first; returns how many."""
     book = books[0]
     tick = book.best_bid if side > 0 else book.best_ask
-    if tick in (NO_BID, NO_ASK):
-        return 0
     found = 0
-    while found < len(prices) and book.low <= tick < book.low + WINDOW:
-        size = book.bid[tick & MASK] if side > 0 else book.ask[tick & MASK]
-        if size > 0:
-            prices[found] = price_of(book, tick)
-            sizes[found] = size
-            found += 1
-        tick -= side
+    while found < len(prices) and tick not in (NO_BID, NO_ASK):
+        prices[found], sizes[found] = price_of(book, tick), size_at(book, side, tick)
+        found += 1
+        tick = next_bid(book, tick - 1) if side > 0 else next_ask(book, tick + 1)
     return found
 
 
