@@ -45,7 +45,7 @@ def _row(market: dict[str, Any]) -> list[RenderableType]:
 
 
 def marks(checks: dict[str, Any]) -> Text:
-    """The nine checks as nine marks."""
+    """The checks as marks."""
     text = Text()
     for check in checks.values():
         text.append(MARKS[check["state"]], style=STYLES[check["state"]])

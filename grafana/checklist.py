@@ -24,7 +24,7 @@ def dashboard() -> Any:
     """The dashboard, not yet built."""
     wall = [
         numbers(
-            "The nine checks",
+            "The checks",
             "Green passes, amber waits for data, red fails. Cause and remedy are on the page.",
             "none",
             Query(CHECKS, "{{check}} {{asset}} {{account}}"),
@@ -75,6 +75,6 @@ def dashboard() -> Any:
     return board(
         "Validation checklist",
         "paper-checklist",
-        "The nine checks with their numbers.",
+        "The checks with their numbers.",
         {"The wall": wall, "The numbers": judged},
     )

@@ -1,9 +1,10 @@
-"""The checklist as a pure function of the facts: nine checks, five counts that must agree, and what they mean."""
+"""The checklist as a pure function of the facts: ten checks, five counts that must agree, and what they mean."""
 
 from typing import Final
 
 from papertrader.services.monitor.checks.account import check_checkpoints, check_margin, check_pnl
 from papertrader.services.monitor.checks.case import Case
+from papertrader.services.monitor.checks.data import check_data
 from papertrader.services.monitor.checks.fills import check_fills
 from papertrader.services.monitor.checks.learning import (
     check_calibration,
@@ -30,6 +31,7 @@ CHECKS: Final = {
     "checkpoints": check_checkpoints,
     "margin": check_margin,
     "toxicity": check_toxicity,
+    "data": check_data,
 }
 TRUSTED_PROGRESS: Final = 0.5
 ENOUGH_OUTCOMES: Final = 20
@@ -119,6 +121,10 @@ def verdict(checks: dict[str, Check]) -> str:
     """The checklist in one sentence."""
     failing = [name for name, check in checks.items() if check.state == "fail"]
     waiting = [name for name, check in checks.items() if check.state == "waiting"]
+    if "data" in failing:
+        others = f" {len(failing)} of {len(checks)} checks fail: {', '.join(failing)}." if len(failing) > 1 else ""
+        cause = checks["data"].cause
+        return f"{cause[:1].upper()}{cause[1:]}.{others}"
     if failing:
         return f"{len(failing)} of {len(checks)} checks fail: {', '.join(failing)}."
     if waiting:

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from papertrader.services.monitor.facts.facts import SECOND, fills_per_hour, prints_per_minute
+from papertrader.services.monitor.facts.data import quality_of
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, fills_per_hour, prints_per_minute
 from papertrader.services.monitor.facts.history import kept_fills
 from papertrader.services.monitor.kernel import CHECKS
+from papertrader.services.monitor.report.summary import trading
+from papertrader.services.monitor.report.view import LIVE_RESAMPLES
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Checklist
@@ -41,6 +44,35 @@ MID: Final = Metric("paper_mid", "gauge", "Mid of the book, quote currency, NaN 
 FILL_PRICE: Final = Metric(
     "paper_last_fill_price", "gauge", "Price of the last fill, quote currency, NaN before one", (*ACCOUNT, "side")
 )
+DURATION: Final = Metric("paper_run_seconds", "gauge", "Event time since the first market data", MARKET)
+DATA_SHARE: Final = Metric(
+    "paper_data_share", "gauge", "Share of the market's data of which little good can be said", (*MARKET, "what")
+)
+GUESSED: Final = Metric(
+    "paper_instrument_guessed",
+    "gauge",
+    "Trading rules that nobody has told: guessed, and guessed in doubt",
+    (*MARKET, "how"),
+)
+UNKNOWN_QUEUES: Final = Metric(
+    "paper_unknown_queue_share", "gauge", "Share of the orders that joined a line of unknown length"
+)
+FILLED_ORDERS: Final = Metric("paper_filled_orders", "counter", "Orders of which something was filled")
+EXPOSURE: Final = Metric(
+    "paper_exposure",
+    "gauge",
+    "Value of the position, quote currency: its mean over time and its peak",
+    (*ACCOUNT, "statistic"),
+)
+MEAN_MARKOUT: Final = Metric(
+    "paper_mean_markout_bps",
+    "gauge",
+    "Mean markout at 5 s, its 95 % block-bootstrap interval, and weighted by notional; NaN while unknown",
+    (*ACCOUNT, "statistic"),
+)
+PNL_PER_TURNOVER: Final = Metric(
+    "paper_pnl_per_turnover_bps", "gauge", "Total PnL per turnover, bp, NaN without turnover"
+)
 
 METRICS: Final[tuple[Metric, ...]] = (
     CHECK,
@@ -57,6 +89,14 @@ METRICS: Final[tuple[Metric, ...]] = (
     GAPS,
     MID,
     FILL_PRICE,
+    DURATION,
+    DATA_SHARE,
+    GUESSED,
+    UNKNOWN_QUEUES,
+    FILLED_ORDERS,
+    EXPOSURE,
+    MEAN_MARKOUT,
+    PNL_PER_TURNOVER,
 )
 
 
@@ -68,6 +108,12 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
     yield Sample(PRINT_RATE, market, prints_per_minute(seen))
     yield Sample(GAPS, market, float(seen.gaps))
     yield Sample(MID, market, math.nan if seen.mid is None else seen.mid)
+    yield Sample(DURATION, market, (seen.ts - seen.first_ts) / SECOND)
+    for how in ("inferred", "doubtful"):
+        yield Sample(GUESSED, (*market, how), float(len(getattr(seen.instrument, how, ()))))
+    quality = quality_of(seen, AccountFacts(), fold.liveness)
+    for what in ("locked", "crossed", "refused"):
+        yield Sample(DATA_SHARE, (*market, what), getattr(quality, f"{what}_share"))
     for account in fold.accounts:
         labels = (*market, account)
         facts = fold.facts.accounts[account]
@@ -76,10 +122,26 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
         yield Sample(FILL_RATE, labels, fills_per_hour(facts))
         yield Sample(QUOTED, labels, facts.quoted_s)
         yield Sample(OVERFLOW, labels, float(facts.working_overflow))
+        yield from _trading(labels, trading(fold, account, LIVE_RESAMPLES))
         fills = kept_fills(fold.history(account), facts)
         for side, sign in (("buy", 1), ("sell", -1)):
             prices = fills["price"][fills["side"] == sign]
             yield Sample(FILL_PRICE, (*labels, side), float(prices[-1]) if len(prices) else math.nan)
+
+
+def _trading(labels: tuple[str, ...], found: dict[str, Any]) -> Iterator[Sample]:
+    yield Sample(UNKNOWN_QUEUES, labels, found["data"]["unknown_queue_share"])
+    yield Sample(FILLED_ORDERS, labels, float(found["filled_orders"]))
+    for statistic, value in found["exposure"].items():
+        yield Sample(EXPOSURE, (*labels, statistic), value)
+    worth = found["markout"]
+    for statistic in ("mean", "low", "high", "notional_weighted"):
+        yield Sample(MEAN_MARKOUT, (*labels, statistic), _known(worth[f"{statistic}_bps"]))
+    yield Sample(PNL_PER_TURNOVER, labels, _known(found["pnl_per_turnover_bps"]))
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _checklist(labels: tuple[str, ...], checklist: Checklist) -> Iterator[Sample]:

@@ -14,7 +14,7 @@ NAMES = {
     *("kappa_start", "kappa_end", "kappa_confidence_start", "kappa_confidence_end", "cal_progress"),
     *("cal_gamma_start", "cal_gamma_end", "toxicity", "regimes", "checkpoints", "bad_messages", "checks"),
 }
-CHECKS = {"fills", "kappa", "calibration", "pnl", "outcomes", "regime", "checkpoints", "margin", "toxicity"}
+CHECKS = {"fills", "kappa", "calibration", "pnl", "outcomes", "regime", "checkpoints", "margin", "toxicity", "data"}
 
 
 @pytest.mark.slow

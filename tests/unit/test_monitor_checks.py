@@ -1,4 +1,4 @@
-"""The nine checks: a whole system passes, and one broken wire fails exactly one check that names the culprit."""
+"""The checks: a whole system passes, and one broken wire fails exactly one check that names the culprit."""
 
 from functools import cache
 from typing import Any
@@ -79,8 +79,8 @@ def test_whole_system_passes_every_check_and_counts_agree() -> None:
     assert checklist.counts["fills"] > 100
 
 
-def test_check_names_are_the_nine_of_the_checklist() -> None:
-    names = ["fills", "kappa", "calibration", "pnl", "outcomes", "regime", "checkpoints", "margin", "toxicity"]
+def test_check_names_are_those_of_the_checklist() -> None:
+    names = ["fills", "kappa", "calibration", "pnl", "outcomes", "regime", "checkpoints", "margin", "toxicity", "data"]
     assert list(monitored().checklist(ACCOUNT).checks) == names
 
 

@@ -4,10 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from papertrader.services.monitor.config import MonitorConfig
-from papertrader.services.monitor.facts.facts import MarketFacts
+from papertrader.services.monitor.facts.facts import AccountFacts, MarketFacts
+from papertrader.services.monitor.facts.liveness import FEED, Liveness
 
 TOUCHES_WITHOUT_DEPTH: Final = 100
 """After so many touches and no level beyond them the feed has no book."""
+BOOKS_TO_JUDGE: Final = 50
+"""Of so many books, and of so much market data, a share says something."""
+NOT_DATA: Final = ("fold_not_waited_for",)
+"""What a feed counts that is no market data."""
 ORDERS_TO_JUDGE: Final = 10
 """Of so many orders the share with an unknown queue says something."""
 
@@ -51,6 +56,13 @@ class DataQuality(NamedTuple):
         return self.joined_unknown / self.joined if self.joined else 0.0
 
 
+def quality_of(market: MarketFacts, facts: AccountFacts, liveness: Liveness) -> DataQuality:
+    """What is known of an account's data, by the log and by what its feed says of what it refused."""
+    bad = liveness[FEED].bad_messages if FEED in liveness else {}
+    refused = {reason: count for reason, count in bad.items() if reason not in NOT_DATA and count}
+    return DataQuality(market, refused, facts.joined, facts.joined_unknown)
+
+
 def doubts(seen: DataQuality, config: MonitorConfig) -> list[Doubt]:
     """Why the numbers of a run cannot be trusted; empty if nothing speaks against them."""
     return [doubt for judge in JUDGES if (doubt := judge(seen, config)) is not None]
@@ -58,14 +70,15 @@ def doubts(seen: DataQuality, config: MonitorConfig) -> list[Doubt]:
 
 def _locked(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     share = seen.locked_share + seen.crossed_share
-    if share <= config.max_locked_share:
+    if seen.market.books < BOOKS_TO_JUDGE or share <= config.max_locked_share:
         return None
     text = f"{share:.1%} of the books are locked or crossed"
     return Doubt("locked_books", text, "compare the tick with the venue's: one too coarse locks every tight book")
 
 
 def _refused(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
-    if seen.refused_share <= config.max_refused_share:
+    heard = seen.market.depths + seen.market.touches + sum(seen.refused.values())
+    if heard < BOOKS_TO_JUDGE or seen.refused_share <= config.max_refused_share:
         return None
     reasons = sorted(seen.refused.items(), key=lambda item: (-item[1], item[0]))
     text = f"{seen.refused_share:.1%} of the market data is refused: "

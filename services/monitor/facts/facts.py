@@ -52,7 +52,7 @@ class WorkingOrder(msgspec.Struct):
     """An order that was placed and has not ended.
 
     `asked_ts` is when the oldest unanswered command about it was given, 0 if all are answered; `live_ts` is 0 until
-    it is accepted.
+    it is accepted. `rests` says that it may wait on the book, `filled` that some of it was.
     """
 
     side: str
@@ -60,6 +60,8 @@ class WorkingOrder(msgspec.Struct):
     size: float
     asked_ts: int
     live_ts: int = 0
+    rests: bool = True
+    filled: bool = False
 
 
 class MarketFacts(msgspec.Struct):
@@ -100,6 +102,9 @@ class AccountFacts(msgspec.Struct):
     cancels: int = 0
     modifies: int = 0
     accepted: int = 0
+    joined: int = 0
+    joined_unknown: int = 0
+    filled_ended: int = 0
     first_order_ts: int = 0
     order_ts: int = 0
     params_version: int = 0
@@ -162,6 +167,9 @@ class AccountFacts(msgspec.Struct):
     realised_seen: bool = False
     unrealised_seen: bool = False
     worst_residual: float = 0.0
+    account_ts: int = 0
+    exposure_peak: float = 0.0
+    exposure_sum_s: float = 0.0
     leverage_low: float = 0.0
     leverage_high: float = 0.0
 
@@ -176,6 +184,11 @@ class AccountFacts(msgspec.Struct):
     judged_ts: int = 0
     said_ts: int = 0
     states: dict[str, str] = {}
+
+
+def filled_orders(facts: AccountFacts) -> int:
+    """The orders of which something was filled, ended or not."""
+    return facts.filled_ended + sum(order.filled for order in facts.working.values())
 
 
 def live_orders(facts: AccountFacts) -> list[WorkingOrder]:

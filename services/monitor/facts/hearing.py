@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from papertrader.services.monitor.facts.facts import WORKING_LIMIT, AccountFacts, Counted, Tally, WorkingOrder
+from papertrader.services.monitor.facts.facts import SECOND, WORKING_LIMIT, AccountFacts, Counted, Tally, WorkingOrder
 from papertrader.shared.messages import (
     LABEL_HORIZON_S,
     Account,
@@ -61,7 +61,9 @@ def _place(facts: AccountFacts, place: Place, ts: int) -> None:
     facts.first_order_ts = facts.first_order_ts or ts
     facts.params_version = place.params_version
     if len(facts.working) < WORKING_LIMIT:
-        facts.working[place.order_id] = WorkingOrder(place.side, place.price, place.size, ts)
+        facts.working[place.order_id] = WorkingOrder(
+            place.side, place.price, place.size, ts, rests=place.time_in_force != "ioc"
+        )
     else:
         facts.working_overflow += 1
 
@@ -85,6 +87,9 @@ def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.live_ts = ack.live_ts or ts
+    if order is None or order.rests:
+        facts.joined += 1
+        facts.joined_unknown += ack.queue_ahead is None
 
 
 def _changed(facts: AccountFacts, ack: Ack) -> None:
@@ -99,6 +104,8 @@ def _ended(facts: AccountFacts, ack: Ack) -> None:
         _count(facts.rejected, ack.reason)
     elif ack.filled_size == 0:
         _count(facts.unfilled, ack.reason)
+    else:
+        facts.filled_ended += 1
 
 
 def _count(reasons: dict[str, int], reason: str) -> None:
@@ -116,7 +123,7 @@ def on_fill(facts: AccountFacts, fill: Fill, ts: int) -> None:
     facts.through_since_fill, facts.quoted_since_fill_s = 0, 0.0
     order = facts.working.get(fill.order_id)
     if order is not None:
-        order.size = max(order.size - fill.size, 0.0)
+        order.size, order.filled = max(order.size - fill.size, 0.0), True
     position = fill.position_after if abs(fill.position_after) > ROUNDING * fill.size else 0.0
     if facts.position != 0 and facts.position * position <= 0:
         facts.round_trips += 1
@@ -175,6 +182,7 @@ def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
     Two identities must hold: total = spread + inventory − fees + funding, whose residual the account carries, and
     total = realised + unrealised − fees + funding.
     """
+    _follow_exposure(facts, account, ts)
     facts.account = account
     facts.account_fills = _counted(account.fills, facts.fills, ts)
     parts = account.realised + account.unrealised - account.fees + account.funding
@@ -187,6 +195,15 @@ def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
         leverage = abs(account.position) * account.mark_price / account.margin_used
         facts.leverage_low = min(facts.leverage_low or leverage, leverage)
         facts.leverage_high = max(facts.leverage_high, leverage)
+
+
+def _follow_exposure(facts: AccountFacts, account: Account, ts: int) -> None:
+    """The position's value, quote currency: its peak, and its sum over the seconds that it was held."""
+    if facts.account is not None:
+        held_s = (ts - facts.account_ts) / SECOND
+        facts.exposure_sum_s += abs(facts.account.position) * facts.account.mark_price * held_s
+    facts.exposure_peak = max(facts.exposure_peak, abs(account.position) * account.mark_price)
+    facts.account_ts = ts
 
 
 def _follow_equity(facts: AccountFacts, equity: float) -> None:

@@ -67,6 +67,8 @@ MARKOUTS: Final = np.dtype(
         ("unresolved", "i8"),
         ("sum_bps", "f8"),
         ("sum_square_bps", "f8"),
+        ("notional", "f8"),
+        ("weighted_bps", "f8"),  # sum of markout times notional
         ("unfilled_n", "i8"),
         ("unfilled_sum_bps", "f8"),
     ]
@@ -144,6 +146,8 @@ def keep_markout(history: History, facts: AccountFacts, markout: Markout) -> Non
         row["n"] += 1
         row["sum_bps"] += markout.markout_bps
         row["sum_square_bps"] += markout.markout_bps**2
+        row["notional"] += markout.price * markout.size
+        row["weighted_bps"] += markout.markout_bps * markout.price * markout.size
         block = _block(history, facts, markout.fill_ts)
         history.block_sum[horizon, block] += markout.markout_bps
         history.block_n[horizon, block] += 1

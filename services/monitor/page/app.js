@@ -121,6 +121,24 @@ function showPnl() {
   }))));
 }
 
+function showTrading() {
+  const { trading, orders } = state, { data, markout, exposure, instrument } = trading;
+  const rows = [["duration, s", number(trading.duration_s, 0)], ["turnover", number(trading.turnover)],
+    ["exposure, mean / peak", `${number(exposure.mean)} / ${number(exposure.peak)}`],
+    ["orders / of them filled", `${plain(orders.placed)} / ${plain(trading.filled_orders)}`],
+    [`markout at ${markout.horizon_s} s, bp`, number(markout.mean_bps, 2, true)],
+    ["95 % interval (block bootstrap)", `${number(markout.low_bps, 2, true)} … ${number(markout.high_bps, 2, true)}`],
+    ["weighted by notional, bp", number(markout.notional_weighted_bps, 2, true)],
+    ["PnL per turnover, bp", number(trading.pnl_per_turnover_bps, 2, true)],
+    ["locked or crossed books", percent(data.locked_share + data.crossed_share)],
+    ["data refused", [percent(data.refused_share), ...Object.entries(data.refused).map(([reason, count]) =>
+      `${plain(count)} ${reason}`)].join(", ")],
+    ["queues unknown", percent(data.unknown_queue_share)],
+    ["tick / lot", instrument ? `${instrument.tick_size} / ${instrument.lot_size}` : "–"],
+    ["instrument guessed", instrument && instrument.inferred.length ? instrument.inferred.join(", ") : "no"]];
+  show("trading", table([], rows.map((cells) => ({ cells }))));
+}
+
 function showLadder() {
   const { ladder, market } = state, { bids, asks } = ladder;
   if (!bids.length && !asks.length) return show("ladder", element("caption", "No book yet.", "empty"));
@@ -240,7 +258,7 @@ function drawMarkout() {
 
 function draw() {
   if (!state) return;
-  [showChecks, showNumbers, showPnl, showLadder, showReasons, showRegime, showFills, showServices, drawPrice, drawLearning, drawMarkout].forEach(part => part());
+  [showChecks, showNumbers, showPnl, showTrading, showLadder, showReasons, showRegime, showFills, showServices, drawPrice, drawLearning, drawMarkout].forEach(part => part());
 }
 
 // --- data

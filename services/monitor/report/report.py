@@ -12,7 +12,7 @@ from papertrader.services.monitor.facts.facts import SECOND, AccountFacts
 from papertrader.services.monitor.facts.history import kept_fills, kept_series
 from papertrader.services.monitor.kernel import interpretation, verdict
 from papertrader.services.monitor.report import charts
-from papertrader.services.monitor.report.view import markouts
+from papertrader.services.monitor.report.markouts import markouts
 from papertrader.services.monitor.service import Monitor
 
 SERIES_POINTS: Final = 600
@@ -76,6 +76,7 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
         (
             f"<section><h2>{escape(_name(entry))}</h2><p class='note'>{span}</p>",
             f'<p class="verdict">{escape(verdict(checklist.checks))} {escape(sentences)}</p>',
+            f"<h3>The run and its data</h3>{_trading(entry)}",
             f"<h3>Profit and loss, quote currency</h3>{_pnl(entry, facts)}{charts.money(series)}",
             f"<h3>Fills on the mid</h3>{charts.fills(series, kept_fills(history, facts))}",
             "<h3>Markout, bp</h3><p>Mean markout per fill with its 95 % block-bootstrap interval; above zero is good "
@@ -112,6 +113,32 @@ def table(
     )
 
 
+def _trading(entry: Mapping[str, Any]) -> str:
+    worth, data, rules = entry["markout"], entry["data"], entry["instrument"]
+    adverse = entry["adverse_rate"]
+    rows = [
+        ("duration, s", f"{entry['duration_s']:,.1f}"),
+        ("turnover", f"{entry['turnover']:,.2f}"),
+        ("position", f"{entry['position']:g}"),
+        ("exposure, mean and peak", f"{entry['exposure']['mean']:,.2f} and {entry['exposure']['peak']:,.2f}"),
+        ("orders, of them filled", f"{entry['orders']:,}, {entry['filled_orders']:,}"),
+        ("adverse rate", "–" if adverse is None else f"{adverse:.1%}"),
+        (
+            f"markout at {worth['horizon_s']:g} s, bp: mean, {worth['interval']}",
+            f"{_bps(worth['mean_bps'])}, {_bps(worth['low_bps'])} … {_bps(worth['high_bps'])}",
+        ),
+        ("the same weighted by notional, bp", _bps(worth["notional_weighted_bps"])),
+        ("books, of them locked or crossed", f"{data['books']:,}, {data['locked_share'] + data['crossed_share']:.2%}"),
+        ("data refused", f"{data['refused_share']:.2%}" + "".join(f", {n:,} {r}" for r, n in data["refused"].items())),
+        ("queues unknown", f"{data['unknown_queue_share']:.1%}"),
+    ]
+    if rules is not None:
+        guessed = ", ".join(rules["inferred"]) or "nothing"
+        rows.append(("instrument", f"{rules['kind']}, tick {rules['tick_size']:.12g}, lot {rules['lot_size']:.12g}"))
+        rows.append(("of it guessed", guessed))
+    return table(("what", "value"), rows, numbers=(1,))
+
+
 def _pnl(entry: Mapping[str, Any], facts: AccountFacts) -> str:
     pnl = entry["pnl"]
     rows = [
@@ -120,7 +147,7 @@ def _pnl(entry: Mapping[str, Any], facts: AccountFacts) -> str:
         ("fees", f"{-pnl['fees']:+,.4f}"),
         ("funding", f"{pnl['funding']:+,.4f}"),
         ("total", f"{pnl['total']:+,.4f}"),
-        ("of it realised, before fees", f"{pnl['realised']:+,.4f}"),
+        ("of it realised, before fees and funding", f"{pnl['realised']:+,.4f}"),
         ("of it unrealised", f"{pnl['unrealised']:+,.4f}"),
         ("residual of the identity", f"{entry['pnl_residual']:.2g}"),
     ]

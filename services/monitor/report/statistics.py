@@ -44,6 +44,11 @@ def block_bootstrap_mean(
     return Interval(mean, float(low), float(high))
 
 
+def weighted_mean(weighted_sum: float, weights: float) -> float | None:
+    """A mean from the sum of values times their weights and the sum of these; `None` without any."""
+    return weighted_sum / weights if weights > 0 else None
+
+
 def wilson(share: float, n: float) -> tuple[float, float]:
     """The 95 % Wilson score interval of a share seen in n trials (Wilson 1927); (0, 1) without trials."""
     if n <= 0:

@@ -5,10 +5,13 @@ from typing import Any
 
 import msgspec
 
-from papertrader.services.monitor.facts.facts import AccountFacts
+from papertrader.services.monitor.facts.data import doubts, quality_of
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, filled_orders
 from papertrader.services.monitor.facts.liveness import Liveness, ended
+from papertrader.services.monitor.report.markouts import markout
+from papertrader.services.monitor.report.statistics import RESAMPLES
 from papertrader.services.monitor.service import Monitor
-from papertrader.shared.messages import REGIMES, Account
+from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Instrument
 
 
 def summary(monitors: Iterable[Monitor]) -> dict[str, Any]:
@@ -24,8 +27,10 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
         "venue": monitor.market.venue,
         "asset": monitor.market.asset,
         "account": account,
+        **trading(monitor, account),
         **_counts(facts),
         "pnl": pnl(facts.account),
+        "realised_excludes": "fees and funding",
         "pnl_residual": facts.account.residual if facts.account else 0.0,
         **_learning(facts),
         **_health(monitor.liveness),
@@ -37,6 +42,53 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
         },
         "final": monitor.facts.market.final or ended(monitor.liveness),
     }
+
+
+def trading(monitor: Monitor, account: str, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """What a trader asks first: how long, how much, how exposed, how good, on what data."""
+    facts, market = monitor.facts.accounts[account], monitor.facts.market
+    money, duration_s = facts.account, (market.ts - market.first_ts) / SECOND
+    turnover = money.turnover if money else 0.0
+    held_s = (facts.account_ts - market.first_ts) / SECOND
+    worth = markout(monitor.history(account), LABEL_HORIZON_S, resamples)
+    return {
+        "duration_s": duration_s,
+        "turnover": turnover,
+        "position": money.position if money else 0.0,
+        "equity": money.equity if money else None,
+        "exposure": {"mean": facts.exposure_sum_s / held_s if held_s > 0 else 0.0, "peak": facts.exposure_peak},
+        "filled_orders": filled_orders(facts),
+        "adverse_rate": facts.adverse / facts.resolved.now if facts.resolved.now else None,
+        "markout": worth | {"interval": "95 %, bootstrap of blocks of time"},
+        "pnl_per_turnover_bps": money.total / turnover * 1e4 if money and turnover else None,
+        "data": data(monitor, account),
+        "instrument": instrument(market.instrument),
+    }
+
+
+def data(monitor: Monitor, account: str) -> dict[str, Any]:
+    """How far the market data can be trusted."""
+    facts, market = monitor.facts.accounts[account], monitor.facts.market
+    seen = quality_of(market, facts, monitor.liveness)
+    return {
+        "books": market.books,
+        "prints": market.prints,
+        "gaps": market.gaps,
+        "locked_share": seen.locked_share,
+        "crossed_share": seen.crossed_share,
+        "refused": dict(seen.refused),
+        "refused_share": seen.refused_share,
+        "unknown_queue_share": seen.unknown_queue_share,
+        "doubts": {doubt.name: doubt.seen for doubt in doubts(seen, monitor.accounts[account])},
+    }
+
+
+def instrument(rules: Instrument | None) -> dict[str, Any] | None:
+    """The trading rules in force; `inferred` names those that nobody has told."""
+    if rules is None:
+        return None
+    fields: dict[str, Any] = msgspec.to_builtins(rules)
+    return {name: value for name, value in fields.items() if name != "ts"}
 
 
 def _counts(facts: AccountFacts) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from papertrader.services.monitor.facts.facts import (
     mean_distance_bps,
     prints_per_minute,
 )
-from papertrader.services.monitor.facts.history import History, kept_fills, kept_series
+from papertrader.services.monitor.facts.history import kept_fills, kept_series
 from papertrader.services.monitor.kernel import interpretation, verdict
-from papertrader.services.monitor.report.statistics import RESAMPLES, block_bootstrap_mean
-from papertrader.services.monitor.report.summary import liveness_table, pnl
+from papertrader.services.monitor.report.markouts import markouts
+from papertrader.services.monitor.report.summary import liveness_table, pnl, trading
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.market.records import Records
-from papertrader.shared.messages import HORIZONS_S, REGIMES, Checklist
+from papertrader.shared.messages import REGIMES, Checklist
 
 SERIES_POINTS: Final = 720
 FILLS_SHOWN: Final = 300
@@ -74,6 +74,7 @@ def live_view(monitor: Monitor, account: str) -> dict[str, Any]:
         "outcomes": outcomes(facts, checklist),
         "orders": orders(facts),
         "markouts": markouts(history, LIVE_RESAMPLES),
+        "trading": trading(monitor, account, LIVE_RESAMPLES),
         "unfilled": facts.unfilled,
         "rejected": facts.rejected,
     }
@@ -125,28 +126,6 @@ def _with_own(levels: list[tuple[float, float]], facts: AccountFacts, side: str)
         if order.side == side and order.live_ts:
             rows.setdefault(order.price, [order.price, 0.0, 0.0])[2] += order.size
     return sorted(rows.values(), reverse=side == "buy")
-
-
-def markouts(history: History, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """The markout curve: per horizon the mean in bp with its interval, and the mean of unfilled quotes beside it."""
-    curve = []
-    for index, horizon_s in enumerate(HORIZONS_S):
-        row = history.markouts[index]
-        interval = block_bootstrap_mean(history.block_sum[index], history.block_n[index], resamples)
-        unfilled = int(row["unfilled_n"])
-        curve.append(
-            {
-                "horizon_s": horizon_s,
-                "n": int(row["n"]),
-                "unresolved": int(row["unresolved"]),
-                "mean_bps": interval.value if interval else None,
-                "low_bps": interval.low if interval else None,
-                "high_bps": interval.high if interval else None,
-                "unfilled_n": unfilled,
-                "unfilled_mean_bps": float(row["unfilled_sum_bps"]) / unfilled if unfilled else None,
-            }
-        )
-    return curve
 
 
 def columns(records: Records) -> dict[str, list[Any]]:
