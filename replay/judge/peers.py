@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import log
 from papertrader.shared.market.records import Record
 
 PEER: Final = np.dtype([("front", "f8"), ("shown", "f8"), ("traded", "f8")], align=True)
@@ -60,7 +61,7 @@ def share_behind(rule: int, front: float, back: float) -> float:
         return 1.0
     if rule == POWER3:
         return 1 - (front / (front + back)) ** 3
-    return np.log(1 + back) / (np.log(1 + back) + np.log(1 + front))
+    return log(1 + back) / (log(1 + back) + log(1 + front))
 
 
 @njit(cache=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from papertrader.services.calibration.scores import CLAMP, SCORES, score
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import log, power
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import FORECAST_HORIZON_S, AckStatus
 
@@ -108,7 +109,7 @@ def judge(forecasts: Record, p_fill: float, live_ts: int, end_ts: int, first_fil
     stop_ts = first_fill_ts if first_fill_ts > 0 else end_ts
     share = min(max(stop_ts - live_ts, 0) / HORIZON_NS, 1.0)
     filled = first_fill_ts > 0 and first_fill_ts - live_ts <= HORIZON_NS
-    forecasts.expected_fills -= np.log(max(1.0 - p_fill, CLAMP)) * share
+    forecasts.expected_fills -= log(max(1.0 - p_fill, CLAMP)) * share
     forecasts.filled += filled
-    forecast = p_fill if first_fill_ts > 0 else 1.0 - (1.0 - p_fill) ** share
+    forecast = p_fill if first_fill_ts > 0 else 1.0 - power(1.0 - p_fill, share)
     score(forecasts.scores, forecast, filled)

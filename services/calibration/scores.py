@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import log
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import RELIABILITY_BINS
 
@@ -32,7 +33,7 @@ def score(scores: Record, forecast: float, happened: bool) -> None:
     scores.count += 1
     scores.happened += happened
     scores.squared_error += (forecast - happened) ** 2
-    scores.log_loss -= np.log(clamped) if happened else np.log(1.0 - clamped)
+    scores.log_loss -= log(clamped) if happened else log(1.0 - clamped)
     place = min(int(forecast * RELIABILITY_BINS), RELIABILITY_BINS - 1)
     scores.bin_count[place] += 1.0
     scores.bin_forecast[place] += forecast

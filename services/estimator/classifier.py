@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import exp
 from papertrader.shared.market.records import Record, Row
 from papertrader.shared.messages import FEATURES
 
@@ -131,4 +132,4 @@ def _score(side: Record) -> tuple[float, float]:
 
 @njit(cache=True)
 def _moderated(score: float, variance: float) -> float:
-    return 1.0 / (1.0 + np.exp(-score / np.sqrt(1.0 + np.pi * variance / 8.0)))
+    return 1.0 / (1.0 + exp(-score / np.sqrt(1.0 + np.pi * variance / 8.0)))

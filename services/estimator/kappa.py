@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import exp, geometric, halved, log
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import AckStatus
 
@@ -21,7 +22,7 @@ FINE_BINS: Final = 32
 FINE_WIDTH: Final = 0.25e-4
 COARSE_WIDTH: Final = 1e-4
 """Bins of distance, as a fraction of the mid: 0.25 bp wide up to 8 bp, then 1 bp up to 40 bp; the last is open."""
-GRID: Final = np.geomspace(100.0, 50_000.0, 128)
+GRID: Final = geometric(100.0, 50_000.0, 128)
 CONFIDENCE_FILLS: Final = 10.0
 ACCEPTED: Final = code(AckStatus, "accepted")
 MODIFIED: Final = code(AckStatus, "modified")
@@ -143,7 +144,7 @@ def on_round(kappa: Record, heard_ts: int) -> None:
 @njit(cache=True)
 def on_second(kappa: Record, seconds: int, half_life_s: float, sweeps: int, reach: float, prints: int) -> None:
     """Forget a little, and count the aggressive orders of the market with the sum of their reaches."""
-    keep = 0.5 ** (seconds / half_life_s)
+    keep = halved(seconds / half_life_s)
     kappa.fills *= keep
     kappa.fill_distance *= keep
     for distance_bin in range(BINS):
@@ -176,7 +177,7 @@ def expected_exposure(kappa: Record, slope: float) -> float:
     for distance_bin in range(BINS):
         seconds = kappa.exposure_s[distance_bin]
         if seconds > 0:
-            total += seconds * np.exp(-slope * kappa.exposure_distance[distance_bin] / seconds)
+            total += seconds * exp(-slope * kappa.exposure_distance[distance_bin] / seconds)
     return total
 
 
@@ -195,7 +196,7 @@ def compute(
     _expect_exposure(kappa)
     for point in range(len(GRID)):
         slope, exposure = GRID[point], kappa.log_density[point]
-        kappa.log_density[point] = prior_strength * np.log(slope) - linear * slope - shape * np.log(rate + exposure)
+        kappa.log_density[point] = prior_strength * log(slope) - linear * slope - shape * log(rate + exposure)
     _moments(kappa)
     kappa.intensity = shape / (rate + expected_exposure(kappa, kappa.mean))
     kappa.stale = 0
@@ -208,9 +209,9 @@ def _expect_exposure(kappa: Record) -> None:
     for distance_bin in range(BINS):
         seconds = kappa.exposure_s[distance_bin]
         if seconds > 0:
-            distance = kappa.exposure_distance[distance_bin]
+            distance = kappa.exposure_distance[distance_bin] / seconds
             for point in range(len(GRID)):
-                kappa.log_density[point] += seconds * np.exp(-GRID[point] * distance / seconds)
+                kappa.log_density[point] += seconds * exp(-GRID[point] * distance)
 
 
 @njit(cache=True)
@@ -218,7 +219,7 @@ def _moments(kappa: Record) -> None:
     highest = kappa.log_density.max()
     weight, first, second = 0.0, 0.0, 0.0
     for point in range(len(GRID)):
-        density = np.exp(kappa.log_density[point] - highest)
+        density = exp(kappa.log_density[point] - highest)
         weight += density
         first += density * GRID[point]
         second += density * GRID[point] ** 2

@@ -18,6 +18,7 @@ from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP, PRINT
+from papertrader.shared.market.mathematics import exp
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FEATURES
 
@@ -307,7 +308,7 @@ def _toxicity(
 ) -> float:
     """The forecast for a fill of this side now, of an order of the age that its fills had on average."""
     learned = estimator.classifier.bid if side > 0 else estimator.classifier.ask
-    age_s = np.expm1(learned.mean[prefill.LOG_AGE])
+    age_s = exp(learned.mean[prefill.LOG_AGE]) - 1.0
     market_features.freeze(features, book, clock, age_s, market.features)
     return prefill.toxicity(
         estimator.classifier,

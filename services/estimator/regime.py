@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import exp, halved, log, logs
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import REGIMES
 
@@ -17,12 +18,21 @@ STATES: Final = len(REGIMES)
 WARM_UP_S: Final = 60
 SIGNALS: Final = 3
 START: Final = np.array([0.1, 0.6, 0.25, 0.05])
-EXPECTED: Final = np.log(
-    np.array([[0.5, 0.9, 0.6], [1.0, 1.0, 1.0], [2.0, 1.3, 1.8], [4.0, 2.0, 3.0]])  # rows: quiet to extreme
-)
+EXPECTED: Final = logs([[0.5, 0.9, 0.6], [1.0, 1.0, 1.0], [2.0, 1.3, 1.8], [4.0, 2.0, 3.0]])  # quiet to extreme
 """Of volatility, spread and trade rate, relative to the reference, in logarithms; shape (4, 3)."""
 SPREAD: Final = np.array([0.35, 0.8, 1.2])
 """Standard deviations of the three around what is expected: volatility decides, the others support."""
+STEP: Final = 0.25
+"""Each regime farther away is a quarter as probable to be the next."""
+LEAVE: Final = np.array(
+    [
+        [0, 1, STEP, STEP**2],
+        [1, 0, 1, STEP],
+        [STEP, 1, 0, 1],
+        [STEP**2, STEP, 1, 0],
+    ]
+) / np.array([[1 + STEP + STEP**2], [2 + STEP], [2 + STEP], [1 + STEP + STEP**2]])
+"""Where a regime goes when it ends, shape (4, 4): each row sums to 1."""
 FARTHEST: Final = 2.0
 """A signal beyond the outermost regimes tells no more than one this far (e-folds) from the reference."""
 LOWEST_SIGMA_BPS: Final = 0.01
@@ -60,19 +70,19 @@ def on_second(
     regime: Record, sigma_bps: float, spread_bps: float, prints: int, stay: float, reference_half_life_s: float
 ) -> None:
     """Fold one second; a second without a spread is not observed."""
-    keep = 0.5 ** (1 / RATE_HALF_LIFE_S)
+    keep = halved(1 / RATE_HALF_LIFE_S)
     regime.rate = regime.rate * keep + prints
     regime.rate_weight = regime.rate_weight * keep + 1.0
     if np.isnan(spread_bps):
         return
-    regime.signal[0] = np.log(max(sigma_bps, LOWEST_SIGMA_BPS))
-    regime.signal[1] = np.log(max(spread_bps, LOWEST_SPREAD_BPS))
-    regime.signal[2] = np.log(max(regime.rate / regime.rate_weight, LOWEST_RATE))
+    regime.signal[0] = log(max(sigma_bps, LOWEST_SIGMA_BPS))
+    regime.signal[1] = log(max(spread_bps, LOWEST_SPREAD_BPS))
+    regime.signal[2] = log(max(regime.rate / regime.rate_weight, LOWEST_RATE))
     if regime.observed < WARM_UP_S:
         _warm_up(regime)
     else:
         _filter(regime, stay)
-        drift = 1.0 - 0.5 ** (1 / reference_half_life_s)
+        drift = 1.0 - halved(1 / reference_half_life_s)
         for signal in range(SIGNALS):
             regime.reference[signal] += drift * (regime.signal[signal] - regime.reference[signal])
     regime.observed += 1
@@ -109,14 +119,10 @@ def _filter(regime: Record, stay: float) -> None:
 
 @njit(cache=True)
 def transition(i: int, j: int, stay: float) -> float:
-    """Probability to go from i to j within a second; each step farther is a quarter as probable."""
+    """Probability to go from i to j within a second."""
     if i == j:
         return stay
-    total = 0.0
-    for k in range(STATES):
-        if k != i:
-            total += 0.25 ** (abs(k - i) - 1)
-    return (1.0 - stay) * 0.25 ** (abs(j - i) - 1) / total
+    return (1.0 - stay) * LEAVE[i, j]
 
 
 @njit(cache=True)
@@ -126,4 +132,4 @@ def _likelihood(regime: Record, state: int) -> float:
         relative = regime.signal[signal] - regime.reference[signal]
         relative = min(max(relative, -FARTHEST), FARTHEST)
         exponent += ((relative - EXPECTED[state, signal]) / SPREAD[signal]) ** 2
-    return np.exp(-0.5 * exponent)
+    return exp(-0.5 * exponent)

@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import exp, halved, log
 from papertrader.shared.market.records import Record
 
 HISTORY_BINS: Final = 128
 LOWEST_BPS: Final = 0.01
-LOG_STEP: Final = np.log(1e5) / HISTORY_BINS
+LOG_STEP: Final = log.py_func(1e5) / HISTORY_BINS
 """The history spans 0.01 to 1000 bp per √s in bins of 9 %."""
 
 SIGMA: Final = np.dtype(
@@ -42,7 +43,7 @@ def on_return(
     if np.isnan(magnitude):
         sigma.previous = np.nan
         return
-    keep, keep_short = 0.5 ** (1 / half_life_s), 0.5 ** (1 / short_half_life_s)
+    keep, keep_short = halved(1 / half_life_s), halved(1 / short_half_life_s)
     sigma.realised = sigma.realised * keep + magnitude**2
     sigma.realised_weight = sigma.realised_weight * keep + 1.0
     sigma.short = sigma.short * keep_short + magnitude**2
@@ -52,14 +53,14 @@ def on_return(
         sigma.bipower_weight = sigma.bipower_weight * keep + 1.0
     sigma.previous = magnitude
     sigma.returns += 1
-    _remember(sigma, 0.5 ** (1 / history_half_life_s))
+    _remember(sigma, halved(1 / history_half_life_s))
 
 
 @njit(cache=True)
 def _remember(sigma: Record, keep: float) -> None:
     for index in range(HISTORY_BINS):
         sigma.history[index] *= keep
-    place = np.log(max(short_bps(sigma), LOWEST_BPS) / LOWEST_BPS) / LOG_STEP
+    place = log(max(short_bps(sigma), LOWEST_BPS) / LOWEST_BPS) / LOG_STEP
     sigma.history[min(int(place), HISTORY_BINS - 1)] += 1.0
 
 
@@ -105,4 +106,4 @@ def percentile_bps(sigma: Record, share: float) -> float:
     while total < target and index < HISTORY_BINS - 1:
         index += 1
         total += sigma.history[index]
-    return LOWEST_BPS * np.exp((index + 0.5) * LOG_STEP)
+    return LOWEST_BPS * exp((index + 0.5) * LOG_STEP)

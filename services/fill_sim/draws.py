@@ -23,6 +23,7 @@ from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.hashing import splitmix64
+from papertrader.shared.market.mathematics import power
 from papertrader.shared.market.records import Record, Records
 
 REACHED = -1.0
@@ -92,10 +93,10 @@ def take_in(order: Record, draws: Records, settings: Record) -> None:
 @njit(cache=True)
 def join_behind(order: Record, draws: Records, settings: Record, joined: float) -> None:
     """Let a share of what joined around the join stand ahead."""
-    power = (1 - settings.join_share) / settings.join_share
+    exponent = (1 - settings.join_share) / settings.join_share
     for draw in range(draws.shape[1]):
         if draws[AHEAD, draw] >= 0:
-            draws[AHEAD, draw] += joined * unit(order.stream, 0, draw) ** power
+            draws[AHEAD, draw] += joined * power(unit(order.stream, 0, draw), exponent)
 
 
 @njit(cache=True)

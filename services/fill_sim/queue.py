@@ -18,6 +18,7 @@ from papertrader.services.fill_sim.state import CANCELS_AHEAD, CANCELS_BEHIND
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import is_shown, size_at
 from papertrader.shared.market.events import TOUCH
+from papertrader.shared.market.mathematics import power
 from papertrader.shared.market.records import Record
 
 
@@ -103,7 +104,7 @@ def cancelled_ahead(settings: Record, cancelled: float, ahead: float, total: flo
         return min(cancelled, ahead)
     if settings.cancels == CANCELS_BEHIND:
         return 0.0
-    return cancelled * min(ahead / total, 1.0) ** settings.cancel_exponent
+    return cancelled * power(min(ahead / total, 1.0), settings.cancel_exponent)
 
 
 @njit(cache=True)

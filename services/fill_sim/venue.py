@@ -24,6 +24,7 @@ from papertrader.services.fill_sim.state import (
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import has_both_sides, price_of
+from papertrader.shared.market.mathematics import decade_of, ten_to
 from papertrader.shared.market.records import Record
 
 GRID_TOLERANCE = 1e-6
@@ -55,7 +56,7 @@ def on_price_grid(market: Record, book: Record, price: float, tick: int) -> bool
         return False
     if market.significant_figures == 0 or price == np.rint(price):
         return True
-    step = 10.0 ** (np.floor(np.log10(price) + 1e-12) + 1 - market.significant_figures)
+    step = ten_to(decade_of(price) + 1 - market.significant_figures)
     return is_multiple(price, step)
 
 

@@ -14,6 +14,7 @@ from papertrader.shared.market import book as books
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP
 from papertrader.shared.market.hashing import is_sampled
+from papertrader.shared.market.mathematics import halved
 from papertrader.shared.market.records import Record, Records, code
 from papertrader.shared.messages import FEATURES, HORIZONS_S, LABEL_HORIZON_S, AckStatus
 
@@ -89,10 +90,10 @@ def on_second(tracker: Record, settings: Record, second: Record) -> None:
     """Fold closed seconds into the exponentially weighted variance of one-second returns."""
     if not np.isfinite(second.log_return):
         return
-    decay = 0.5 ** (1.0 / settings.volatility_half_life_s)
+    decay = halved(1.0 / settings.volatility_half_life_s)
     tracker.variance = tracker.variance * decay + second.log_return**2
     tracker.weight = tracker.weight * decay + 1.0
-    quiet = decay ** (second.seconds - 1)
+    quiet = halved((second.seconds - 1) / settings.volatility_half_life_s)
     tracker.variance *= quiet
     tracker.weight = tracker.weight * quiet + (1.0 - quiet) / (1.0 - decay)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import price_of
+from papertrader.shared.market.mathematics import exp, log1p, ten_to
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FORECAST_HORIZON_S
 
@@ -81,8 +82,8 @@ def glft_half_spread_bps(kappa: float, intensity: float, sigma_bps: float, risk_
     c1 = (1/ξ) ln(1 + ξ/κ) and c2 = √(ξ/(2 A κ) · (1 + ξ/κ)^(κ/ξ + 1)), with κ in 1/(fraction of price), A in fills
     per second, σ in bp per √s. As ξ goes to 0 this goes to 1/κ.
     """
-    c1 = np.log1p(risk_aversion / kappa) / risk_aversion
-    growth = np.exp((kappa / risk_aversion + 1) * np.log1p(risk_aversion / kappa))
+    c1 = log1p(risk_aversion / kappa) / risk_aversion
+    growth = exp((kappa / risk_aversion + 1) * log1p(risk_aversion / kappa))
     c2 = np.sqrt(risk_aversion / (2 * intensity * kappa) * growth)
     return 1e4 * c1 + 0.5 * sigma_bps * c2
 
@@ -143,7 +144,7 @@ def step_ticks(tick: int, ticks_per_unit: float, significant_figures: int) -> in
         return 1
     whole = max(int(ticks_per_unit), 1)
     step = 1
-    while step < whole and tick >= step * 10**significant_figures:
+    while step < whole and tick >= step * int(ten_to(significant_figures)):
         step *= 10
     return min(step, whole)
 
@@ -193,7 +194,7 @@ def smallest_size(view: Record, price: float) -> float:
 def fill_probability(view: Record, price: float) -> float:
     """The forecast of a fill within 10 s of going live: 1 − exp(−10 · A · e^(−κδ)), δ = |price − mid| / mid."""
     distance = abs(price - view.mid) / view.mid
-    return 1 - np.exp(-FORECAST_HORIZON_S * view.intensity * np.exp(-view.kappa * distance))
+    return 1 - exp(-FORECAST_HORIZON_S * view.intensity * exp(-view.kappa * distance))
 
 
 @njit(cache=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import has_both_sides, mid_of, price_of, size_at
+from papertrader.shared.market.mathematics import exp, log, log1p
 from papertrader.shared.market.records import Record, Records, Row
 
 FEATURE_STATE: Final = np.dtype(
@@ -42,10 +43,10 @@ def on_top(features: Record, book: Record) -> None:
         return
     elapsed_s = (book.ts - features.mid_ts) * 1e-9
     if features.mid > 0:
-        log_return = np.log(mid / features.mid)
-        features.mid_ewma_1s = features.mid + (features.mid_ewma_1s - features.mid) * np.exp(-elapsed_s)
-        features.variance_10s = features.variance_10s * np.exp(-elapsed_s / 10) + log_return**2 / 10
-        features.variance_300s = features.variance_300s * np.exp(-elapsed_s / 300) + log_return**2 / 300
+        log_return = log(mid / features.mid)
+        features.mid_ewma_1s = features.mid + (features.mid_ewma_1s - features.mid) * exp(-elapsed_s)
+        features.variance_10s = features.variance_10s * exp(-elapsed_s / 10) + log_return**2 / 10
+        features.variance_300s = features.variance_300s * exp(-elapsed_s / 300) + log_return**2 / 300
     else:
         features.mid_ewma_1s = mid
     features.mid = mid
@@ -57,7 +58,7 @@ def on_print(features: Record, ts: int, size: float, aggressor: int) -> None:
     """Fold a public print into the signed flow."""
     if ts > features.print_ts:
         elapsed_s = (ts - features.print_ts) * 1e-9
-        fast, slow = np.exp(-elapsed_s), np.exp(-elapsed_s / 10)
+        fast, slow = exp(-elapsed_s), exp(-elapsed_s / 10)
         features.net_1s *= fast
         features.gross_1s *= fast
         features.net_10s *= slow
@@ -88,9 +89,9 @@ def freeze(features: Record, book: Record, ts: int, order_age_s: float, out: Row
     out[2] = features.net_10s / features.gross_10s if features.gross_10s > 0 else 0.0
     # between two moves of the mid the average goes on approaching it
     elapsed_s = max(ts - features.mid_ts, 0) * 1e-9
-    out[3] = (features.mid - features.mid_ewma_1s) * np.exp(-elapsed_s) / features.mid * 1e4
+    out[3] = (features.mid - features.mid_ewma_1s) * exp(-elapsed_s) / features.mid * 1e4
     out[4] = (price_of(book, ask) - price_of(book, bid)) / features.mid * 1e4
-    fast = features.variance_10s * np.exp(-elapsed_s / 10)
-    slow = features.variance_300s * np.exp(-elapsed_s / 300)
+    fast = features.variance_10s * exp(-elapsed_s / 10)
+    slow = features.variance_300s * exp(-elapsed_s / 300)
     out[5] = min(np.sqrt(fast / slow), 10.0) if slow > 0 else 1.0
-    out[6] = np.log1p(max(order_age_s, 0.0))
+    out[6] = log1p(max(order_age_s, 0.0))

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.mathematics import log
 from papertrader.shared.market.records import Record, Records
 
 NS_PER_S: Final = 1_000_000_000
@@ -73,7 +74,7 @@ def close(seconds: Record, ts: int, second: Record) -> bool:
     known = seconds.mid > 0
     second.ts = seconds.boundary + (closed - 1) * NS_PER_S
     second.seconds = closed
-    second.log_return = np.log(seconds.mid / seconds.closed_mid) if known and seconds.closed_mid > 0 else np.nan
+    second.log_return = log(seconds.mid / seconds.closed_mid) if known and seconds.closed_mid > 0 else np.nan
     second.spread_bps = seconds.spread_bps if known else np.nan
     second.prints = seconds.prints
     seconds.closed_mid = seconds.mid
