@@ -11,6 +11,7 @@ from numba.core.event import Event, Listener, install_listener
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from papertrader.cli.kernels import target
 from papertrader.replay.composition import MEMBERS
 from papertrader.replay.replay import in_the_loop
 from papertrader.replay.session import sessions
@@ -57,7 +58,7 @@ def shown(part: str) -> Iterator[None]:
     """A bar on a terminal, else one line: this is done once and takes minutes."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        console.print(f"compiling the kernels of the {part}, once: this takes minutes", highlight=False)
+        console.print(f"compiling the kernels of the {part} for {target()}, once: this takes minutes", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"compiling the kernels of the {part}, once", total=None)

@@ -1,5 +1,10 @@
-"""Kernels are compiled once for these sources and this Python, before the first command that needs them."""
+"""Kernels are compiled once for these sources, this Python and a processor, before the first command that needs them.
 
+The processor is this one, or what `NUMBA_CPU_NAME` names: `generic` is any of the architecture, for images that run
+elsewhere. The numbers are the same.
+"""
+
+import os
 import platform
 import shutil
 import subprocess
@@ -43,8 +48,14 @@ def compile_parts(parts: list[str]) -> None:
     _forget(kernel_cache())
 
 
+def target() -> str:
+    """The processor that kernels are compiled for, by name if one was named."""
+    named, machine = os.environ.get("NUMBA_CPU_NAME"), platform.machine()
+    return f"{named}_{machine}" if named else machine
+
+
 def _marker(part: str) -> Path:
-    return kernel_cache() / f"{part}-{sys.implementation.cache_tag}-{platform.machine()}"
+    return kernel_cache() / f"{part}-{sys.implementation.cache_tag}-{target()}"
 
 
 def _forget(current: Path) -> None:
