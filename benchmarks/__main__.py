@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs; the page stays")
     arguments = parser.parse_args()
-    subprocess.run([sys.executable, "-c", "from cli.main import app; app(['warm'])"], check=True, stdout=sys.stderr)
+    subprocess.run([sys.executable, "-m", "papertrader.cli.main", "warm"], check=True, stdout=sys.stderr)
     lines = []
     tapes, python = arguments.tapes.resolve(), arguments.hftbacktest_python
     for line in tables(tapes, python, arguments.repetitions, arguments.quick):

@@ -1,0 +1,41 @@
+"""Commands about a recorded log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from papertrader.cli.kernels import ensure_compiled
+from papertrader.cli.options import AsJson, Nats, SettingsFile, guarded
+
+
+def export(
+    output: Annotated[Path, typer.Argument(help="the file to write, e.g. run.log.gz")],
+    data_dir: Annotated[Path | None, typer.Option(help="take the log of an ended run from its --data-dir")] = None,
+    nats: Nats = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Write the recorded log, and the settings it was made with, to a file that `verify` reads."""
+    from papertrader.cli import verify as log
+
+    count = guarded(lambda: log.export(output, data_dir, nats, settings))
+    Console(stderr=True).print(f"wrote {count} messages to {output}")
+
+
+def verify(
+    log: Annotated[
+        Path | None, typer.Argument(help="a file of `export`, or the --data-dir of an ended run; else the broker's log")
+    ] = None,
+    nats: Nats = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fold a recorded log again; exit code 1 if any message does not come out byte for byte the same.
+
+    Exit code 2 if there was nothing to verify.
+    """
+    from papertrader.cli import verify as log_commands
+
+    ensure_compiled("services")
+    raise typer.Exit(guarded(lambda: log_commands.verify(log, nats, settings, as_json)))

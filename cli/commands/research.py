@@ -1,0 +1,107 @@
+"""Commands that replay: tapes, single orders, and searches over settings."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from papertrader.cli.kernels import ensure_compiled
+from papertrader.cli.options import (
+    AsJson,
+    Assets,
+    FillModel,
+    Seed,
+    SettingsFile,
+    Strategy,
+    Tapes,
+    checked,
+    fail,
+    guarded,
+    names,
+    paths,
+)
+from papertrader.replay.settings import check_all, tables_of
+from papertrader.shared.service.config import Settings, SettingsError
+
+
+def replay(
+    tapes: Tapes = None,
+    settings: SettingsFile = None,
+    source: Annotated[str | None, typer.Option(help="synthetic or tape")] = None,
+    assets: Assets = None,
+    duration: Annotated[float | None, typer.Option(help="seconds of event time after which the replay ends")] = None,
+    seed: Seed = None,
+    fill_model: FillModel = None,
+    strategy: Strategy = None,
+    report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay tapes as fast as the machine allows, with the numbers of a run; exit code 1 if a check failed."""
+    from papertrader.cli.replay import run as run_replay
+
+    feed: dict[str, Any] = {"source": source or ("tape" if tapes else None), "duration_s": duration, "seed": seed}
+    feed |= {"tapes": paths(tapes), "assets": names(assets)}
+    overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
+    tables = checked(settings, overrides)
+    ensure_compiled("replay")
+    raise typer.Exit(guarded(lambda: run_replay(tables, report, as_json)))
+
+
+def order(
+    tapes: Annotated[list[Path], typer.Argument(help="a recorded tape, an array of hftbacktest, files of Tardis")],
+    place: Annotated[
+        list[str] | None, typer.Option(help='"TS_MS SIDE PRICE SIZE TIF" of an order; the N-th is order N')
+    ] = None,
+    cancel: Annotated[list[str] | None, typer.Option(help='"TS_MS N": cancel order N')] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE, a setting of [fill_sim], e.g. fill_model=flat")
+    ] = None,
+    assets: Annotated[str | None, typer.Option(help="the asset, where the tape holds several")] = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would have happened to an order: when it was live, its queue, its fills or why none, the money after it."""
+    from papertrader.cli.order import run as run_order
+
+    feed: dict[str, Any] = {"source": "tape", "tapes": paths(tapes), "assets": names(assets)}
+    tables = checked(settings, {"feed": feed})
+    raise typer.Exit(guarded(lambda: run_order(tables, place or [], cancel or [], account or [], as_json)))
+
+
+def sweep(
+    tapes: Tapes = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="values to try, e.g. quoter.levels=1,2,3; may be given several times"),
+    ] = None,
+    settings: SettingsFile = None,
+    assets: Assets = None,
+    duration: Annotated[float | None, typer.Option(help="seconds of event time after which each replay ends")] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="draw so many variants at random, not the whole grid")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the random draw")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes (default: one per core)")] = None,
+    best: Annotated[
+        int, typer.Option(min=0, help="so many of the best variants are judged under every fill model")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Search settings over tapes: PnL per hour with its uncertainty, and whether it survives other fill models."""
+    import os
+
+    from papertrader.cli.sweep import run as run_sweep
+    from papertrader.replay.sweep import axes_of, variants_of, with_variant
+
+    feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
+    feed |= {"tapes": paths(tapes), "assets": names(assets)}
+    try:
+        tables = tables_of(settings, {"feed": feed})
+        axes = axes_of(change or [])
+        for variant in variants_of(axes, random, seed):
+            check_all(Settings(with_variant(tables, variant)))
+    except SettingsError as error:
+        raise fail(error) from None
+    count = workers or os.cpu_count() or 1
+    ensure_compiled("replay")
+    raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
