@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from papertrader import __version__
 from papertrader.cli.commands.log import export, verify
 from papertrader.cli.commands.research import order, replay, sweep
 from papertrader.cli.commands.system import control, doctor, report, run, tail
@@ -24,9 +25,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        Console().print(f"papertrader {version('papertrader')}", highlight=False)
+        Console().print(f"papertrader {__version__}", highlight=False)
         raise typer.Exit
 
 

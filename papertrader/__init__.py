@@ -36,6 +36,8 @@ __all__ = [
     "sweeps",
 ]
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "client": ("Client", "ClientError"),
     "runs": ("Run", "RunError", "Table", "load", "run_replay"),
@@ -47,10 +49,6 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     """A public name, imported now that somebody asks for it."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("papertrader")
     if name in _HOME_OF:
         return getattr(import_module(f"papertrader.{_HOME_OF[name]}"), name)
     if name in __all__:
