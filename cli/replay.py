@@ -1,12 +1,10 @@
 """`papertrader replay`: tapes through the closed loop, with the same numbers, checks and report as a run."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -30,16 +28,7 @@ def run(tables: Mapping[str, Any], report: Path | None, as_json: bool, cache: Pa
     result = summary(monitors)
     if report is not None:
         report.write_text(report_html(result, monitors, tables))
-    for market in result["markets"]:
-        market.pop("final", None)
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
-        sys.stdout.flush()
-    else:
-        out = Console()
-        out.print(show.overview(result))
-        out.print(show.checklist(result))
-    return FAILED_CHECK if show.failed(result) else 0
+    return FAILED_CHECK if show.conclude(result, as_json) else 0
 
 
 class Told:

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-import orjson
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -137,16 +135,7 @@ def _final_summary(supervisor: Supervisor, wait: bool) -> dict[str, Any]:
 
 
 def _conclude(summary: dict[str, Any], as_json: bool) -> int:
-    for market in summary["markets"]:
-        market.pop("final", None)
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")
-        sys.stdout.flush()
-    else:
-        out = Console()
-        out.print(show.overview(summary))
-        out.print(show.checklist(summary))
-    failures = show.failed(summary)
+    failures = show.conclude(summary, as_json)
     for failure in failures:
         progress.print(f"[red]failed: {failure}[/red]")
     return FAILED_CHECK if failures else 0

@@ -1,13 +1,29 @@
 """What the terminal shows: the live table and the checklist."""
 
+import sys
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
+import orjson
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 STYLES: Final = {"pass": "green", "fail": "bold red", "waiting": "yellow"}
 MARKS: Final = {"pass": "✓", "fail": "✗", "waiting": "…"}
+
+
+def conclude(summary: dict[str, Any], as_json: bool) -> list[str]:
+    """Print what came of a run or a replay; the checks that failed."""
+    for market in summary["markets"]:
+        market.pop("final", None)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")
+        sys.stdout.flush()
+    else:
+        out = Console()
+        out.print(overview(summary))
+        out.print(checklist(summary))
+    return failed(summary)
 
 
 def overview(summary: dict[str, Any]) -> Table:
