@@ -19,7 +19,7 @@ from papertrader.shared.log.subjects import address
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.records import Records, record_of
 from papertrader.shared.messages import Checklist, Command
-from papertrader.shared.service.config import Tables
+from papertrader.shared.service.config import SettingsError, Tables
 
 FORMAT: Final = "papertrader-run-1"
 ABOUT: Final = "about"
@@ -100,7 +100,10 @@ def load(path: Path | str) -> Run:
     if path.is_file() and zipfile.is_zipfile(path):
         return _saved(path)
     with ThreadPoolExecutor(1) as thread:  # the caller may be within an event loop, as notebooks are
-        return thread.submit(_logged, path).result()
+        try:
+            return thread.submit(_logged, path).result()
+        except SettingsError as error:
+            raise RunError(str(error)) from error
 
 
 def _saved(path: Path) -> Run:

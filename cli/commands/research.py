@@ -21,7 +21,7 @@ from papertrader.cli.options import (
     paths,
 )
 from papertrader.replay.settings import check_all, tables_of
-from papertrader.shared.service.config import Settings, SettingsError
+from papertrader.shared.service.config import Settings, SettingsError, Tables
 
 
 def replay(
@@ -43,8 +43,16 @@ def replay(
     feed |= {"tapes": paths(tapes), "assets": names(assets)}
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     tables = checked(settings, overrides)
-    ensure_compiled("replay")
+    ensure_compiled(_part(tables))
     raise typer.Exit(guarded(lambda: run_replay(tables, report, as_json)))
+
+
+def _part(tables: Tables) -> str:
+    """Whose kernels a replay needs: those of the loop, or of the services where a strategy is one's own."""
+    from papertrader.services.quoter.config import QuoterConfig
+
+    configs = Settings(tables).by_account("quoter", QuoterConfig).values()
+    return "replay" if all(config.strategy == "glft" for config in configs) else "services"
 
 
 def order(
@@ -103,5 +111,5 @@ def sweep(
     except SettingsError as error:
         raise fail(error) from None
     count = workers or os.cpu_count() or 1
-    ensure_compiled("replay")
+    ensure_compiled(_part(tables))
     raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))

@@ -101,7 +101,7 @@ class Installed:
 
 
 def try_out(environment: Installed, *, whole: bool) -> None:
-    """Version, types, a replay with a strategy of the current folder, and (`whole`) the services on a broker."""
+    """Version, types, a replay, and (`whole`) the services on a broker and strategies of the current folder."""
     site = environment("python", "-c", "import papertrader; print(papertrader.__path__[0])").strip()
     before = installed_files(Path(site))
     say(environment("papertrader", "--version").strip())
@@ -110,10 +110,10 @@ def try_out(environment: Installed, *, whole: bool) -> None:
     say("every public name is there for mypy --strict")
     shutil.copy(ROOT / "docs" / "examples" / "fixed_spread.py", environment.work)
     replay(environment)
-    for strategy in ("fixed_spread.py:FixedSpread", "fixed_spread:FixedSpread"):
-        replay(environment, "--strategy", strategy)
     if whole:
         run_services(environment)
+        for strategy in ("fixed_spread.py:FixedSpread", "fixed_spread:FixedSpread"):
+            replay(environment, "--strategy", strategy)
     assert installed_files(Path(site)) == before, "something was written beside the installed sources"
     say("nothing was written beside the installed sources")
 
