@@ -12,10 +12,12 @@ import polars
 import pytest
 
 import papertrader
+from papertrader import runs
 from papertrader.messages import Cancel, Fill, Place
 from papertrader.replay.columns import KINDS, table, unit
 from papertrader.replay.log_file import Entry, write_log
 from papertrader.replay.results import _Heard
+from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.market.commands import record_of_command
 from papertrader.shared.market.records import records_of
 from tests import messages
@@ -168,3 +170,30 @@ def test_what_is_of_no_subject_is_refused() -> None:
     heard = _Heard()
     heard.take("nonsense", b"{}")
     assert heard.run({}).refused == 1
+
+
+def test_replay_is_asked_for_what_was_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[FeedConfig] = []
+    monkeypatch.setattr(runs, "sessions", lambda config: asked.append(config) or [])
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    run = papertrader.run_replay(
+        strategy="mine.py:Mine", settings={"quoter": {"levels": 3}}, assets=["SYN2"], duration_s=5.0, seed=7
+    )
+    assert (asked[0].source, asked[0].assets, asked[0].duration_s, asked[0].seed) == ("synthetic", ("SYN2",), 5.0, 7)
+    assert run.settings["quoter"] == {"levels": 3, "strategy": f"{tmp_path / 'mine.py'}:Mine"}
+    assert (run.settings["fill_sim"], run.markets, run.fills.rows) == ({"seed": 7}, (), 0)
+    papertrader.run_replay(["a.gz"])
+    assert (asked[1].source, asked[1].tapes) == ("tape", (tmp_path / "a.gz",))
+
+
+def test_strategy_given_as_a_class_is_named_by_its_module() -> None:
+    assert runs.name_of(papertrader.Glft) == "papertrader.services.quoter.strategy:Glft"
+    assert (runs.name_of("a.py:B"), runs.name_of(None)) == ("a.py:B", None)
+
+
+def test_wrong_settings_are_refused_before_anything_is_replayed() -> None:
+    with pytest.raises(runs.SettingsError, match="levels"):
+        papertrader.run_replay(settings={"quoter": {"levels": 99}})
+    with pytest.raises(runs.SettingsError, match="levels"):
+        papertrader.run_sweep({"quoter.levels": [1, 99]}, duration_s=1.0)
