@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 import numpy as np
 
 from papertrader.services.feed.files.ladder import Ladder
-from papertrader.shared.messages import Bbo, Context, Message, Trades
+from papertrader.shared.messages import Bbo, Book, Context, Message, Trades
 
 COLUMNS: Final = {
     "trades": "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
@@ -96,7 +96,7 @@ def rows_of(message: Message, ladder: Ladder, exchange: str) -> Iterator[tuple[s
         yield "book_ticker", (*times, *touch)
     if isinstance(message, Context):
         yield "derivative_ticker", (*times, *_derivative(message, exchange))
-    before = {side: ladder.within(side, None) for side in (1, -1)}
+    before = {side: ladder.within(side, None) for side in (1, -1)} if isinstance(message, Book) else {}
     snapshot, changes = ladder.changes(message)
     if snapshot:
         for side in before:
