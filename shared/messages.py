@@ -349,7 +349,9 @@ class Estimate(Message, frozen=True, kw_only=True):
     """What is known of a market and of one's own fills in it.
 
     κ in 1/(fraction of price); `intensity` is A of A·e^(−κδ) in fills per second per order; σ in bp per √s.
-    `classifier_ready` is false while toxicity is the base rate.
+    `classifier_ready` is false while toxicity is the base rate. `moments` counts the different times at which resting
+    orders filled, `classifier_moments` those with an outcome: what κ, its confidence and the classifier learn from.
+    `regime` says nothing while `regime_known` is false; `regime_sigma_ratio` is σ's p90/p10 since it last changed.
     """
 
     version: Int
@@ -358,6 +360,7 @@ class Estimate(Message, frozen=True, kw_only=True):
     intensity: float
     own_fills: Int
     kappa_confidence: float
+    moments: Int = 0
     exposure_s: float
     market_kappa: float
     market_prints: Int
@@ -370,16 +373,23 @@ class Estimate(Message, frozen=True, kw_only=True):
     regime_probabilities: RegimeVector
     regime_seconds: RegimeVector
     regime_changes: Int
+    regime_known: bool = True
+    regime_unchanged_s: float = 0.0
+    regime_sigma_ratio: float = 0.0
     toxicity_bid: float
     toxicity_ask: float
     adverse_base_rate: float
     classifier_ready: bool
     classifier_samples: Int
+    classifier_moments: Int = 0
     dropped: Int
 
 
 class Calibration(Message, frozen=True, kw_only=True):
-    """How far the system may trust what it learned, and how well its forecasts held."""
+    """How far the system may trust what it learned, and how well its forecasts held.
+
+    `fills` and `outcomes_resolved` count messages; progress and the toxicity forecasts' scores count moments.
+    """
 
     version: Int
     cal_progress: float
@@ -388,7 +398,9 @@ class Calibration(Message, frozen=True, kw_only=True):
     kappa_progress: float
     fill_rate_progress: float
     fills: Int
+    moments: Int = 0
     outcomes_resolved: Int
+    outcome_moments: Int = 0
     outcomes_adverse: Int
     fill_forecasts: Int
     fill_brier: float | None

@@ -7,6 +7,7 @@ import numpy as np
 from papertrader.services.calibration import forecasts as fills
 from papertrader.services.calibration import scores as scoring
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.moments import MOMENTS, is_new
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import RELIABILITY_BINS
 
@@ -15,9 +16,11 @@ FILLS_KEPT: Final = 1024
 CONTROLLER: Final = np.dtype(
     [
         ("fills", "i8"),
-        ("window_start", "i8"),  # the fills in the look-back are the numbers window_start to fills − 1
-        ("window_overflow", "i8"),  # fills that left the look-back early because there are too many
-        ("fill_ts", "i8", (FILLS_KEPT,)),
+        ("moments", MOMENTS),
+        ("window_start", "i8"),  # the moments in the look-back are the numbers window_start to their count − 1
+        ("window_overflow", "i8"),  # moments that left the look-back early because there are too many
+        ("fill_ts", "i8", (FILLS_KEPT,)),  # of moments
+        ("outcomes", MOMENTS),
         ("resolved", "i8"),
         ("adverse", "i8"),
         ("kappa_confidence", "f8"),
@@ -85,23 +88,30 @@ def on_estimate(controller: Record, kappa_confidence: float) -> None:
 def on_fill(controller: Record, fill: Record) -> None:
     """Remember when a fill happened and settle its order's forecast."""
     controller.same_until_ts = 0
-    controller.fill_ts[controller.fills % FILLS_KEPT] = fill.ts
     controller.fills += 1
-    if controller.fills - controller.window_start > FILLS_KEPT:
-        controller.window_start += 1
-        controller.window_overflow += 1
+    if is_new(controller.moments, fill.ts, fill.side if fill.maker else 2 * fill.side):
+        _on_moment(controller, fill.ts)
     fills.on_fill(controller.fill_forecasts, fill)
     controller.news = 1
 
 
 @njit(cache=True)
+def _on_moment(controller: Record, ts: int) -> None:
+    controller.fill_ts[(controller.moments.count - 1) % FILLS_KEPT] = ts
+    if controller.moments.count - controller.window_start > FILLS_KEPT:
+        controller.window_start += 1
+        controller.window_overflow += 1
+
+
+@njit(cache=True)
 def on_label(controller: Record, markout: Record) -> None:
-    """Count a fill's label if it was resolved, and judge the toxicity that was forecast for it."""
+    """Count a fill's label if it was resolved, and judge the toxicity that was forecast for it, once a moment."""
     if not (markout.label and markout.resolved and markout.filled):
         return
     controller.resolved += 1
     controller.adverse += markout.adverse
-    if 0.0 <= markout.toxicity <= 1.0:
+    new = is_new(controller.outcomes, markout.fill_ts, markout.side)
+    if new and 0.0 <= markout.toxicity <= 1.0:
         scoring.score(controller.toxicity_forecasts, markout.toxicity, markout.adverse)
     controller.news, controller.same_until_ts = 1, 0
 
@@ -135,7 +145,7 @@ def end_round(controller: Record, settings: Record, previous_ts: int, clock: int
 def next_change_ts(controller: Record, settings: Record) -> int:
     """When a fill leaves the look-back or a forecast is settled, the first of them, if nothing is heard before."""
     ts = fills.next_settled_ts(controller.fill_forecasts)
-    if controller.window_start < controller.fills:
+    if controller.window_start < controller.moments.count:
         oldest_ts = controller.fill_ts[controller.window_start % FILLS_KEPT]
         ts = min(ts, oldest_ts + int(settings.lookback_s * 1e9))
     return ts
@@ -153,19 +163,20 @@ def is_due(controller: Record, settings: Record, clock: int) -> bool:
 def update(controller: Record, settings: Record, clock: int) -> bool:
     """Progress and multiplier as of `clock`; True if they changed.
 
-    * as_progress = min(1, resolved/20), kappa_progress = min(1, kappa_confidence/0.5), cal_progress is their mean
-    * m = fills in the look-back over the fills expected there, within [0.3, 1]
+    * as_progress = min(1, moments with an outcome/20), kappa_progress = min(1, kappa_confidence/0.5), cal_progress is
+      their mean
+    * m = moments in the look-back over the fills expected there, within [0.3, 1]
     * cal_gamma = m + (1 − m)·cal_progress, exactly 1 once cal_progress is 0.95
     """
     lookback_ns = settings.lookback_s * 1e9
     while (
-        controller.window_start < controller.fills
+        controller.window_start < controller.moments.count
         and clock - controller.fill_ts[controller.window_start % FILLS_KEPT] >= lookback_ns
     ):
         controller.window_start += 1
     expected = settings.target_fills_per_hour * settings.lookback_s / 3600.0
-    rate_progress = min((controller.fills - controller.window_start) / expected, 1.0)
-    controller.as_progress = min(controller.resolved / settings.outcomes_needed, 1.0)
+    rate_progress = min((controller.moments.count - controller.window_start) / expected, 1.0)
+    controller.as_progress = min(controller.outcomes.count / settings.outcomes_needed, 1.0)
     controller.kappa_progress = min(controller.kappa_confidence / settings.kappa_confidence_needed, 1.0)
     progress = (controller.as_progress + controller.kappa_progress) / 2
     multiplier = max(rate_progress, settings.min_multiplier)
@@ -190,7 +201,7 @@ def say(controller: Record, clock: int, out: Record) -> None:
     out.cal_progress, out.cal_gamma = controller.cal_progress, controller.cal_gamma
     out.as_progress, out.kappa_progress = controller.as_progress, controller.kappa_progress
     out.fill_rate_progress = controller.fill_rate_progress
-    out.fills = controller.fills
+    out.fills, out.moments, out.outcome_moments = controller.fills, controller.moments.count, controller.outcomes.count
     out.outcomes_resolved, out.outcomes_adverse = controller.resolved, controller.adverse
     _write_fill_scores(controller.fill_forecasts.scores, out)
     _write_toxicity_scores(controller.toxicity_forecasts, out)

@@ -12,6 +12,7 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.mathematics import exp
+from papertrader.shared.market.moments import MOMENTS
 from papertrader.shared.market.records import Record, Row
 from papertrader.shared.messages import FEATURES
 
@@ -36,7 +37,15 @@ SIDE: Final = np.dtype(
     ],
     align=True,
 )
-CLASSIFIER: Final = np.dtype([("bid", SIDE), ("ask", SIDE)], align=True)
+CLASSIFIER: Final = np.dtype(
+    [
+        ("heard", "i8"),  # resolved labels; what is learned from are the moments among them
+        ("moments", MOMENTS),
+        ("bid", SIDE),
+        ("ask", SIDE),
+    ],
+    align=True,
+)
 
 
 @njit(cache=True)
@@ -55,7 +64,7 @@ def base_rate(classifier: Record) -> float:
 
 @njit(cache=True)
 def samples(classifier: Record) -> int:
-    """The outcomes learned from, both sides."""
+    """The outcomes learned from, both sides: one for each moment."""
     return classifier.bid.outcomes + classifier.ask.outcomes
 
 

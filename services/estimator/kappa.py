@@ -5,6 +5,10 @@ each distance. With N fills at distances δ and T_i seconds at distance δ_i the
 Σ (ln A − κδ) − A Σ T_i e^(−κδ_i). A has a Gamma(a, b) prior and is integrated out exactly; what remains is one
 dimension, so the posterior of κ is computed on a grid and needs no iteration (Avellaneda & Stoikov 2008 for the
 intensity; Guéant, Lehalle & Fernandez-Tapia 2013 for its use).
+
+Orders that one taker fills together are not independent. Each of them counts once per moment, so that fills and
+exposure stay comparable, but all of a moment weigh as much as one: the likelihood is raised to the power
+moments/orders filled (a composite likelihood's magnitude adjustment, Pauli, Racugno & Ventura 2011).
 """
 
 from typing import Final
@@ -13,6 +17,7 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.mathematics import exp, geometric, halved, log
+from papertrader.shared.market.moments import MOMENTS, is_new
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import AckStatus
 
@@ -23,7 +28,7 @@ FINE_WIDTH: Final = 0.25e-4
 COARSE_WIDTH: Final = 1e-4
 """Bins of distance, as a fraction of the mid: 0.25 bp wide up to 8 bp, then 1 bp up to 40 bp; the last is open."""
 GRID: Final = geometric(100.0, 50_000.0, 128)
-CONFIDENCE_FILLS: Final = 10.0
+CONFIDENCE_MOMENTS: Final = 10.0
 ACCEPTED: Final = code(AckStatus, "accepted")
 MODIFIED: Final = code(AckStatus, "modified")
 REFUSED: Final = code(AckStatus, "refused")
@@ -33,15 +38,20 @@ ORDER: Final = np.dtype([("order_id", "i8"), ("since_ts", "i8"), ("distance", "f
 KAPPA: Final = np.dtype(
     [
         ("own_fills", "i8"),  # every fill, never forgotten
+        ("moments", MOMENTS),  # when makers' fills happened, and on which side
+        ("filled", MOMENTS),  # the same by order: partial fills of one order in one moment are one
+        ("evidence", "f8"),  # moments with forgetting
         ("own_volume", "f8"),
         ("dropped", "i8"),  # orders and fills that could not be used: no room in the table, no mid
-        ("fills", "f8"),  # maker fills with forgetting: N
+        ("fills", "f8"),  # orders filled in a moment, with forgetting: N
         ("fill_distance", "f8"),  # the sum of their distances
         ("exposure_s", "f8", (BINS,)),  # T_i with forgetting
         ("exposure_distance", "f8", (BINS,)),  # the sum of seconds times distance: the mean distance of a bin is exact
         ("market_prints", "i8"),
         ("market_sweeps", "f8"),  # aggressive orders with forgetting
         ("market_reach", "f8"),  # the sum of how far beyond the mid they reached
+        ("gap_from_ts", "i8"),  # the last gap in the market data
+        ("gap_to_ts", "i8"),
         ("working", "i8"),
         ("orders", ORDER, (ORDERS,)),
         ("stale", "i1"),  # a fill came since the posterior was computed
@@ -71,8 +81,20 @@ def bin_of(distance: float) -> int:
 
 
 @njit(cache=True)
-def on_own_fill(kappa: Record, side: int, price: float, size: float, mid_at_placement: float, maker: bool) -> None:
-    """Count a fill, exactly once; only the fill of a resting order says something about intensity."""
+def on_own_fill(
+    kappa: Record,
+    side: int,
+    price: float,
+    size: float,
+    mid_at_placement: float,
+    maker: bool,
+    ts: int = 0,
+    order_id: int = 0,
+) -> None:
+    """Count a fill, exactly once; only the fill of a resting order says something about intensity.
+
+    What happened on one side at one `ts` is one moment, and one observation of each order; at 0 it is one of its own.
+    """
     kappa.own_fills += 1
     kappa.own_volume += size
     kappa.stale = 1
@@ -80,6 +102,13 @@ def on_own_fill(kappa: Record, side: int, price: float, size: float, mid_at_plac
         return
     if not mid_at_placement > 0:
         kappa.dropped += 1
+        return
+    if ts == 0:
+        kappa.moments.count += 1
+        kappa.evidence += 1.0
+    elif is_new(kappa.moments, ts, side):
+        kappa.evidence += 1.0
+    if ts > 0 and not is_new(kappa.filled, ts, order_id):
         return
     kappa.fills += 1.0
     kappa.fill_distance += distance_of(side, price, mid_at_placement)
@@ -111,7 +140,8 @@ def _work(kappa: Record, ack: Record, since_ts: int) -> None:
         return
     order = kappa.orders[kappa.working]
     order.order_id = ack.order_id
-    order.since_ts = since_ts
+    in_gap = kappa.gap_from_ts <= since_ts < kappa.gap_to_ts
+    order.since_ts = kappa.gap_to_ts if in_gap else since_ts
     order.distance = distance_of(ack.side, ack.price, ack.mid_at_placement)
     order.place = bin_of(order.distance)
     kappa.working += 1
@@ -142,9 +172,19 @@ def on_round(kappa: Record, heard_ts: int) -> None:
 
 
 @njit(cache=True)
+def on_gap(kappa: Record, from_ts: int, to_ts: int) -> None:
+    """Market data was missed: orders were exposed up to then, and are again from its end on."""
+    on_round(kappa, from_ts)
+    kappa.gap_from_ts, kappa.gap_to_ts = from_ts, to_ts
+    for row in range(kappa.working):
+        kappa.orders[row].since_ts = max(kappa.orders[row].since_ts, to_ts)
+
+
+@njit(cache=True)
 def on_second(kappa: Record, seconds: int, half_life_s: float, sweeps: int, reach: float, prints: int) -> None:
     """Forget a little, and count the aggressive orders of the market with the sum of their reaches."""
     keep = halved(seconds / half_life_s)
+    kappa.evidence *= keep
     kappa.fills *= keep
     kappa.fill_distance *= keep
     for distance_bin in range(BINS):
@@ -156,9 +196,9 @@ def on_second(kappa: Record, seconds: int, half_life_s: float, sweeps: int, reac
 
 
 @njit(cache=True)
-def confidence(own_fills: int) -> float:
-    """n/(n + 10): 0 before the first own fill, strictly rising."""
-    return own_fills / (own_fills + CONFIDENCE_FILLS)
+def confidence(moments: int) -> float:
+    """n/(n + 10) of the moments in which resting orders filled: 0 before the first, strictly rising."""
+    return moments / (moments + CONFIDENCE_MOMENTS)
 
 
 @njit(cache=True)
@@ -187,31 +227,32 @@ def compute(
 ) -> None:
     """Posterior mean and sd of κ, and the posterior mean of A at that κ.
 
-    log p(κ) = (α − 1) ln κ − βκ − κ Σδ − (a + N) ln(b + Σ T_i e^(−κ δ_i)), and one more ln κ because the grid's
-    points are equally far apart in ln κ.
+    log p(κ) = (α − 1) ln κ − βκ − w κ Σδ − (a + w N) ln(b + w Σ T_i e^(−κ δ_i)), and one more ln κ because the
+    grid's points are equally far apart in ln κ; w = moments/N.
     """
-    shape = intensity_strength + kappa.fills
+    weight = kappa.evidence / kappa.fills if kappa.fills > 0 else 1.0
+    shape = intensity_strength + kappa.evidence
     rate = intensity_strength / intensity_mean
-    linear = prior_strength / prior_mean + kappa.fill_distance
-    _expect_exposure(kappa)
+    linear = prior_strength / prior_mean + weight * kappa.fill_distance
+    _expect_exposure(kappa, weight)
     for point in range(len(GRID)):
         slope, exposure = GRID[point], kappa.log_density[point]
         kappa.log_density[point] = prior_strength * log(slope) - linear * slope - shape * log(rate + exposure)
     _moments(kappa)
-    kappa.intensity = shape / (rate + expected_exposure(kappa, kappa.mean))
+    kappa.intensity = shape / (rate + weight * expected_exposure(kappa, kappa.mean))
     kappa.stale = 0
 
 
 @njit(cache=True)
-def _expect_exposure(kappa: Record) -> None:
-    """Write `expected_exposure` at every point of the grid into `log_density`; most bins hold nothing."""
+def _expect_exposure(kappa: Record, weight: float) -> None:
+    """Write the weighted `expected_exposure` at every point of the grid into `log_density`; most bins hold nothing."""
     kappa.log_density[:] = 0.0
     for distance_bin in range(BINS):
         seconds = kappa.exposure_s[distance_bin]
         if seconds > 0:
             distance = kappa.exposure_distance[distance_bin] / seconds
             for point in range(len(GRID)):
-                kappa.log_density[point] += seconds * exp(-GRID[point] * distance)
+                kappa.log_density[point] += weight * seconds * exp(-GRID[point] * distance)
 
 
 @njit(cache=True)

@@ -19,6 +19,7 @@ from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP, PRINT
 from papertrader.shared.market.mathematics import exp
+from papertrader.shared.market.moments import is_new
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FEATURES
 
@@ -78,7 +79,8 @@ def hear(estimators: Records, settings: Records, account: int, acks: Records, fi
 @njit(cache=True)
 def on_fill(estimator: Record, fill: Record) -> None:
     """Hear one own fill."""
-    intensity.on_own_fill(estimator.kappa, fill.side, fill.price, fill.size, fill.mid_at_placement, fill.maker)
+    kappa, mid = estimator.kappa, fill.mid_at_placement
+    intensity.on_own_fill(kappa, fill.side, fill.price, fill.size, mid, fill.maker, fill.ts, fill.order_id)
     estimator.news = 1
 
 
@@ -90,8 +92,12 @@ def on_ack(estimator: Record, ack: Record) -> None:
 
 @njit(cache=True)
 def on_markout(estimator: Record, settings: Record, markout: Record) -> None:
-    """Learn from a fill's label, if it was resolved."""
+    """Learn from a fill's label, if it was resolved: once for each moment."""
     if not (markout.label and markout.resolved and markout.filled):
+        return
+    estimator.news = 1
+    estimator.classifier.heard += 1
+    if not is_new(estimator.classifier.moments, markout.fill_ts, markout.side):
         return
     side = estimator.classifier.bid if markout.side > 0 else estimator.classifier.ask
     prefill.record_outcome(
@@ -101,7 +107,6 @@ def on_markout(estimator: Record, settings: Record, markout: Record) -> None:
         settings.classifier_prior_sd,
         settings.classifier_memory_outcomes,
     )
-    estimator.news = 1
 
 
 @njit(cache=True)
@@ -162,10 +167,29 @@ def fold_events(
 def before_event(seconds: Record, market: Record, estimators: Records, settings: Records, event: Record) -> None:
     """What an event changes before the book: the clock, and a gap ends what was under way."""
     if event.kind == GAP:
-        grid.on_gap(seconds)
-        sweeps.on_gap(market.sweeps)
-    if event.ts > seconds.boundary:
+        on_gap(seconds, market, estimators, settings, event)
+    elif event.ts > seconds.boundary:
         close_seconds(seconds, market, estimators, settings, event.ts)
+
+
+@njit(cache=True)
+def on_gap(seconds: Record, market: Record, estimators: Records, settings: Records, gap: Record) -> None:
+    """Time without data is no exposure, and nothing is forgotten in it: it passes as if it had not been."""
+    if gap.id > seconds.boundary:
+        close_seconds(seconds, market, estimators, settings, gap.id)
+    grid.on_gap(seconds)
+    sweeps.on_gap(market.sweeps)
+    in_gap = grid.close(seconds, gap.ts, market.second)
+    for account in range(estimators.shape[0]):
+        estimator = estimators[account]
+        intensity.on_gap(estimator.kappa, gap.id, gap.ts)
+        volatility.on_gap(estimator.sigma)
+        if in_gap:
+            prints = market.second.prints
+            intensity.on_second(estimator.kappa, 0, 1.0, market.sweeps.count, market.sweeps.reach, prints)
+    if in_gap:
+        market.sweeps.count = 0
+        market.sweeps.reach = 0.0
 
 
 @njit(cache=True)
@@ -298,8 +322,9 @@ def say(
     _write_regime(estimator.regime, out)
     out.toxicity_bid, out.toxicity_ask = estimator.toxicity_bid, estimator.toxicity_ask
     out.adverse_base_rate = prefill.base_rate(estimator.classifier)
-    out.classifier_samples = prefill.samples(estimator.classifier)
-    out.classifier_ready = out.classifier_samples >= settings.classifier_ready_outcomes
+    out.classifier_samples = estimator.classifier.heard
+    out.classifier_moments = prefill.samples(estimator.classifier)
+    out.classifier_ready = out.classifier_moments >= settings.classifier_ready_outcomes
 
 
 @njit(cache=True)
@@ -323,7 +348,8 @@ def _toxicity(
 def _write_kappa(kappa: Record, settings: Record, out: Record) -> None:
     out.kappa, out.kappa_sd, out.intensity = kappa.mean, kappa.sd, kappa.intensity
     out.own_fills = kappa.own_fills
-    out.kappa_confidence = intensity.confidence(kappa.own_fills)
+    out.moments = kappa.moments.count
+    out.kappa_confidence = intensity.confidence(kappa.moments.count)
     out.exposure_s = kappa.exposure_s.sum()
     out.market_kappa = intensity.market_kappa(kappa, settings.kappa_prior_mean, settings.kappa_prior_strength)
     out.market_prints = kappa.market_prints
@@ -345,3 +371,6 @@ def _write_regime(regime: Record, out: Record) -> None:
     out.regime_probabilities[:] = regime.probabilities[:]
     out.regime_seconds[:] = regime.seconds[:]
     out.regime_changes = regime.changes
+    out.regime_known = regimes.is_known(regime)
+    out.regime_unchanged_s = regime.unchanged
+    out.regime_sigma_ratio = regime.sigma_ratio

@@ -57,6 +57,12 @@ def on_return(
 
 
 @njit(cache=True)
+def on_gap(sigma: Record) -> None:
+    """The returns before and after a gap are not neighbours."""
+    sigma.previous = np.nan
+
+
+@njit(cache=True)
 def _remember(sigma: Record, keep: float) -> None:
     for index in range(HISTORY_BINS):
         sigma.history[index] *= keep

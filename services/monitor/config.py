@@ -44,7 +44,7 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, Meta(ge=1, le=1_000_000, description="outcomes after which toxicity must be a forecast, count")
     ] = 30
     stuck_after_s: Annotated[
-        float, Meta(ge=60, le=86400, description="time after which a regime that never changed may be stuck, s")
+        float, Meta(ge=60, le=86400, description="time without a change after which a regime may be stuck, s")
     ] = 1800.0
     stuck_sigma_ratio: Annotated[
         float, Meta(ge=1, le=100, description="ratio of σ's 90 % to 10 % quantile that must have changed the regime")

@@ -34,9 +34,9 @@ def controller_after(fills=(), resolved=0, confidence=0.0, clock=T):
     kernel.start(controllers, settings)
     controller = controllers[0]
     for ts in fills:
-        controller["fill_ts"][controller["fills"] % kernel.FILLS_KEPT] = ts
-        controller["fills"] += 1
-    controller["resolved"] = resolved
+        controller["fill_ts"][controller["moments"]["count"] % kernel.FILLS_KEPT] = ts
+        controller["moments"]["count"] += 1
+    controller["outcomes"]["count"] = resolved
     controller["kappa_confidence"] = confidence
     kernel.update(controller, settings[0], clock)
     return controller
@@ -93,6 +93,25 @@ def test_fill_and_label_are_said_at_once():
     assert fold.fold(log.round()) == []
 
 
+def test_eight_partial_fills_of_one_sweep_are_one_step_of_progress():
+    fold, log = calibration(), Log(T)
+    fold.fold(log.round())
+    (message,) = [o.message for o in fold.fold(log.round(said("fills", *(fill(T, fill_id=i) for i in range(8)))))]
+    assert (message.fills, message.moments) == (8, 1)
+    assert message.fill_rate_progress == pytest.approx(1 / 15)
+    labels = [markout(T + 5 * S, fill_ts=T, fill_id=i, adverse=True, toxicity=0.7) for i in range(8)]
+    (message,) = [o.message for o in fold.fold(log.round(said("markouts", *labels)))]
+    assert (message.outcomes_resolved, message.outcome_moments, message.toxicity_forecasts) == (8, 1, 1)
+    assert message.as_progress == pytest.approx(1 / 20)
+
+
+def test_sweeps_of_both_sides_at_one_time_are_two_moments():
+    fold, log = calibration(), Log(T)
+    mixed = [fill(T, fill_id=i, side=side) for i, side in enumerate(("buy", "sell", "buy", "sell"))]
+    (message,) = [o.message for o in fold.fold(log.round(said("fills", *mixed)))]
+    assert (message.fills, message.moments) == (4, 2)
+
+
 def test_estimate_is_said_when_the_second_is_over():
     fold, log = calibration(), Log(T)
     fold.fold(log.round())
@@ -130,7 +149,7 @@ def test_label_without_a_forecast_counts_but_is_not_scored():
 
 def test_more_fills_than_are_kept_are_counted():
     fold, log = calibration(), Log(T)
-    fold.fold(log.round(said("fills", *[fill(T, fill_id=index) for index in range(1, 1101)])))
+    fold.fold(log.round(said("fills", *[fill(T - index, fill_id=index) for index in range(1, 1101)])))
     controller = fold.controllers[0]
     assert (controller["fills"], controller["window_overflow"]) == (1100, 76)
     assert controller["fill_rate_progress"] == 1.0

@@ -167,3 +167,51 @@ def test_confidence_is_zero_without_fills_and_strictly_rising():
 def test_market_kappa_is_the_conjugate_posterior_mean(kappa):
     intensity.on_second(kappa, 1, 1800.0, 10, 20e-4, 12)
     assert intensity.market_kappa(kappa, 2500.0, 5.0) == pytest.approx((5 + 10) / (5 / 2500 + 20e-4))
+
+
+def at(kappa, price, ts, order_id):
+    intensity.on_own_fill(kappa, 1, price, 1.0, 100.0, True, ts, order_id)
+
+
+def test_orders_filled_in_one_moment_weigh_as_one_observation(kappa):
+    """Three orders swept at once, integrated by brute force: the likelihood of all three to the power of a third."""
+    seconds, distances = np.array([40.0, 40.0, 40.0]), np.array([1.1e-4, 3.1e-4, 6.1e-4])
+    for t, d in zip(seconds, distances, strict=True):
+        place = intensity.bin_of(d)
+        kappa["exposure_s"][place], kappa["exposure_distance"][place] = t, t * d
+    for order_id, d in enumerate(distances):
+        at(kappa, 100.0 * (1 - d), 5 * S, order_id)
+        at(kappa, 100.0 * (1 - d), 5 * S, order_id)  # in two parts
+    assert (kappa["own_fills"], kappa["fills"], kappa["evidence"]) == (6, 3.0, 1.0)
+    intensity.compute(kappa, *PRIOR)
+
+    slope = np.linspace(50.0, 30_000.0, 3000)[:, None]
+    level = np.linspace(1e-5, 1.0, 1500)[None, :]
+    log_p = 4 * np.log(slope) - 0.002 * slope - level / 0.1
+    likelihood = 3 * np.log(level) - slope * distances.sum()
+    likelihood = likelihood - level * sum(t * np.exp(-slope * d) for t, d in zip(seconds, distances, strict=True))
+    p = np.exp(log_p + likelihood / 3 - (log_p + likelihood / 3).max())
+    p /= p.sum()
+    mean = float((p * slope).sum())
+    assert kappa["mean"] == pytest.approx(mean, rel=0.01)
+    assert kappa["sd"] == pytest.approx(float(np.sqrt((p * slope**2).sum() - mean**2)), rel=0.01)
+
+
+def test_moments_far_apart_in_the_log_are_not_mistaken_for_each_other(kappa):
+    for index in range(200):
+        at(kappa, 99.96, (index + 1) * S, 1)
+        at(kappa, 99.95, (index + 1) * S, 2)
+        at(kappa, 99.96, (index + 1) * S, 1)
+    assert (kappa["moments"]["count"], kappa["fills"], kappa["own_fills"]) == (200, 400.0, 600)
+
+
+def test_gap_ends_exposure_and_its_end_begins_it_anew(kappa):
+    hear(kappa, ack(10 * S, "accepted", price=99.949))
+    intensity.on_gap(kappa, 13 * S, 256 * S)
+    intensity.on_round(kappa, 250 * S)
+    assert exposure(kappa) == {20: pytest.approx(3.0)}
+    intensity.on_round(kappa, 258 * S)
+    assert exposure(kappa) == {20: pytest.approx(5.0)}
+    intensity.on_second(kappa, 0, 1800.0, 1, 2e-4, 3)
+    assert exposure(kappa) == {20: pytest.approx(5.0)}
+    assert (kappa["market_prints"], kappa["market_sweeps"]) == (3, 1)

@@ -69,14 +69,79 @@ def test_versions_rise_by_one():
     assert versions == list(range(2, 62))
 
 
-def test_each_fill_is_one_kappa_observation():
+def test_each_moment_is_one_kappa_observation_and_each_fill_is_counted():
+    """Two partial fills of one order by one sweep, seven times."""
     fold, log = started()
     for index in range(7):
         outputs = fold.fold(log.round(said("fills", fill(log.ts, fill_id=2 * index), fill(log.ts))))
     (estimate,) = estimates(outputs)
-    assert estimate.own_fills == 14
-    assert estimate.kappa_confidence == pytest.approx(14 / 24)
-    assert fold.estimators["kappa"]["fills"][0] == pytest.approx(14, rel=1e-3)
+    assert (estimate.own_fills, estimate.moments) == (14, 7)
+    assert estimate.kappa_confidence == pytest.approx(7 / 17)
+    assert fold.estimators["kappa"]["fills"][0] == pytest.approx(7, rel=1e-3)
+
+
+def test_a_sweep_through_several_orders_is_one_moment_on_each_side():
+    fold, log = started()
+    bids = [fill(T, order_id=order_id, price=100 - 0.01 * order_id) for order_id in (1, 2, 3)]
+    asks = [fill(T, order_id=order_id, side="sell", price=100.0 + 0.01 * order_id) for order_id in (4, 5)]
+    (estimate,) = estimates(fold.fold(log.round(said("fills", bids[0], asks[0], bids[1], asks[1], bids[2]))))
+    assert (estimate.own_fills, estimate.moments) == (5, 2)
+    kappa = fold.estimators["kappa"][0]
+    assert (kappa["fills"], kappa["evidence"]) == (5.0, 2.0)
+
+
+def test_partial_fills_of_one_order_by_different_sweeps_are_different_moments():
+    fold, log = started()
+    (estimate,) = estimates(fold.fold(log.round(said("fills", fill(T, size=0.5), fill(T + MS, size=0.5)))))
+    assert (estimate.own_fills, estimate.moments) == (2, 2)
+
+
+def test_taker_fills_are_no_evidence_of_kappa():
+    fold, log = started()
+    (estimate,) = estimates(fold.fold(log.round(said("fills", fill(T, maker=False)))))
+    assert (estimate.own_fills, estimate.moments, estimate.kappa_confidence) == (1, 0, 0.0)
+
+
+def test_eight_labels_of_one_sweep_teach_once_and_are_all_counted():
+    fold, log = started()
+    labels = [markout(T + 5 * S, fill_ts=T, fill_id=fill_id, adverse=True) for fill_id in range(8)]
+    (estimate,) = estimates(fold.fold(log.round(said("markouts", *labels))))
+    assert (estimate.classifier_samples, estimate.classifier_moments) == (8, 1)
+    assert estimate.adverse_base_rate == pytest.approx((2 + 1) / (4 + 1))
+    assert fold.estimators["classifier"]["bid"]["outcomes"][0] == 1
+
+
+@pytest.mark.parametrize("hole_s", [10, 243, 100_000])
+def test_time_without_data_is_no_exposure_and_nothing_is_forgotten_in_it(hole_s):
+    """The same two minutes with and without a hole in their middle end in the same κ."""
+    states = []
+    for skipped in (0, hole_s):
+        fold, log = started()
+        orders = [ack(log.ts, "accepted", order_id=order_id, price=100 - 0.01 * order_id) for order_id in range(1, 5)]
+        fold.fold(log.round(said("acks", *orders)))
+        fold.fold(log.round(said("fills", fill(log.ts))))
+        for index in range(1200):
+            fold.fold(log.round(market_data=[touch(log.ts + MS, 100 + 0.01 * (index % 2))]))
+        if skipped:
+            back = log.ts + skipped * S
+            fold.fold(log.round(market_data=[gap(log.ts, back), touch(back, 100.0)], until=back + 50 * MS))
+        for index in range(1200):
+            fold.fold(log.round(market_data=[touch(log.ts + MS, 100 + 0.01 * (index % 2))]))
+        states.append(fold.estimators["kappa"][0])
+    whole, holed = states
+    assert holed["exposure_s"].sum() == pytest.approx(whole["exposure_s"].sum(), abs=0.25)
+    assert holed["evidence"] == pytest.approx(whole["evidence"], rel=1e-3)
+    assert holed["fills"] == pytest.approx(whole["fills"], rel=1e-3)
+
+
+def test_order_that_went_live_and_ended_within_a_hole_was_not_exposed():
+    fold, log = started()
+    back = log.ts + 100 * S
+    start = log.ts
+    fold.fold(log.round(market_data=[gap(start, back), touch(back, 100.0)], until=back + 50 * MS))
+    within = [ack(start + 5 * S, "accepted"), ack(start + 9 * S, "accepted", order_id=2)]
+    fold.fold(log.round(said("acks", *within, ack(start + 30 * S, "cancelled", order_id=2))))
+    assert fold.estimators["kappa"]["exposure_s"][0].sum() == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("change", [{"label": False, "horizon_s": 1.0}, {"resolved": False}])
@@ -136,7 +201,7 @@ def test_long_silence_is_folded_as_seconds_without_return():
     fold.fold(log.round(market_data=[touch(T + 100 * MS, 100.0)], until=T + 2 * S))
     fold.fold(log.round(until=T + 102 * S))
     assert fold.estimators["sigma"]["returns"][0] == 100
-    assert fold.estimators["regime"]["observed"][0] == 100
+    assert fold.estimators["regime"]["observed"][0] == 0  # nothing moved: it says nothing about what is normal
 
 
 def test_estimate_holds_only_finite_numbers():

@@ -128,28 +128,67 @@ def test_transition_rows_sum_to_one_and_prefer_neighbours():
 
 def test_one_filter_step_by_hand():
     regime = new_regime()
-    observe(regime, 1.0, 60)
+    observe(regime, 1.0, 599)
+    assert not regimes.is_known(regime)
+    observe(regime, 1.0, 1)
+    assert regimes.is_known(regime)
+    regime["probabilities"] = regimes.START
     regime["rate"] = regime["rate_weight"] * 2.0
     prior = [sum(regimes.START[i] * regimes.transition(i, j, 0.98) for i in range(4)) for j in range(4)]
     rate = (regime["rate"] * 0.5**0.1 + 2) / (regime["rate_weight"] * 0.5**0.1 + 1)
-    signal = np.array([np.log(2.0), 0.0, np.log(rate) - regime["reference"][2]])
+    signal = np.array([np.log(2.0), 0.0, np.log(rate)]) - regime["reference"]
     likelihood = np.exp(-0.5 * (((signal - regimes.EXPECTED) / regimes.SPREAD) ** 2).sum(axis=1))
     observe(regime, 2.0, 1)
     expected = np.array(prior) * likelihood
     assert regime["probabilities"] == pytest.approx(expected / expected.sum())
 
 
-def test_reference_is_the_median_of_the_first_minute():
+def test_reference_is_the_median_of_what_was_seen_to_a_bin():
     regime = new_regime()
-    observe(regime, 1.0, 40)
-    observe(regime, 9.0, 20)
-    assert np.exp(regime["reference"][0]) == pytest.approx(1.0)
+    observe(regime, 1.0, 400)
+    observe(regime, 9.0, 200)
+    assert regime["reference"] == pytest.approx([0.0, 0.0, np.log(2.0)], abs=regimes.BIN)
+
+
+def test_nothing_is_known_before_the_reference_is():
+    regime = new_regime()
+    observe(regime, 1.0, 300)
+    observe(regime, 9.0, 299)
+    assert (regime["state"], regime["changes"], regime["seconds"].sum()) == (1, 0, 0)
+    assert regime["probabilities"] == pytest.approx(regimes.START)
+
+
+@pytest.mark.parametrize("dead_s", [0, 60, 250, 3600])
+@pytest.mark.parametrize("dead_bps", [0.0, 0.02])
+def test_regime_does_not_depend_on_how_dead_the_beginning_was(dead_s, dead_bps):
+    """A market at 0.5 bp is normal, whatever the recording begins with; a dead hour that moved a little is too much."""
+    regime = new_regime()
+    observe(regime, dead_bps, dead_s, prints=0)
+    observe(regime, 0.5, 900)
+    if dead_bps == 0.0 or dead_s < 900:
+        assert regime["state"] == 1
+        assert regime["seconds"][3] == 0
+
+
+def test_time_since_the_last_change_and_what_volatility_did_in_it():
+    regime = new_regime()
+    observe(regime, 1.0, 3000)
+    observe(regime, 4.0, 300)
+    changed = int(regime["changes"])
+    assert changed > 0
+    assert 200 < regime["unchanged"] <= 300
+    assert regime["sigma_ratio"] == pytest.approx(1.0, abs=0.15)
+    for sigma_bps in (4.0, 10.0) * 10:  # within what is extreme here
+        observe(regime, sigma_bps, 60)
+    assert regime["changes"] == changed
+    assert regime["unchanged"] > 1400
+    assert np.log(regime["sigma_ratio"]) == pytest.approx(np.log(10 / 4), abs=2 * regimes.BIN)
 
 
 @pytest.mark.parametrize(("multiple", "state"), [(0.4, 0), (1.0, 1), (2.0, 2), (4.5, 3)])
 def test_states_are_ordered_by_volatility(multiple, state):
     regime = new_regime()
-    observe(regime, 1.0, 60)
+    observe(regime, 1.0, 600)
     observe(regime, multiple, 30, spread_bps=(0.9, 1.0, 1.3, 2.0)[state])
     assert regime["state"] == state
     assert regime["probabilities"].sum() == pytest.approx(1.0)
@@ -157,7 +196,7 @@ def test_states_are_ordered_by_volatility(multiple, state):
 
 def test_regime_counts_its_seconds_and_its_changes():
     regime = new_regime()
-    observe(regime, 1.0, 100)
+    observe(regime, 1.0, 699)
     observe(regime, 4.0, 50)
     observe(regime, 1.0, 50)
     assert regime["changes"] >= 2
@@ -167,7 +206,7 @@ def test_regime_counts_its_seconds_and_its_changes():
 
 def test_absurd_volatility_leaves_a_belief():
     regime = new_regime()
-    observe(regime, 1.0, 60)
+    observe(regime, 1.0, 600)
     for sigma_bps in (1e9, 0.0, 1e9):
         observe(regime, sigma_bps, 5, spread_bps=1e6, prints=10**9)
     assert regime["probabilities"].sum() == pytest.approx(1.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 
@@ -47,27 +47,32 @@ every = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-746.0, max_value=710.0) | st.floats(min_value=-1e-3, max_value=1e-3))
 def test_exp_is_right_to_a_unit_in_the_last_place(x: float) -> None:
     assert units_off(mpmath.exp(mpf(x)), exp(x)) <= ULP
 
 
+@settings(deadline=None)
 @given(positive | st.floats(min_value=0.5, max_value=2.0) | st.floats(min_value=SMALLEST, max_value=NORMAL))
 def test_log_is_right_to_a_unit_in_the_last_place(x: float) -> None:
     assert units_off(mpmath.log(mpf(x)), log(x)) <= ULP
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-1.0, exclude_min=True, allow_infinity=False) | st.floats(min_value=-1e-9, max_value=1e-9))
 def test_log1p_is_right_to_a_unit_in_the_last_place(x: float) -> None:
     assert units_off(mpmath.log1p(mpf(x)), log1p(x)) <= ULP
 
 
+@settings(deadline=None)
 @given(positive | st.floats(min_value=0.9, max_value=1.1), st.floats(min_value=-746.0, max_value=710.0))
 def test_power_is_right_to_a_unit_in_the_last_place(base: float, logarithm: float) -> None:
     exponent = logarithm / math.log(base) if base != 1.0 else logarithm
     assert units_off(mpf(base) ** mpf(exponent), power(base, exponent)) <= ULP
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-1024.0, max_value=1076.0) | st.floats(min_value=-1.0, max_value=1.0))
 def test_halved_is_right_to_a_unit_in_the_last_place(times: float) -> None:
     assert units_off(mpf(2) ** -mpf(times), halved(times)) <= ULP

@@ -282,10 +282,31 @@ def test_verdict_counts_failing_then_waiting() -> None:
     assert verdict({"a": check["fail"], "b": check["waiting"]}) == "1 of 2 checks fail: a."
 
 
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"regime_changes": 1, "regime_unchanged_s": 1900.0, "regime_sigma_ratio": 2.1}, "fail"),
+        ({"regime_changes": 1, "regime_unchanged_s": 1700.0, "regime_sigma_ratio": 2.1}, "pass"),
+        ({"regime_changes": 1, "regime_unchanged_s": 1900.0, "regime_sigma_ratio": 1.9}, "pass"),
+        ({"regime_changes": 0, "regime_unchanged_s": 1700.0, "regime_sigma_ratio": 2.1}, "waiting"),
+        ({"regime_known": False}, "waiting"),
+    ],
+)
+def test_regime_that_sticks_later_is_seen(told: dict[str, Any], state: str) -> None:
+    monitor = monitored("regime", 0, 1900)
+    facts = monitor.facts.accounts[ACCOUNT]
+    before, facts.estimate = facts.estimate, estimate(facts.kappa_fills.heard_ts, **told)
+    try:
+        assert monitor.checklist(ACCOUNT).checks["regime"].state == state
+    finally:
+        facts.estimate = before
+
+
 def test_regime_that_never_changes_passes_while_sigma_hardly_moves() -> None:
     monitor = monitored("regime", 0, 1900)
     facts = monitor.facts.accounts[ACCOUNT]
-    steady = estimate(facts.kappa_fills.heard_ts, regime_seconds=(1900.0, 0.0, 0.0, 0.0), sigma_p90_bps=0.9)
+    unchanged = {"regime_unchanged_s": 1900.0, "regime_sigma_ratio": 1.8}
+    steady = estimate(facts.kappa_fills.heard_ts, regime_seconds=(1900.0, 0.0, 0.0, 0.0), **unchanged)
     told = facts.estimate
     facts.estimate = steady
     try:

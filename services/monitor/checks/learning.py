@@ -31,6 +31,7 @@ def check_kappa(case: Case) -> Check:
     numbers = {
         "fills": float(facts.fills.now),
         "own_fills": float(estimate.own_fills),
+        "moments": float(estimate.moments),
         "kappa": estimate.kappa,
         "kappa_confidence": estimate.kappa_confidence,
     }
@@ -44,9 +45,11 @@ def check_kappa(case: Case) -> Check:
         return fails("kappa_confidence of the estimator fell", "report this as a defect of the estimator", numbers)
     if estimate.own_fills == 0:
         return waits("no fills yet: κ is its prior", numbers)
+    if estimate.moments == 0:
+        return waits(f"no resting order has filled, {estimate.own_fills} fills as taker: κ is its prior", numbers)
     if estimate.kappa_confidence <= 0:
         return fails(
-            f"kappa_confidence of the estimator is 0 after {estimate.own_fills} fills",
+            f"kappa_confidence of the estimator is 0 after {estimate.moments} moments with fills",
             "report this as a defect of the estimator",
             numbers,
         )
@@ -164,23 +167,29 @@ def _trained(case: Case, numbers: dict[str, float]) -> Check:
 
 
 def check_regime(case: Case) -> Check:
-    """Not stuck: stuck is a regime that never changed in 30 min while σ's p90/p10 exceeds 2."""
+    """Not stuck: stuck is a regime that has not changed for 30 min while σ's p90/p10 in that time exceeds 2."""
     if unknown := no_estimate(case):
         return unknown
     estimate = case.facts.estimate
     assert estimate is not None
-    observed_s = sum(estimate.regime_seconds)
-    ratio = estimate.sigma_p90_bps / estimate.sigma_p10_bps if estimate.sigma_p10_bps > 0 else 0.0
-    numbers = {"changes": float(estimate.regime_changes), "observed_s": observed_s, "sigma_p90_over_p10": ratio}
-    if estimate.regime_changes > 0:
-        return passes(numbers)
-    if observed_s < case.config.stuck_after_s:
-        return waits(f"the regime has not changed in {observed_s / 60:.0f} min: judged after 30 min", numbers)
+    unchanged_s, ratio = estimate.regime_unchanged_s, estimate.regime_sigma_ratio
+    numbers = {
+        "changes": float(estimate.regime_changes),
+        "observed_s": sum(estimate.regime_seconds),
+        "unchanged_s": unchanged_s,
+        "sigma_p90_over_p10": ratio,
+    }
+    if not estimate.regime_known:
+        return waits("what is normal in this market is not known yet: it takes 10 min of movement", numbers)
+    if unchanged_s < case.config.stuck_after_s:
+        if estimate.regime_changes > 0:
+            return passes(numbers)
+        return waits(f"the regime has not changed in {unchanged_s / 60:.0f} min: judged after 30 min", numbers)
     if ratio > case.config.stuck_sigma_ratio:
         return fails(
-            f"the estimator's regime is stuck at {estimate.regime}: no change in {observed_s / 60:.0f} min while σ "
+            f"the estimator's regime is stuck at {estimate.regime}: no change in {unchanged_s / 60:.0f} min while σ "
             f"moved by a factor of {ratio:.1f}",
-            "check the estimator's regime settings: its emissions were scaled in an untypical first minute",
+            "check the estimator's regime settings: regime_stay, and how far back its reference reaches",
             numbers,
         )
     return passes(numbers)
@@ -194,12 +203,14 @@ def check_toxicity(case: Case) -> Check:
     assert estimate is not None
     numbers = _toxicity_numbers(facts, estimate)
     needed = case.config.toxicity_outcomes
-    if estimate.classifier_samples < needed:
-        return waits(f"{estimate.classifier_samples} of {needed} outcomes: toxicity is the base rate", numbers)
+    if estimate.classifier_moments < needed:
+        return waits(
+            f"{estimate.classifier_moments} of {needed} moments with an outcome: toxicity is the base rate", numbers
+        )
     if case.since_s(max(facts.departed_ts, facts.ready_ts)) > STALE_FORECAST_S:
         return fails(
-            f"toxicity stays at the base rate after {estimate.classifier_samples} outcomes: the estimator's classifier "
-            "does not learn",
+            f"toxicity stays at the base rate after {estimate.classifier_moments} moments with an outcome: the "
+            "estimator's classifier does not learn",
             "check that the estimator's features vary; report it if they do",
             numbers,
         )
@@ -218,5 +229,6 @@ def _toxicity_numbers(facts: AccountFacts, estimate: Estimate) -> dict[str, floa
         "toxicity_ask": estimate.toxicity_ask,
         "base_rate": estimate.adverse_base_rate,
         "samples": float(estimate.classifier_samples),
+        "moments": float(estimate.classifier_moments),
         "departure": facts.departure,
     }
