@@ -96,7 +96,7 @@ def fold_market_data(
             elif not match(market, accounts.exchange, accounts.exchange_settings, out, event):
                 return row
         else:
-            on_news(market, accounts.exchange, event)
+            on_news(market, accounts.exchange, accounts.exchange_settings, event)
         row += NEXT
     return row
 
@@ -114,7 +114,8 @@ def on_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> b
     """What is due at the exchange takes effect, ended seconds are closed, and a gap ends what was under way."""
     progress, exchanges, settings = market.progress, accounts.exchange, accounts.exchange_settings
     if event.ts >= progress.due_ts:
-        done = exchange.advance(market.exchange, market.book, market.features, exchanges, settings, event.ts, out)
+        before_ts = exchange.due_before(market.book, event)
+        done = exchange.advance(market.exchange, market.book, market.features, exchanges, settings, before_ts, out)
         plan(market, exchanges)
         if not done:
             return False
@@ -204,6 +205,8 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
     progress, commands = market.progress, scratch.commands
     account, settings = accounts.exchange[index], accounts.exchange_settings[index]
     reckoned = exchange.end_round(market.exchange, account, settings, ts, said.account.rows[progress.count[ACCOUNTS]])
+    if account.next_ts <= ts:  # it is to be liquidated
+        progress.due_ts, progress.watch_ts = 0, 0
     if reckoned:
         say_account(progress, index, said)
     sent = decision.decide(
@@ -257,12 +260,13 @@ def on_print(market: Record, event: Record) -> None:
 
 
 @njit(cache=True)
-def on_news(market: Record, exchanges: Records, event: Record) -> None:
-    """Fold a mark price, a funding rate or a gap into the shared part of every service."""
+def on_news(market: Record, exchanges: Records, exchange_settings: Records, event: Record) -> None:
+    """Fold a row of the venue's context or a gap into the shared part of every service."""
     book, progress = market.book, market.progress
     progress.quoter_ts = max(progress.quoter_ts, event.ts)
     apply(book, event)
-    exchange.on_news(market.exchange, book, market.features, exchanges, event)
+    exchange.on_news(market.exchange, book, market.features, exchanges, exchange_settings, event)
+    plan(market, exchanges)
     if event.kind == GAP:
         market.quoter.gap_ts = progress.quoter_ts
         progress.best_bid = UNKNOWN
@@ -294,7 +298,7 @@ def reaches(progress: Record, event: Record) -> bool:
 def plan(market: Record, exchanges: Records) -> None:
     """Note when something next happens at the exchange by itself, and which prices reach own orders."""
     progress = market.progress
-    due_ts, high_bid, low_ask = market.exchange.next_hour_ts, 0, NO_ASK
+    due_ts, high_bid, low_ask = market.exchange.next_funding_ts, 0, NO_ASK
     for index in range(len(exchanges)):
         account = exchanges[index]
         due_ts = min(due_ts, account.next_ts)

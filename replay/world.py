@@ -11,6 +11,7 @@ from papertrader.services.estimator.config import EstimatorConfig
 from papertrader.services.estimator.service import Estimator
 from papertrader.services.fill_sim import state as exchange
 from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.instrument import learn_rules as learn_exchange_rules
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.services.fill_sim.state import STEP_ROOM, Outbox
 from papertrader.services.outcome_tracker import kernel as tracker
@@ -196,9 +197,8 @@ def new_market(folds: Folds, instrument: Instrument) -> Records:
     market = np.zeros(1, dtype=WORLD)
     for part, (service, name) in SHARED.items():
         market[part] = getattr(folds, service).state()[name]
-    for part in ("exchange", "quoter"):
-        for name in ("lot_size", "min_notional", "significant_figures"):
-            market[part][name] = getattr(instrument, name)
+    learn_exchange_rules(market["exchange"], instrument)
+    quoter.learn_rules(market["quoter"], instrument)
     grid = Grid(instrument)
     market["book"]["tick_size"], market["book"]["ticks_per_unit"] = grid.tick_size, grid.ticks_per_unit
     return market

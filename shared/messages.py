@@ -136,10 +136,16 @@ class Trades(Message, frozen=True, kw_only=True):
 
 
 class Context(Message, frozen=True, kw_only=True):
-    """Slow market state. `funding_rate` is per hour, as a fraction."""
+    """Slow market state.
+
+    `funding_rate` is the venue's own, a fraction of the position's value for `funding_period_s` seconds. It is paid
+    next at `next_funding_ts`; 0 where the venue does not say: at the next multiple of the instrument's interval.
+    """
 
     recv_ts: Int
     funding_rate: float | None = None
+    funding_period_s: Int = 3600
+    next_funding_ts: Int = 0
     oracle_price: float | None = None
     mark_price: float | None = None
     open_interest: float | None = None
@@ -180,7 +186,8 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
     """Place an order. `order_id` is chosen by the sender and unique per account.
 
     `mid` is the mid that the decision saw; `p_fill` forecasts a fill within 10 s of going live, `p_adverse` an
-    adverse move within 5 s of a fill.
+    adverse move within 5 s of a fill. A `reduce_only` order never makes the position larger or turns it: it is cut to
+    the position, and cancelled when there is nothing left to reduce.
     """
 
     order_id: Annotated[int, msgspec.Meta(gt=0, lt=2**62)]
@@ -192,6 +199,7 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
     params_version: Int = 0
     p_fill: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     p_adverse: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    reduce_only: bool = False
 
 
 class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
@@ -247,8 +255,11 @@ Reason: TypeAlias = Literal[
     "not_through",
     "max_position",
     "reset",
+    "insufficient_balance",
+    "reduce_only",
+    "liquidated",
 ]
-"""Why an order was rejected, or what kept an order that ended unfilled from filling."""
+"""Why an order was rejected or changed, or what kept an order that ended unfilled from filling."""
 
 
 class Ack(Message, frozen=True, kw_only=True):
@@ -297,7 +308,12 @@ class Fill(Message, frozen=True, kw_only=True):
 
 
 class Account(Message, frozen=True, kw_only=True):
-    """Money of one paper account in one market. The identity: total = spread + inventory − fees + funding."""
+    """Money of one paper account in one market. The identity: total = spread + inventory − fees + funding.
+
+    All of it is in the currency that the market settles in: quote currency, of an inverse contract the base coin.
+    `notional` is the position's value at the mark and `leverage` what it may be held at; below `maintenance_margin`
+    the account is liquidated. The fees are those of its next fills.
+    """
 
     position: float
     average_entry_price: float
@@ -317,6 +333,12 @@ class Account(Message, frozen=True, kw_only=True):
     turnover: float
     fills: Int
     orders_live: Int
+    notional: float = 0.0
+    leverage: float = 0.0
+    maintenance_margin: float = 0.0
+    liquidations: Int = 0
+    maker_fee_bps: float | None = None
+    taker_fee_bps: float | None = None
 
 
 class Markout(Message, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def calibration(cal_gamma: float) -> Calibration:
 
 def account(**changes: Any) -> Account:
     """A flat account of 10 000."""
-    values = {"ts": START, "equity": 10_000.0, "margin_available": 10_000.0}
+    values = {"ts": START, "equity": 10_000.0, "margin_available": 10_000.0, "maker_fee_bps": 1.5}
     result: Account = zeros(Account, **{**values, **changes})
     return result
 

@@ -15,7 +15,8 @@ from papertrader.services.fill_sim import draws as line
 from papertrader.services.fill_sim import queue
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import fill_probability
-from papertrader.services.fill_sim.state import ORDER, settings_of
+from papertrader.services.fill_sim.settings import settings_of
+from papertrader.services.fill_sim.state import ORDER
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, new_book, price_of, size_at
 from papertrader.shared.market.events import PRINT, SNAPSHOT, TOUCH

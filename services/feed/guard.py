@@ -148,6 +148,8 @@ class Guard:
         oracle_price: float | None,
         mark_price: float | None,
         open_interest: float | None = None,
+        funding_period_s: int = 3600,
+        next_funding_ts: int = 0,
     ) -> list[Message]:
         """The context of a venue that gives it no time: it is said at the event clock, once there is one."""
         if not self.clock:
@@ -158,6 +160,8 @@ class Guard:
                 ts=self.clock,
                 recv_ts=recv_ns,
                 funding_rate=known(funding_rate),
+                funding_period_s=funding_period_s,
+                next_funding_ts=next_funding_ts,
                 oracle_price=known(oracle_price),
                 mark_price=known(mark_price),
                 open_interest=known(open_interest),

@@ -1,22 +1,18 @@
-"""Money: position at average cost, fees, funding, margin, and the profit identity.
+"""Money: position at average cost, fees, and the profit identity.
 
-Profit is marked at the mid: total = cash + position·mid − initial cash = spread + inventory − fees + funding, where
-every fill adds side·(mid at fill − price)·size to `spread` and every move of the mid adds position·move to
-`inventory`. Margin is marked at the venue's mark price, at the mid while the venue has said none. Liquidation is not
-simulated: an account may trade on with negative equity, only orders that increase its position are refused.
+Profit is marked at the mid: total = cash + position·worth(mid) − initial cash = spread + inventory − fees + funding,
+where every fill adds side·(worth(mid at fill) − worth(price))·size to `spread` and every move of the mid adds
+position·move of its worth to `inventory`. Margin and liquidation are marked at the venue's mark price. `worth` makes
+one rule of linear, spot and inverse markets: see `papertrader.shared.market.money`.
 """
 
-from typing import Final
-
-import numpy as np
-
 from papertrader.services.fill_sim.lots import nearest_lot
-from papertrader.services.fill_sim.state import MIDS, NEVER, Exchange, orders_live
+from papertrader.services.fill_sim.margin import leverage_at, maintenance_margin, mark_of
+from papertrader.services.fill_sim.state import MIDS, SPOT, orders_live
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import mid_of
+from papertrader.shared.market.money import notional, price_worth, worth
 from papertrader.shared.market.records import Record
-
-HOUR_NS: Final = 3_600_000_000_000
 
 
 @njit(cache=True)
@@ -45,23 +41,18 @@ def mid_before(market: Record, ts: int) -> float:
 
 
 @njit(cache=True)
-def mark_of(market: Record) -> float:
-    """The price that margin and funding are reckoned at: the venue's mark, or the mid while that is unknown."""
-    return market.mark if market.mark > 0 else market.mid
-
-
-@njit(cache=True)
-def settle(account: Record, mid: float) -> None:
+def settle(account: Record, market: Record) -> None:
     """Book what the position earned since the mid was last settled."""
-    if account.mid > 0:
-        account.inventory += account.position * (mid - account.mid)
-    account.mid = mid
+    if account.mid > 0 and account.mid != market.mid:
+        moved = worth(market.mid, market.inverse_size) - worth(account.mid, market.inverse_size)
+        account.inventory += account.position * moved
+    account.mid = market.mid
 
 
 @njit(cache=True)
-def total_of(account: Record, settings: Record, mid: float) -> float:
+def total_of(account: Record, market: Record, settings: Record) -> float:
     """Profit since the start, from cash, marked at the mid."""
-    return account.cash + account.position * mid - settings.initial_cash
+    return account.cash + account.position * worth(market.mid, market.inverse_size) - settings.initial_cash
 
 
 @njit(cache=True)
@@ -71,29 +62,34 @@ def trade(
     """Book one fill: cash, average-cost position, realised profit and the parts of the identity.
 
     side +1 buys; a positive fee is a cost. Adding moves the average price, reducing realises
-    (price − average)·closed·sign(position) and keeps it, crossing zero starts anew at `price`.
+    (worth(price) − worth(average))·closed·sign(position) and keeps it, crossing zero starts anew at `price`.
     """
-    settle(account, market.mid)
-    account.spread += side * (mid_at_fill - price) * size
+    settle(account, market)
+    paid, at_fill = worth(price, market.inverse_size), worth(mid_at_fill, market.inverse_size)
+    account.spread += side * (at_fill - paid) * size
     # the new size was held from the fill on, and the mid may have moved since a late print
-    account.inventory += side * size * (market.mid - mid_at_fill)
-    account.cash -= side * price * size + fee
+    account.inventory += side * size * (worth(market.mid, market.inverse_size) - at_fill)
+    account.cash -= side * paid * size + fee
     account.fees += fee
-    account.turnover += price * size
-    average(account, side, price, size)
+    account.turnover += abs(paid) * size
+    average(account, market, side, price, size)
     account.position = nearest_lot(market, account.position)
 
 
 @njit(cache=True)
-def average(account: Record, side: int, price: float, size: float) -> None:
-    """Move the position by side·size at `price`, at average cost."""
-    held = account.position
+def average(account: Record, market: Record, side: int, price: float, size: float) -> None:
+    """Move the position by side·size at `price`, at average cost: the price whose worth is the mean one."""
+    held, inverse_size = account.position, market.inverse_size
     after = held + side * size
-    if held * side >= 0:
-        account.average_entry_price = (account.average_entry_price * abs(held) + price * size) / (abs(held) + size)
+    if held == 0:
+        account.average_entry_price = price
+    elif held * side > 0:
+        cost = worth(account.average_entry_price, inverse_size) * abs(held) + worth(price, inverse_size) * size
+        account.average_entry_price = price_worth(cost / (abs(held) + size), inverse_size)
     else:
         closed = min(abs(held), size)
-        account.realised += -side * (price - account.average_entry_price) * closed
+        earned = worth(price, inverse_size) - worth(account.average_entry_price, inverse_size)
+        account.realised += -side * earned * closed
         if size > abs(held):
             account.average_entry_price = price
     if abs(after) < 1e-9 * size:
@@ -102,70 +98,27 @@ def average(account: Record, side: int, price: float, size: float) -> None:
 
 
 @njit(cache=True)
-def margin_allows(exchange: Exchange, side: int, size: float, leave_out: int) -> bool:
-    """Whether the margin allows `size` more on `side`, beside the orders live on that side but `leave_out`.
-
-    * What only reduces the position, or turns it into one that is no larger, is always allowed.
-    * Otherwise the position that would result if every order of the side filled needs margin up to the equity.
-    """
-    account = exchange.account
-    resulting = side * account.position + size
-    for slot in range(account.orders_count):
-        order = account.orders[slot]
-        if order.side == side and order.order_id != leave_out and order.cancel_ts == NEVER:
-            resulting += order.size - order.filled
-    if resulting <= abs(account.position) * (1 + 1e-12):
-        return True
-    equity = account.cash + account.position * exchange.market.mid
-    return resulting * mark_of(exchange.market) <= equity * exchange.settings.leverage
-
-
-@njit(cache=True)
-def pay_funding(account: Record, market: Record, hours: int) -> None:
-    """Pay the hourly funding: longs pay position·mark·rate when the rate is positive, shorts receive it."""
-    if account.position == 0 or np.isnan(market.funding_rate):
-        return
-    received = -account.position * mark_of(market) * market.funding_rate * hours
-    account.cash += received
-    account.funding += received
-    account.changed = 1
-
-
-@njit(cache=True)
-def hours_passed(market: Record, clock: int) -> int:
-    """Full UTC hours that the clock passed since it was last asked."""
-    if clock < market.next_hour_ts:
-        return 0
-    next_hour = (clock // HOUR_NS + 1) * HOUR_NS
-    hours = (next_hour - market.next_hour_ts) // HOUR_NS if market.next_hour_ts > 0 else 0
-    market.next_hour_ts = next_hour
-    return hours
-
-
-@njit(cache=True)
 def reset_money(account: Record, settings: Record) -> None:
     """Start the money afresh; fill and order counters go on, so that ids stay unique."""
     account.position, account.average_entry_price, account.cash = 0.0, 0.0, settings.initial_cash
     account.realised, account.spread, account.inventory = 0.0, 0.0, 0.0
     account.fees, account.funding, account.turnover = 0.0, 0.0, 0.0
+    account.liquidations = 0
 
 
 @njit(cache=True)
 def write_account(account: Record, market: Record, settings: Record, ts: int, out: Record) -> None:
     """Write the account's message as of `ts`; equity and margin are those of this moment."""
-    settle(account, market.mid)
-    total = total_of(account, settings, market.mid)
-    mark = mark_of(market)
+    settle(account, market)
+    total = total_of(account, market, settings)
     out.ts = ts
     out.position = account.position
     out.average_entry_price = account.average_entry_price
-    out.mark_price = mark
     out.cash = account.cash
     out.equity = settings.initial_cash + total
-    out.margin_used = abs(account.position) * mark / settings.leverage
-    out.margin_available = out.equity - out.margin_used
     out.realised = account.realised
-    out.unrealised = account.position * (market.mid - account.average_entry_price)
+    now, entry = worth(market.mid, market.inverse_size), worth(account.average_entry_price, market.inverse_size)
+    out.unrealised = account.position * (now - entry) if account.position != 0 else 0.0
     out.spread, out.inventory = account.spread, account.inventory
     out.fees, out.funding = account.fees, account.funding
     out.total = total
@@ -173,3 +126,18 @@ def write_account(account: Record, market: Record, settings: Record, ts: int, ou
     out.turnover = account.turnover
     out.fills = account.fills
     out.orders_live = orders_live(account)
+    write_margin(account, market, settings, out)
+
+
+@njit(cache=True)
+def write_margin(account: Record, market: Record, settings: Record, out: Record) -> None:
+    """Write what the account may still do: margin at the mark; of spot, what is not spent."""
+    mark = mark_of(market)
+    out.mark_price = mark
+    out.notional = notional(account.position, mark, market.inverse_size)
+    out.leverage = leverage_at(market, settings, account.position, mark)
+    out.margin_used = out.notional / out.leverage
+    out.margin_available = account.cash if market.kind == SPOT else out.equity - out.margin_used
+    out.maintenance_margin = maintenance_margin(market, settings, account.position, mark)
+    out.liquidations = account.liquidations
+    out.maker_fee_bps, out.taker_fee_bps = settings.maker_fee_bps[market.kind], settings.taker_fee_bps[market.kind]

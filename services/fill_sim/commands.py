@@ -62,7 +62,7 @@ def write_command(command: Record, sent: Record) -> None:
     command.type, command.decided_ts, command.order_id = sent.type, sent.ts, sent.order_id
     command.side, command.time_in_force, command.touched = sent.side, sent.time_in_force, 0
     command.price, command.size, command.mid = sent.price, sent.size, sent.mid
-    command.p_fill, command.p_adverse = sent.p_fill, sent.p_adverse
+    command.p_fill, command.p_adverse, command.reduce_only = sent.p_fill, sent.p_adverse, sent.reduce_only
 
 
 @njit(cache=True)
@@ -101,7 +101,7 @@ def flatten(exchange: Exchange, ts: int) -> None:
         return
     command = account.commands[COMMANDS]
     command.order_id, command.decided_ts = SYSTEM_ORDER_ID + account.sequence, ts
-    command.type, command.side, command.price, command.touched = CANCEL_ALL, 0, 0.0, 0
+    command.type, command.side, command.price, command.touched, command.reduce_only = CANCEL_ALL, 0, 0.0, 0, 0
     schedule(exchange, command, latency_ns(exchange.settings, command))
     command.type = CLOSE
     schedule(exchange, command, latency_ns(exchange.settings, command))
@@ -127,6 +127,7 @@ def candidate(exchange: Exchange, command: Record, live_ts: int) -> Record:
     order.ahead, order.ahead_at_join = np.nan, np.nan
     order.mid_at_placement, order.p_fill, order.p_adverse = command.mid, command.p_fill, command.p_adverse
     order.touched, order.touched_before_live = 0, command.touched
+    order.reduce_only = command.reduce_only
     return order
 
 

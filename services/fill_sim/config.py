@@ -68,14 +68,45 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "late, ms; its `cancelled` ack comes after that",
         ),
     ] = 200.0
+    fee_tier: Annotated[
+        int, msgspec.Meta(ge=0, le=20, description="row of the venue's fee schedule, by volume; 0 is everybody's")
+    ] = 0
+    fee_discount_tier: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=20, description="discount on fees, by HYPE staked (Hyperliquid 1-6), for BNB (Binance 1)"
+        ),
+    ] = 0
+    maker_rebate_tier: Annotated[
+        int, msgspec.Meta(ge=0, le=20, description="rebate instead of a maker fee (Hyperliquid 1-3, by maker volume)")
+    ] = 0
     maker_fee_bps: Annotated[
-        float, msgspec.Meta(ge=-50, le=100, description="maker fee, bps; negative is a rebate")
-    ] = 1.5
-    taker_fee_bps: Annotated[float, msgspec.Meta(ge=-50, le=100, description="taker fee, bps")] = 4.5
+        Annotated[float, msgspec.Meta(ge=-50, le=100)] | None,
+        msgspec.Meta(description="maker fee, bps; negative is a rebate; without it the schedule's"),
+    ] = None
+    taker_fee_bps: Annotated[
+        Annotated[float, msgspec.Meta(ge=-50, le=100)] | None,
+        msgspec.Meta(description="taker fee, bps; without it the schedule's"),
+    ] = None
+    liquidation_fee_bps: Annotated[
+        Annotated[float, msgspec.Meta(ge=0, le=1000)] | None,
+        msgspec.Meta(description="penalty of a liquidation, bps of what is closed; without it the venue's"),
+    ] = None
     leverage: Annotated[
-        float, msgspec.Meta(ge=0.1, le=200, description="margin used is |position| times mark divided by this")
+        float,
+        msgspec.Meta(
+            ge=0.1,
+            le=200,
+            description="margin used is the position's value at the mark divided by this, or by what the venue allows "
+            "at most; spot has none",
+        ),
     ] = 10.0
-    initial_cash: Annotated[float, msgspec.Meta(gt=0, le=1e12, description="starting cash, quote currency")] = 10_000.0
+    initial_cash: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, le=1e12, description="starting cash: quote currency, of an inverse contract the coin it settles in"
+        ),
+    ] = 10_000.0
     max_distance: Annotated[
         float,
         msgspec.Meta(gt=0, le=1, description="largest |price/mid − 1| of an order, fraction; beyond it is refused"),

@@ -1,12 +1,16 @@
 """The paper exchange, event by event: one market, its accounts.
 
-For every event, in this order: the clock moves on and what is due by then takes effect (funding, orders going live,
-cancels); the book changes; prints are matched; completed book messages move the queues. An order that goes live at
-the very time of a print can be filled by it, one whose cancel takes effect then cannot.
+For every event, in this order: the clock moves on and what is due by then takes effect, in the order of its times;
+the book changes; prints are matched; completed book messages move the queues. An order that goes live at the very time
+of a print can be filled by it, one whose cancel takes effect then cannot.
+
+At one instant: mark and oracle move; funding is paid; the maintenance margin is checked; who fails is liquidated;
+orders go live, change and end; the book changes; prints are matched. `docs/concepts.md` says it for users.
 
 How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is
-there again in the next message, and for the next taker; there is no self-trade check, no liquidation, no margin
-check at the match, no rate limit; a book that crosses a resting order without a print does not fill it.
+there again in the next message, and for the next taker; there is no self-trade check, no margin check at the match
+(a spot account alone cannot spend twice), no rate limit; a book that crosses a resting order without a print does not
+fill it.
 """
 
 from typing import Final
@@ -14,8 +18,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.fill_sim.account import hours_passed, on_mid, pay_funding, write_account
+from papertrader.services.fill_sim.account import on_mid, write_account
 from papertrader.services.fill_sim.commands import flatten, hear
+from papertrader.services.fill_sim.funding import begin_funding, hear_funding, hear_settlement, settle_funding
+from papertrader.services.fill_sim.margin import check_margin
 from papertrader.services.fill_sim.matching import on_print
 from papertrader.services.fill_sim.orders import reset, take_step
 from papertrader.services.fill_sim.queue import on_gap, on_level
@@ -23,7 +29,7 @@ from papertrader.services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outb
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import apply
-from papertrader.shared.market.events import FUNDING, GAP, MARK, PRINT, TOUCH
+from papertrader.shared.market.events import FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, TOUCH
 from papertrader.shared.market.records import Record, Records, code
 from papertrader.shared.messages import ControlAction
 
@@ -83,8 +89,9 @@ def fold_events(
     for row in range(start, len(events)):
         event = events[row]
         # passing the outbox on costs more than all the rest of an event at which nothing is due
-        pressing = out.counts[2] > SAID_UNCHECKED or is_due(market, accounts, max(book.ts, event.ts))
-        if pressing and not advance(market, book, features, accounts, settings, event.ts, out):
+        before_ts = due_before(book, event)
+        pressing = out.counts[2] > SAID_UNCHECKED or is_due(market, accounts, before_ts)
+        if pressing and not advance(market, book, features, accounts, settings, before_ts, out):
             return row
         if apply(book, event):
             on_book(market, book, features, accounts, settings, event)
@@ -94,12 +101,25 @@ def fold_events(
                 account = accounts[index]
                 if event.tick <= account.high_bid or event.tick >= account.low_ask:
                     on_print(Exchange(market, book, features, account, settings[index], out, index), event)
-        elif event.kind == MARK or event.kind == FUNDING or event.kind == GAP:
-            on_news(market, book, features, accounts, event)
-    if not advance(market, book, features, accounts, settings, end_ts, out):
+        elif event.kind >= MARK and event.kind != ROUND:
+            on_news(market, book, features, accounts, settings, event)
+    if not advance(market, book, features, accounts, settings, max(book.ts, end_ts), out):
         return len(events)
     book.ts = max(book.ts, end_ts)
     return len(events) + 1
+
+
+@njit(cache=True)
+def due_before(book: Record, event: Record) -> int:
+    """Up to when what is due takes effect before an event: its time, but news of an instant come before all else then.
+
+    MARK begins a context whose other rows belong to it: nothing takes effect between them.
+    """
+    if event.kind == MARK:
+        return max(book.ts, event.ts - 1)
+    if event.kind == ORACLE or event.kind == SETTLEMENT or event.kind == FUNDING:
+        return -1
+    return max(book.ts, event.ts)
 
 
 @njit(cache=True)
@@ -108,7 +128,7 @@ def is_due(market: Record, accounts: Records, clock: int) -> bool:
     for index in range(len(accounts)):
         if accounts[index].next_ts <= clock:
             return True
-    return clock >= market.next_hour_ts
+    return clock >= market.next_funding_ts
 
 
 @njit(cache=True)
@@ -121,12 +141,32 @@ def advance(
     ts: int,
     out: Outbox,
 ) -> bool:
-    """Move the clock to `ts` (never back) and let what is due take effect; False if the outbox has to be emptied."""
-    clock = max(book.ts, ts)
-    hours = hours_passed(market, clock)
-    if hours > 0:
-        for index in range(len(accounts)):
-            pay_funding(accounts[index], market, hours)
+    """Let what is due by `ts` take effect, in order; False if the outbox has to be emptied first.
+
+    Funding comes before the orders of its instant, and after it who holds too much is liquidated.
+    """
+    if market.next_funding_ts == 0 and ts > 0:
+        begin_funding(market, ts)
+    while 0 < market.next_funding_ts <= ts:
+        funding_ts = market.next_funding_ts
+        if not take_steps(market, book, features, accounts, settings, funding_ts - 1, out):
+            return False
+        settle_funding(market, accounts)
+        check_margins(market, accounts, settings, funding_ts)
+    return take_steps(market, book, features, accounts, settings, ts, out)
+
+
+@njit(cache=True)
+def take_steps(
+    market: Record,
+    book: Record,
+    features: Record,
+    accounts: Records,
+    settings: Records,
+    clock: int,
+    out: Outbox,
+) -> bool:
+    """Take every step that is due by `clock`, one account after the other; False if the outbox has to be emptied."""
     for index in range(len(accounts)):
         account = accounts[index]
         while account.next_ts <= clock:
@@ -134,6 +174,13 @@ def advance(
                 return False
             take_step(Exchange(market, book, features, account, settings[index], out, index))
     return has_room(out, len(accounts))
+
+
+@njit(cache=True)
+def check_margins(market: Record, accounts: Records, settings: Records, ts: int) -> None:
+    """Check the maintenance margin of every account at `ts`."""
+    for index in range(len(accounts)):
+        check_margin(accounts[index], market, settings[index], ts)
 
 
 @njit(cache=True)
@@ -164,22 +211,30 @@ def on_levels(book: Record, accounts: Records, settings: Records, event: Record)
 
 
 @njit(cache=True)
-def on_news(market: Record, book: Record, features: Record, accounts: Records, event: Record) -> None:
-    """Fold the venue's mark and funding rate, or a gap: after one, own orders are at the back of their queues."""
+def on_news(
+    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record
+) -> None:
+    """Fold a row of the venue's context, or a gap: after one, own orders are at the back of their queues."""
     if event.kind == MARK:
         if event.size > 0:
             market.mark = event.size
+    elif event.kind == ORACLE:
+        if event.size > 0:
+            market.oracle = event.size
+    elif event.kind == SETTLEMENT:
+        if 0 < market.next_funding_ts <= book.ts and event.id != market.next_funding_ts:
+            settle_funding(market, accounts)
+        hear_settlement(market, event, book.ts)
     elif event.kind == FUNDING:
-        if not np.isnan(event.size):
-            market.funding_rate = event.size
-    else:
+        hear_funding(market, event, book.ts)
+        check_margins(market, accounts, settings, book.ts)
+    elif event.kind == GAP:
         market_features.on_gap(features)
+        for index in range(len(accounts)):
+            for slot in range(accounts[index].orders_count):
+                on_gap(accounts[index].orders[slot], book, event.ts)
     for index in range(len(accounts)):
-        account = accounts[index]
-        account.changed = 1
-        if event.kind == GAP:
-            for slot in range(account.orders_count):
-                on_gap(account.orders[slot], book, event.ts)
+        accounts[index].changed = 1
 
 
 @njit(cache=True)
@@ -229,7 +284,12 @@ def control(
 
 @njit(cache=True)
 def end_round(market: Record, account: Record, settings: Record, ts: int, out: Record) -> bool:
-    """Write the account's message if it is due: after a fill at once, else once a second when something changed."""
+    """Write the account's message if it is due: after a fill at once, else once a second when something changed.
+
+    Where the venue says no mark, the mid is: then the maintenance margin is checked here, once a round.
+    """
+    if account.position != 0 and market.mark == 0:
+        check_margin(account, market, settings, ts)
     moved = account.mid != market.mid and account.position != 0
     due = account.filled_in_round == 1 or ((account.changed == 1 or moved) and ts - account.published_ts >= SECOND_NS)
     if not due or not market.mid > 0:

@@ -18,8 +18,9 @@ import numpy as np
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
 from papertrader.services.fill_sim.lots import whole_lots
+from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import consume, reach_front
-from papertrader.services.fill_sim.said import fill_maker
+from papertrader.services.fill_sim.said import after_fills, fill_maker
 from papertrader.services.fill_sim.state import FLAT, THROUGH, Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
@@ -39,10 +40,11 @@ def on_print(exchange: Exchange, event: Record) -> None:
     if exchange.settings.fill_model == FLAT:
         left = flip_coins(exchange, event, met, event.size)
         flip_coins(exchange, event, -met, left)
-        return
-    left = fill_through(exchange, event, met, event.size)
-    left = walk_line(exchange, event, met, left)
-    fill_through(exchange, event, -met, left)
+    else:
+        left = fill_through(exchange, event, met, event.size)
+        left = walk_line(exchange, event, met, left)
+        fill_through(exchange, event, -met, left)
+    after_fills(exchange, event.ts)
 
 
 @njit(cache=True)
@@ -92,6 +94,12 @@ def next_in_line(account: Record, side: int, worst: int, rank: int, sequence: in
 
 
 @njit(cache=True)
+def fillable(exchange: Exchange, order: Record, size: float) -> float:
+    """The whole lots of a fill that the account's money covers."""
+    return whole_lots(exchange.market, coverable(exchange, order, order.price, size))
+
+
+@njit(cache=True)
 def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> float:
     """Fill the orders of a side that a print went strictly through; returns what is left of its volume.
 
@@ -107,7 +115,7 @@ def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> f
         if eligible(order, event):
             order.touched = 1
             reach_front(order)
-            size = whole_lots(exchange.market, min(order.size - order.filled, left))
+            size = fillable(exchange, order, min(order.size - order.filled, left))
             if size > 0:
                 left -= size
                 fill_maker(exchange, slot, event, size, True)
@@ -148,7 +156,7 @@ def fill_at_line(exchange: Exchange, event: Record, slot: int, left: float) -> f
     reach_front(order)
     if exchange.settings.fill_model == THROUGH or order.only_through == 1:
         return left
-    size = whole_lots(exchange.market, min(order.size - order.filled, left))
+    size = fillable(exchange, order, min(order.size - order.filled, left))
     if size > 0:
         fill_maker(exchange, slot, event, size, False)
     return left - size
@@ -195,7 +203,7 @@ def flip_coins(exchange: Exchange, event: Record, side: int, left: float) -> flo
             age_s = (event.ts - order.joined_ts) * 1e-9
             probability = fill_probability(settings, side == -event.side, through, event.size, wanted, age_s)
             coin = uniform(settings.seed, FILL_COIN, order.order_id, event.id)
-            size = whole_lots(exchange.market, min(wanted, settings.queue_position_factor * event.size, left))
+            size = fillable(exchange, order, min(wanted, settings.queue_position_factor * event.size, left))
             if coin < probability and size > 0 and (through or order.only_through == 0):
                 left -= size
                 fill_maker(exchange, slot, event, size, through)

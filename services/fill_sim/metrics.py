@@ -19,7 +19,8 @@ FILLS = Metric("paper_fills", "counter", "Simulated fills", SIDE)
 COUNTERS = {
     "fills_through": Metric("paper_fills_through", "counter", "Maker fills by prints strictly through the order"),
     "fills_taker": Metric("paper_fills_taker", "counter", "Fills that took displayed size"),
-    "turnover": Metric("paper_fill_notional", "counter", "Filled notional, quote currency"),
+    "turnover": Metric("paper_fill_notional", "counter", "Filled notional, settlement currency"),
+    "liquidations": Metric("paper_liquidations", "counter", "Liquidations since the start or the last reset"),
     "placed": Metric("paper_orders_placed", "counter", "Orders heard"),
     "accepted": Metric("paper_orders_accepted", "counter", "Orders that went live"),
     "cancelled": Metric("paper_orders_cancelled", "counter", "Orders that a cancel ended"),
@@ -34,13 +35,17 @@ COMMANDS_UNDER_WAY = Metric("paper_commands_under_way", "gauge", "Commands that 
 QUEUE_AHEAD = Metric(
     "paper_queue_ahead", "gauge", "External size ahead of the live orders whose queue is known, base units", SIDE
 )
-PNL = Metric("paper_pnl", "gauge", "Profit by part, quote currency", (*ACCOUNT, "part"))
+PNL = Metric("paper_pnl", "gauge", "Profit by part, settlement currency", (*ACCOUNT, "part"))
 PNL_PARTS = ("realised", "unrealised", "spread", "inventory", "fees", "funding", "total", "residual")
 GAUGES = {
-    "position": Metric("paper_position", "gauge", "Position, base units; long is positive"),
-    "equity": Metric("paper_equity", "gauge", "Equity, quote currency"),
-    "margin_used": Metric("paper_margin_used", "gauge", "Margin used, quote currency"),
-    "margin_available": Metric("paper_margin_available", "gauge", "Margin available, quote currency"),
+    "position": Metric("paper_position", "gauge", "Position, base units or inverse contracts; long is positive"),
+    "notional": Metric("paper_position_notional", "gauge", "Value of the position at the mark, settlement currency"),
+    "equity": Metric("paper_equity", "gauge", "Equity, settlement currency"),
+    "margin_used": Metric("paper_margin_used", "gauge", "Margin used, settlement currency"),
+    "margin_available": Metric("paper_margin_available", "gauge", "Margin available, settlement currency"),
+    "maintenance_margin": Metric(
+        "paper_maintenance_margin", "gauge", "Equity at the mark below which the account is liquidated"
+    ),
 }
 LEVELS_OUTSIDE = Metric(
     "paper_book_levels_outside", "counter", "Book levels refused as outside the window", ("venue", "asset")

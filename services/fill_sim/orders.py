@@ -7,8 +7,11 @@ import numpy as np
 from papertrader.services.fill_sim.account import reset_money, settle
 from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
 from papertrader.services.fill_sim.commands import candidate, find_order, turn_down
+from papertrader.services.fill_sim.liquidation import liquidate
+from papertrader.services.fill_sim.lots import whole_lots
+from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import join, shows
-from papertrader.services.fill_sim.said import end_order, end_order_because, fill_taker, write_ack
+from papertrader.services.fill_sim.said import after_fills, end_order, end_order_because, fill_taker, write_ack
 from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCEL_ALL,
@@ -22,12 +25,13 @@ from papertrader.services.fill_sim.state import (
     NEVER,
     NONE,
     ORDERS,
+    REDUCE_ONLY,
     RESET,
     UNKNOWN_ORDER,
     Exchange,
     reschedule,
 )
-from papertrader.services.fill_sim.venue import bad_value, nearest_tick, no_place, refusal
+from papertrader.services.fill_sim.venue import bad_value, nearest_tick, no_place, reducible, refusal
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import next_ask, next_bid, price_of, size_at
 from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
@@ -65,8 +69,11 @@ def next_cancelled(account: Record) -> int:
 
 @njit(cache=True)
 def take_step(exchange: Exchange) -> None:
-    """Do the next thing that is due: let a command take effect, or end a cancelled order."""
+    """Do the next thing that is due: liquidate, let a command take effect, or end a cancelled order."""
     account = exchange.account
+    if account.liquidation_ts <= account.next_ts:
+        liquidate(exchange)
+        return
     slot = next_command(account)
     if slot >= 0 and account.commands[slot].effective_ts <= account.next_ts:
         take_effect(exchange, slot)
@@ -109,6 +116,8 @@ def place(exchange: Exchange, command: Record) -> None:
     order = candidate(exchange, command, ts)
     reason = no_place(account, order)
     if reason == NONE:
+        reason = cut(account, order)
+    if reason == NONE:
         reason = refusal(exchange, order)
     if reason != NONE:
         turn_down(exchange, command, ts, reason)
@@ -124,8 +133,18 @@ def place(exchange: Exchange, command: Record) -> None:
         join(order, exchange.book, ts)
     account.orders_count += 1
     account.accepted += 1
-    write_ack(exchange, order, ts, ACCEPTED, NONE)
+    write_ack(exchange, order, ts, ACCEPTED, REDUCE_ONLY if order.size < command.size else NONE)
     take(exchange, account.orders_count - 1, ts)
+
+
+@njit(cache=True)
+def cut(account: Record, order: Record) -> int:
+    """Cut what is left of a reduce-only order to the position; REDUCE_ONLY if there is nothing that it reduces."""
+    if order.reduce_only == 0:
+        return NONE
+    left = reducible(account, order.side)
+    order.size = min(order.size, order.filled + left)
+    return NONE if left > 0 else REDUCE_ONLY
 
 
 @njit(cache=True)
@@ -141,14 +160,21 @@ def take(exchange: Exchange, slot: int, ts: int) -> None:
             left = order.size - order.filled
             if left <= 0 or not reachable(exchange, order, tick):
                 break
-            size = min(size_at(book, -order.side, tick), left)
-            fill_taker(exchange, order, ts, price_of(book, tick), size)
+            price = price_of(book, tick)
+            wanted = min(size_at(book, -order.side, tick), left)
+            size = coverable(exchange, order, price, wanted)
+            if size < wanted:
+                size = whole_lots(exchange.market, size)
+            if size <= 0:
+                break
+            fill_taker(exchange, order, ts, price, size)
             tick = next_ask(book, tick + 1) if order.side > 0 else next_bid(book, tick - 1)
     if order.size - order.filled <= 1e-9 * order.size:
         order.filled = order.size
         end_order(exchange, slot, ts, FILLED)
     elif order.time_in_force == IOC:
         end_order(exchange, slot, ts, EXPIRED)
+    after_fills(exchange, ts)
 
 
 @njit(cache=True)
@@ -192,6 +218,7 @@ def modify(exchange: Exchange, command: Record) -> None:
     account.orders[account.orders_count] = account.orders[slot]
     changed = account.orders[account.orders_count]
     changed.price, changed.size, changed.tick = command.price, command.size, command.tick
+    cut(account, changed)
     if 0 < changed.size <= changed.filled:
         mark_cancelled(account.orders[slot], ts)
         return
@@ -231,7 +258,7 @@ def close_position(exchange: Exchange, command: Record) -> None:
     command.price = exchange.market.mid * (1 + command.side * exchange.settings.max_distance)
     command.tick = nearest_tick(exchange.book, command.price)
     command.time_in_force, command.touched = IOC, 0
-    command.mid, command.p_fill, command.p_adverse = np.nan, np.nan, np.nan
+    command.mid, command.p_fill, command.p_adverse, command.reduce_only = np.nan, np.nan, np.nan, 1
     exchange.account.placed += 1
     place(exchange, command)
 
@@ -246,7 +273,8 @@ def reset(exchange: Exchange, ts: int) -> None:
         if account.commands[slot].type == PLACE:
             turn_down(exchange, account.commands[slot], ts, RESET)
     account.commands_count = 0
-    settle(account, exchange.market.mid)
+    settle(account, exchange.market)
     reset_money(account, exchange.settings)
+    account.liquidation_ts = NEVER
     account.filled_in_round = 1
     reschedule(account, exchange.settings)

@@ -3,18 +3,23 @@
 import numpy as np
 
 from papertrader.services.fill_sim.account import mid_before, trade
+from papertrader.services.fill_sim.funding import pay_late
 from papertrader.services.fill_sim.lots import nearest_lot
+from papertrader.services.fill_sim.margin import check_margin
 from papertrader.services.fill_sim.state import (
     CANCELLED,
     COIN,
     FILLED,
     FLAT,
     IOC,
+    MODIFIED,
+    NEVER,
     NEVER_TOUCHED,
     NO_LIQUIDITY,
     NONE,
     NOT_THROUGH,
     QUEUE_NOT_REACHED,
+    REDUCE_ONLY,
     SAID_ACK,
     SAID_FILL,
     THROUGH,
@@ -24,6 +29,7 @@ from papertrader.services.fill_sim.state import (
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.features import freeze
+from papertrader.shared.market.money import notional
 from papertrader.shared.market.records import Record
 
 
@@ -106,6 +112,27 @@ def end_order_because(exchange: Exchange, slot: int, ts: int, status: int, reaso
 
 
 @njit(cache=True)
+def after_fills(exchange: Exchange, ts: int) -> None:
+    """What follows once a print or a taker is done: the margin is checked, reduce-only orders are cut.
+
+    * an order that is larger than the position that it reduces shrinks to it, and keeps its place
+    * with nothing left to reduce it is cancelled
+    """
+    account = exchange.account
+    check_margin(account, exchange.market, exchange.settings, exchange.book.ts)
+    for slot in range(account.orders_count - 1, -1, -1):
+        order = account.orders[slot]
+        if order.reduce_only == 0 or order.cancel_ts < NEVER:
+            continue
+        left = max(-order.side * account.position, 0.0)
+        if left == 0:
+            end_order_because(exchange, slot, ts, CANCELLED, REDUCE_ONLY)
+        elif order.size - order.filled > left * (1 + 1e-9):
+            order.size = nearest_lot(exchange.market, order.filled + left)
+            write_ack(exchange, order, ts, MODIFIED, REDUCE_ONLY)
+
+
+@njit(cache=True)
 def fill_maker(exchange: Exchange, slot: int, event: Record, size: float, through: bool) -> None:
     """Fill a resting order by a print, at its own limit price, and end it when nothing is left."""
     account = exchange.account
@@ -113,7 +140,8 @@ def fill_maker(exchange: Exchange, slot: int, event: Record, size: float, throug
     fill = exchange.out.fills[say(exchange, SAID_FILL)]
     fill.maker, fill.through, fill.trade_id = 1, through, event.id
     fill.queue_ahead_at_join = order.ahead_at_join
-    fill.fee = order.price * size * exchange.settings.maker_fee
+    rate = exchange.settings.maker_fee[exchange.market.kind]
+    fill.fee = notional(size, order.price, exchange.market.inverse_size) * rate
     fill.mid_at_fill = mid_before(exchange.market, event.ts)
     fill.ts, fill.price, fill.size = event.ts, order.price, size
     account.fills_through += 1 if through else 0
@@ -126,10 +154,17 @@ def fill_maker(exchange: Exchange, slot: int, event: Record, size: float, throug
 @njit(cache=True)
 def fill_taker(exchange: Exchange, order: Record, ts: int, price: float, size: float) -> None:
     """Fill an order that takes displayed size at `price`."""
+    rate = exchange.settings.taker_fee[exchange.market.kind]
+    write_taker(exchange, order, ts, price, size, notional(size, price, exchange.market.inverse_size) * rate)
+
+
+@njit(cache=True)
+def write_taker(exchange: Exchange, order: Record, ts: int, price: float, size: float, fee: float) -> None:
+    """Fill an order at `price` for a fee."""
     fill = exchange.out.fills[say(exchange, SAID_FILL)]
     fill.maker, fill.through, fill.trade_id = 0, 0, 0
     fill.queue_ahead_at_join = np.nan
-    fill.fee = price * size * exchange.settings.taker_fee
+    fill.fee = fee
     fill.mid_at_fill = exchange.market.mid
     fill.ts, fill.price, fill.size = ts, price, size
     exchange.account.fills_taker += 1
@@ -145,6 +180,7 @@ def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     account, side = exchange.account, order.side
     row = 0 if side > 0 else 1
     trade(account, exchange.market, side, fill.price, fill.size, fill.fee, fill.mid_at_fill)
+    pay_late(account, exchange.market, side, fill.size, fill.ts)
     account.fills += 1
     account.fills_by_side[row] += 1
     account.filled_in_round = 1

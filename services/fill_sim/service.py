@@ -8,14 +8,10 @@ import numpy as np
 
 from papertrader.services.fill_sim.account import write_account
 from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.instrument import learn_rules
 from papertrader.services.fill_sim.kernel import control, fold_round, hear_all
-from papertrader.services.fill_sim.state import (
-    SAID_ACK,
-    new_accounts,
-    new_market,
-    new_outbox,
-    settings_of,
-)
+from papertrader.services.fill_sim.settings import settings_of
+from papertrader.services.fill_sim.state import SAID_ACK, new_accounts, new_market, new_outbox
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.book import new_book
 from papertrader.shared.market.commands import COMMAND, record_of_command
@@ -30,7 +26,6 @@ from papertrader.shared.messages import (
     ControlAction,
     Estimate,
     Fill,
-    Instrument,
     Modify,
     Place,
 )
@@ -47,7 +42,7 @@ class FillSim:
     def __init__(self, market: Market, accounts: Mapping[str, FillSimConfig]) -> None:
         self.market = market
         self.accounts = tuple(sorted(accounts))
-        self.settings = settings_of([accounts[name] for name in self.accounts])
+        self.settings = settings_of([accounts[name] for name in self.accounts], market.venue)
         self._market_data = MarketData()
         self._state = {
             "market": new_market(),
@@ -74,7 +69,7 @@ class FillSim:
         """Hear what was said, fold the market data, and say what happened: acks and fills in the order of events."""
         instrument = instrument_of(round_)
         if instrument is not None:
-            self._learn_rules(instrument)
+            learn_rules(self._market, instrument)
         outputs: list[Output] = []
         for index, account in enumerate(self.accounts if round_.heard else ()):
             said = [item for item in round_.heard if item.account == account]
@@ -93,11 +88,6 @@ class FillSim:
         record = np.zeros(1, dtype=record_dtype(Account))[0]
         write_account(state, self._market[0], self.settings[index], int(self._book["ts"][0]), record)
         return message_of(Account, record)
-
-    def _learn_rules(self, instrument: Instrument) -> None:
-        market = self._state["market"]
-        market["lot_size"], market["min_notional"] = instrument.lot_size, instrument.min_notional
-        market["significant_figures"] = instrument.significant_figures
 
     def _hear(self, index: int, said: list[Received], heard_ts: int) -> Iterator[Output]:
         for item in said:

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from papertrader.services.fill_sim.config import Cancels, FillModel
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
-from papertrader.shared.market.records import Record, Records, Row, code, record_dtype
-from papertrader.shared.messages import Ack, AckStatus, Fill, Reason, TimeInForce
+from papertrader.shared.market.records import Record, Records, code, record_dtype
+from papertrader.shared.messages import MARGIN_TIERS, Ack, AckStatus, Fill, MarketKind, Reason, TimeInForce
 
 ORDERS: Final = 64
 """Orders that an account may have at the exchange."""
@@ -46,6 +46,12 @@ TOUCHED_BEFORE_LIVE: Final = code(Reason, "touched_before_live")
 COIN: Final = code(Reason, "coin")
 NOT_THROUGH: Final = code(Reason, "not_through")
 RESET: Final = code(Reason, "reset")
+INSUFFICIENT_BALANCE: Final = code(Reason, "insufficient_balance")
+REDUCE_ONLY: Final = code(Reason, "reduce_only")
+LIQUIDATED: Final = code(Reason, "liquidated")
+
+KINDS: Final = get_args(MarketKind)
+SPOT: Final = code(MarketKind, "spot")
 
 ACCEPTED: Final = code(AckStatus, "accepted")
 REJECTED: Final = code(AckStatus, "rejected")
@@ -107,6 +113,7 @@ ORDER: Final = np.dtype(
         ("only_through", "i1"),
         ("touched", "i1"),
         ("touched_before_live", "i1"),
+        ("reduce_only", "i1"),
     ],
     align=True,
 )
@@ -127,6 +134,7 @@ COMMAND_UNDER_WAY: Final = np.dtype(
         ("side", "i1"),
         ("time_in_force", "i1"),
         ("touched", "i1"),
+        ("reduce_only", "i1"),
     ],
     align=True,
 )
@@ -135,7 +143,8 @@ ACCOUNT_STATE: Final = np.dtype(
     [
         ("orders_count", "i8"),
         ("commands_count", "i8"),
-        ("next_ts", "i8"),  # when the next command takes effect or the next order ends
+        ("next_ts", "i8"),  # when the next command takes effect, the next order ends or the account is liquidated
+        ("liquidation_ts", "i8"),  # when its equity was found below the maintenance margin, NEVER if it is not
         ("high_bid", "i8"),  # the own prices that a print must reach to matter, under way included
         ("low_ask", "i8"),
         ("sequence", "i8"),
@@ -152,6 +161,7 @@ ACCOUNT_STATE: Final = np.dtype(
         ("funding", "f8"),
         ("mid", "f8"),  # the mid up to which `inventory` is settled, 0 before the first
         ("turnover", "f8"),
+        ("liquidations", "i8"),
         ("toxicity", "f8", (2,)),  # of bids, of asks; NaN before the first estimate
         ("fills", "i8"),
         ("fills_by_side", "i8", (2,)),  # buys, sells
@@ -173,39 +183,30 @@ MARKET_STATE: Final = np.dtype(
     [
         ("mid", "f8"),  # the last mid of a two-sided book, 0 before the first
         ("mark", "f8"),  # the venue's mark, 0 while unknown
-        ("funding_rate", "f8"),
+        ("oracle", "f8"),  # 0 while unknown
         ("lot_size", "f8"),
-        ("min_notional", "f8"),
+        ("min_notional", "f8"),  # quote currency
         ("significant_figures", "i8"),
-        ("next_hour_ts", "i8"),
+        ("kind", "i1"),
+        ("inverse_size", "f8"),  # quote currency of an inverse contract, 0 for any other market
+        ("funding_from_oracle", "i1"),  # what funding is paid on: the oracle's price, or the mark
+        ("funding_interval_ns", "i8"),  # the instrument's, 0 while unknown
+        ("funding_named", "i1"),  # whether the venue names its settlements
+        ("funding_step_ns", "i8"),  # from one settlement to the next, 0 while unknown
+        ("funding_period_ns", "i8"),  # what the rate is for
+        ("funding_rate", "f8"),
+        ("next_funding_ts", "i8"),  # 0 while the clock has not begun
+        ("funded_ts", "i8"),  # the last settlement
+        ("funded_per_unit", "f8"),  # and what a unit of size paid then
+        ("maximum_leverage", "f8"),  # 0 while unknown
+        ("tiers_count", "i8"),
+        ("tier_floor", "f8", (MARGIN_TIERS,)),  # quote currency
+        ("tier_initial", "f8", (MARGIN_TIERS,)),
+        ("tier_maintenance", "f8", (MARGIN_TIERS,)),
+        ("tier_deduction", "f8", (MARGIN_TIERS,)),
         ("mids_count", "i8"),
         ("mid_ts", "i8", (MIDS,)),
         ("mids", "f8", (MIDS,)),
-    ],
-    align=True,
-)
-
-SETTINGS: Final = np.dtype(
-    [
-        ("fill_model", "i1"),
-        ("cancels", "i1"),
-        ("cancel_exponent", "f8"),
-        ("cancel_odds", "f8"),
-        ("join_share", "f8"),
-        ("fill_prob_base", "f8"),
-        ("queue_position_factor", "f8"),
-        ("adverse_fill_ratio", "f8"),
-        ("placement_u", "f8", (LATENCY_KNOTS,)),
-        ("placement_ns", "f8", (LATENCY_KNOTS,)),
-        ("cancel_u", "f8", (LATENCY_KNOTS,)),
-        ("cancel_ns", "f8", (LATENCY_KNOTS,)),
-        ("late_print_ns", "i8"),
-        ("maker_fee", "f8"),
-        ("taker_fee", "f8"),
-        ("leverage", "f8"),
-        ("initial_cash", "f8"),
-        ("max_distance", "f8"),
-        ("seed", "i8"),
     ],
     align=True,
 )
@@ -262,51 +263,17 @@ def new_market() -> Records:
 def new_accounts(settings: Records) -> Records:
     """Fresh accounts, one for each row of settings, shape (n,)."""
     accounts = np.zeros(len(settings), dtype=ACCOUNT_STATE)
-    accounts["next_ts"], accounts["low_ask"] = NEVER, NEVER
+    accounts["next_ts"], accounts["low_ask"], accounts["liquidation_ts"] = NEVER, NEVER, NEVER
     accounts["changed"] = 1
     accounts["cash"] = settings["initial_cash"]
     accounts["toxicity"] = np.nan
     return accounts
 
 
-def settings_of(configs: list[FillSimConfig]) -> Records:
-    """The settings as kernels read them: latencies in ns, fees as fractions; shape (n,)."""
-    settings = np.zeros(len(configs), dtype=SETTINGS)
-    for row, config in zip(settings, configs, strict=True):
-        for name in (
-            "cancel_exponent",
-            "cancel_odds",
-            "join_share",
-            "fill_prob_base",
-            "queue_position_factor",
-            "adverse_fill_ratio",
-        ):
-            row[name] = getattr(config, name)
-        for name in ("leverage", "initial_cash", "max_distance", "seed"):
-            row[name] = getattr(config, name)
-        row["fill_model"] = code(FillModel, config.fill_model)
-        row["cancels"] = code(Cancels, config.cancels)
-        if config.cancels == "pro_rata":
-            row["cancel_exponent"] = 1.0
-        row["late_print_ns"] = round(config.late_print_ms * 1e6)
-        row["maker_fee"], row["taker_fee"] = config.maker_fee_bps * 1e-4, config.taker_fee_bps * 1e-4
-        write_latency(config.placement_latency_ms, row["placement_u"], row["placement_ns"])
-        write_latency(config.cancel_latency_ms, row["cancel_u"], row["cancel_ns"])
-    return settings
-
-
-def write_latency(latency: Latency, u: Row, ns: Row) -> None:
-    """Write a quantile table, its last knot repeated to the end; a constant is a table that starts at u = 0."""
-    knots = ((0.0, latency),) if isinstance(latency, int | float) else latency
-    for index in range(LATENCY_KNOTS):
-        quantile, ms = knots[min(index, len(knots) - 1)]
-        u[index], ns[index] = quantile, ms * 1e6
-
-
 @njit(cache=True)
 def reschedule(account: Record, settings: Record) -> None:
     """Recompute when something happens next and which prints can matter; after every change of the tables."""
-    account.next_ts, account.high_bid, account.low_ask = NEVER, 0, NEVER
+    account.next_ts, account.high_bid, account.low_ask = account.liquidation_ts, 0, NEVER
     for slot in range(account.commands_count):
         command = account.commands[slot]
         account.next_ts = min(account.next_ts, command.effective_ts)

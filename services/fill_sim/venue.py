@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from papertrader.services.fill_sim.account import margin_allows
+from papertrader.services.fill_sim.margin import balance_allows, margin_allows
 from papertrader.services.fill_sim.state import (
     BAD_PRICE,
     BAD_SIZE,
     BELOW_MIN_NOTIONAL,
     DUPLICATE_ORDER_ID,
+    INSUFFICIENT_BALANCE,
     INSUFFICIENT_MARGIN,
     IOC,
     NO_MARKET,
@@ -17,6 +18,7 @@ from papertrader.services.fill_sim.state import (
     ORDERS,
     POST_ONLY,
     POST_ONLY_WOULD_CROSS,
+    SPOT,
     SYSTEM_ORDER_ID,
     TOO_FAR_FROM_MID,
     TOO_MANY_ORDERS,
@@ -25,6 +27,7 @@ from papertrader.services.fill_sim.state import (
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import has_both_sides, price_of
 from papertrader.shared.market.mathematics import decade_of, ten_to
+from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record
 
 GRID_TOLERANCE = 1e-6
@@ -65,7 +68,8 @@ def bad_value(exchange: Exchange, order: Record) -> int:
     """The first rule about price and size that an order breaks, NONE if it keeps them.
 
     * size and price positive and finite; a market with two sides; |price/mid − 1| within bounds
-    * price on the tick and within the significant figures; size on the lot; notional not below the minimum
+    * price on the tick and within the significant figures; size on the lot
+    * value not below the minimum, but of an order that only reduces
     """
     market, book = exchange.market, exchange.book
     if not 0 < order.size < 1e15:
@@ -80,7 +84,8 @@ def bad_value(exchange: Exchange, order: Record) -> int:
         return OFF_TICK
     if not is_multiple(order.size, market.lot_size):
         return OFF_LOT
-    if order.price * order.size < market.min_notional * (1 - 1e-9):
+    value = quote_value(order.size, order.price, market.inverse_size)
+    if order.reduce_only == 0 and value < market.min_notional * (1 - 1e-9):
         return BELOW_MIN_NOTIONAL
     return NONE
 
@@ -97,7 +102,7 @@ def refusal(exchange: Exchange, order: Record) -> int:
 
     * its price and size keep the rules (orders of the exchange itself, which flatten, need not);
     * post-only does not cross the opposite best of this moment;
-    * the margin allows the part that increases the position.
+    * the margin allows the part that increases the position; in spot, the order is paid for or held.
     """
     book = exchange.book
     if order.order_id < SYSTEM_ORDER_ID:
@@ -108,9 +113,17 @@ def refusal(exchange: Exchange, order: Record) -> int:
         return NO_MARKET
     if order.time_in_force == POST_ONLY and crosses(book, order.side, order.tick):
         return POST_ONLY_WOULD_CROSS
-    if not margin_allows(exchange, order.side, order.size - order.filled, order.order_id):
-        return INSUFFICIENT_MARGIN
-    return NONE
+    if exchange.market.kind == SPOT:
+        return NONE if balance_allows(exchange, order) else INSUFFICIENT_BALANCE
+    if order.reduce_only == 1 or margin_allows(exchange, order.side, order.size - order.filled, order.order_id):
+        return NONE
+    return INSUFFICIENT_MARGIN
+
+
+@njit(cache=True)
+def reducible(account: Record, side: int) -> float:
+    """What an order of a side can take off the position at most."""
+    return max(-side * account.position, 0.0)
 
 
 @njit(cache=True)

@@ -39,10 +39,7 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         float, _positive("hard cap of the position with all own open orders of a side, quote currency")
     ] = 2500.0
 
-    maker_fee_bps: Annotated[
-        float, msgspec.Meta(ge=-10, le=100, description="fee of a passive fill, bp of notional; negative is a rebate")
-    ] = 1.5
-    min_edge_bps: Annotated[float, _from_zero("least half-spread beyond the fee, bp", le=1000)] = 0.5
+    min_edge_bps: Annotated[float, _from_zero("least half-spread beyond the account's maker fee, bp", le=1000)] = 0.5
     max_half_spread_bps: Annotated[float, _positive("largest half-spread of the first level, bp", le=2000)] = 100.0
     risk_aversion: Annotated[
         float, _positive("ξ of GLFT, per fraction of price and unit order; acts through σ and A", le=1e5)

@@ -11,6 +11,7 @@ import numpy as np
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.mathematics import exp, log1p, ten_to
+from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FORECAST_HORIZON_S
 
@@ -24,12 +25,13 @@ VIEW: Final = np.dtype(
         ("tick_size", "f8"),
         ("ticks_per_unit", "f8"),
         ("lot_size", "f8"),
-        ("min_notional", "f8"),
+        ("min_notional", "f8"),  # quote currency
+        ("inverse_size", "f8"),  # quote currency of an inverse contract, 0 for any other market
         ("bid", "f8"),
         ("ask", "f8"),
         ("mid", "f8"),
-        ("position", "f8"),  # base units, + is long
-        ("max_position", "f8"),  # base units
+        ("position", "f8"),  # base units, of an inverse market contracts; + is long
+        ("max_position", "f8"),
         ("kappa", "f8"),
         ("intensity", "f8"),
         ("sigma_bps", "f8"),
@@ -41,6 +43,7 @@ VIEW: Final = np.dtype(
         ("equity", "f8"),  # NaN before the first account message; so for the margin
         ("margin_available", "f8"),
         ("regime", "i1"),
+        ("can_short", "i1"),  # whether more can be sold than is held: not in spot
         ("can_increase", "i1"),  # whether the margin allows to add to the position
     ],
     align=True,
@@ -103,7 +106,7 @@ def skew_bps(position: float, max_position: float, sigma_bps: float, settings: R
 def floor_bps(view: Record, settings: Record) -> float:
     """The least half-spread, in bp: half a tick, or the fee and the least edge."""
     half_tick = 0.5 * view.tick_size / view.mid * 1e4
-    return max(half_tick, settings.maker_fee_bps + settings.min_edge_bps)
+    return max(half_tick, view.maker_fee_bps + settings.min_edge_bps)
 
 
 @njit(cache=True)
@@ -113,7 +116,7 @@ def half_spread_bps(view: Record, settings: Record, terms: Record, toxicity_bps:
     cal_gamma multiplies only what lies above the fee.
     """
     above_fee = terms.glft_bps + terms.adverse_selection_bps + toxicity_bps
-    half_spread = min(settings.maker_fee_bps + view.cal_gamma * above_fee, settings.max_half_spread_bps)
+    half_spread = min(view.maker_fee_bps + view.cal_gamma * above_fee, settings.max_half_spread_bps)
     return max(terms.floor_bps, half_spread)
 
 
@@ -121,7 +124,7 @@ def half_spread_bps(view: Record, settings: Record, terms: Record, toxicity_bps:
 def price_terms(view: Record, settings: Record, terms: Record) -> None:
     """Write every part of both half-spreads and the reservation price into `terms`."""
     intensity = max(view.intensity, settings.min_intensity)
-    terms.fee_bps = settings.maker_fee_bps
+    terms.fee_bps = view.maker_fee_bps
     terms.cal_gamma = view.cal_gamma
     terms.glft_bps = glft_half_spread_bps(view.kappa, intensity, view.sigma_bps, settings.risk_aversion)
     terms.adverse_selection_bps = settings.adverse_weight_bps * view.adverse_base_rate
@@ -186,8 +189,9 @@ def floor_to_lot(view: Record, size: float) -> float:
 
 @njit(cache=True)
 def smallest_size(view: Record, price: float) -> float:
-    """The smallest multiple of the lot, at least one, whose notional at `price` the venue accepts."""
-    return size_of_lots(view, max(1.0, np.ceil(view.min_notional / price / view.lot_size - TICK_TOLERANCE)))
+    """The smallest multiple of the lot, at least one, whose value at `price` the venue accepts."""
+    least = view.min_notional / quote_value(1.0, price, view.inverse_size)
+    return size_of_lots(view, max(1.0, np.ceil(least / view.lot_size - TICK_TOLERANCE)))
 
 
 @njit(cache=True)
@@ -216,7 +220,8 @@ def ladder(view: Record, settings: Record, terms: Record, side: int, targets: Re
         price = price_of(view, tick)
         target = targets[count]
         target.side, target.level, target.tick = side, level, tick
-        target.size = max(floor_to_lot(view, settings.quote_notional / view.mid), smallest_size(view, price))
+        size = settings.quote_notional / quote_value(1.0, view.mid, view.inverse_size)
+        target.size = max(floor_to_lot(view, size), smallest_size(view, price))
         target.p_fill = fill_probability(view, price)
         target.p_adverse = view.toxicity_bid if side > 0 else view.toxicity_ask
         inner = tick

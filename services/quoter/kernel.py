@@ -15,8 +15,9 @@ from papertrader.services.quoter.orders import ORDER, ORDERS, cancel_all, give_u
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market.events import GAP, Events
+from papertrader.shared.market.money import inverse_size, quote_value
 from papertrader.shared.market.records import Record, Records, code
-from papertrader.shared.messages import REGIMES, ControlAction
+from papertrader.shared.messages import REGIMES, ControlAction, Instrument
 
 NoQuote: TypeAlias = Literal[
     "none",
@@ -56,7 +57,9 @@ MARKET_STATE: Final = np.dtype(
         ("gap_ts", "i8"),  # end of the last gap
         ("significant_figures", "i8"),
         ("lot_size", "f8"),  # 0 before the instrument is known
-        ("min_notional", "f8"),
+        ("min_notional", "f8"),  # quote currency
+        ("inverse_size", "f8"),  # quote currency of an inverse contract, 0 for any other market
+        ("spot", "i1"),
     ],
     align=True,
 )
@@ -94,6 +97,7 @@ QUOTER: Final = np.dtype(
         ("toxicity_ask", "f8"),
         ("adverse_base_rate", "f8"),
         ("cal_gamma", "f8"),
+        ("maker_fee_bps", "f8"),
         ("regime", "i1"),
         ("paused", "i1"),  # NONE or the reason that holds until a resume
     ],
@@ -102,6 +106,8 @@ QUOTER: Final = np.dtype(
 """Everything that one account's quoter remembers."""
 
 STARTING_CAL_GAMMA: Final = 0.3
+STARTING_MAKER_FEE_BPS: Final = 1.5
+"""Until the account has been heard of, a round after there is a market."""
 TARGETS: Final = 2 * MAX_LEVELS
 
 
@@ -110,6 +116,13 @@ def new_market() -> Records:
     market = np.zeros(1, dtype=MARKET_STATE)
     market["gap_ts"] = -1
     return market
+
+
+def learn_rules(market: Records, instrument: Instrument) -> None:
+    """Take over the instrument's rules."""
+    for name in ("lot_size", "min_notional", "significant_figures"):
+        market[name] = getattr(instrument, name)
+    market["inverse_size"], market["spot"] = inverse_size(instrument), instrument.kind == "spot"
 
 
 def new_quoter(settings: Record) -> Records:
@@ -124,6 +137,7 @@ def new_quoter(settings: Record) -> Records:
     for name in ("toxicity_bid", "toxicity_ask", "adverse_base_rate"):
         state[name] = settings["prior_adverse_rate"]
     state["cal_gamma"] = STARTING_CAL_GAMMA
+    state["maker_fee_bps"] = STARTING_MAKER_FEE_BPS
     state["regime"] = REGIMES.index("normal")
     return state
 
@@ -164,7 +178,7 @@ def on_calibration(state: Record, calibration: Record) -> None:
 
 @njit(cache=True)
 def on_account(state: Record, settings: Record, account: Record) -> None:
-    """Take over position, margin and equity, and pause at a limit until a resume.
+    """Take over position, margin, equity and fee, and pause at a limit until a resume.
 
     * loss: the share of the first equity that is lost reaches `max_loss`;
     * drawdown: equity lies the share `max_drawdown` or more below its peak.
@@ -172,6 +186,8 @@ def on_account(state: Record, settings: Record, account: Record) -> None:
     state.settled = 0
     state.position, state.margin_available = account.position, account.margin_available
     state.equity = account.equity
+    if not np.isnan(account.maker_fee_bps):
+        state.maker_fee_bps = account.maker_fee_bps
     if np.isnan(state.first_equity):
         state.first_equity = state.peak_equity = account.equity
     state.peak_equity = max(state.peak_equity, account.equity)
@@ -237,11 +253,13 @@ def look(state: Record, settings: Record, book: Record, market: Record, ts: int,
     view.bid_tick, view.ask_tick = book.best_bid, book.best_ask
     view.bid, view.ask = books.price_of(book, book.best_bid), books.price_of(book, book.best_ask)
     view.mid = books.mid_of(book)
-    view.position, view.max_position = state.position, settings.max_position_notional / view.mid
+    view.inverse_size, view.can_short = market.inverse_size, market.spot == 0
+    view.position = state.position
+    view.max_position = settings.max_position_notional / quote_value(1.0, view.mid, market.inverse_size)
     view.kappa, view.intensity, view.sigma_bps = state.kappa, state.intensity, state.sigma_bps
     view.toxicity_bid, view.toxicity_ask = state.toxicity_bid, state.toxicity_ask
     view.adverse_base_rate, view.cal_gamma = state.adverse_base_rate, state.cal_gamma
-    view.maker_fee_bps = settings.maker_fee_bps
+    view.maker_fee_bps = state.maker_fee_bps
     view.equity, view.margin_available = state.equity, state.margin_available
     view.can_increase = can_increase(state, settings, ts)
 

@@ -34,6 +34,7 @@ ACCEPTED: Final = code(AckStatus, "accepted")
 REJECTED: Final = code(AckStatus, "rejected")
 MODIFIED: Final = code(AckStatus, "modified")
 INSUFFICIENT_MARGIN: Final = code(Reason, "insufficient_margin")
+INSUFFICIENT_BALANCE: Final = code(Reason, "insufficient_balance")
 
 ORDER: Final = np.dtype(
     [
@@ -123,7 +124,7 @@ def on_ack(state: Record, ack: Record, tick: int) -> None:
     state.settled = 0
     if ack.status == REJECTED:
         state.rejected += 1
-        if ack.reason == INSUFFICIENT_MARGIN:
+        if ack.reason == INSUFFICIENT_MARGIN or ack.reason == INSUFFICIENT_BALANCE:
             state.margin_rejected_ts = ack.ts
     index = index_of(state.orders, ack.order_id)
     if index < 0:
@@ -222,8 +223,8 @@ def place(state: Record, view: Record, target: Record, size: float, command: Rec
 
 @njit(cache=True)
 def room(view: Record, side: int) -> float:
-    """How much a side may trade before it reaches the cap, base units; without margin only what reduces."""
-    limit = view.max_position if view.can_increase else 0.0
+    """How much a side may trade before it reaches the cap; without margin, and to sell in spot, only what reduces."""
+    limit = view.max_position if view.can_increase and (side > 0 or view.can_short) else 0.0
     return max(limit - side * view.position, 0.0)
 
 

@@ -14,6 +14,7 @@ from papertrader.services.quoter.kernel import (
     ASK,
     QUOTER,
     STRATEGY_ERROR,
+    learn_rules,
     new_market,
     new_quoter,
     new_targets,
@@ -112,9 +113,7 @@ class Quoter:
 
     def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
         self._quoters["settled"] = 0
-        self._market["lot_size"] = instrument.lot_size
-        self._market["min_notional"] = instrument.min_notional
-        self._market["significant_figures"] = instrument.significant_figures
+        learn_rules(self._market, instrument)
         if old_tick_size not in (0.0, instrument.tick_size):
             ticks = self._quoters["orders"]["tick"]
             ticks[:] = np.rint(ticks * (old_tick_size / instrument.tick_size))

@@ -17,6 +17,7 @@ from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probabili
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.modules import module_named, module_of_file
 from papertrader.shared.market.book import price_of
+from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record, Records, settings_records
 from papertrader.shared.messages import REGIMES
 
@@ -34,6 +35,9 @@ class View:
 
     `levels` is the most quotes a side that are placed, `quote_size` the size of one as the settings have it.
 
+    Sizes of an inverse market are contracts of `inverse_size` quote currency each; it is 0 in any other. `can_short` is
+    false in spot: only what is held can be sold.
+
     `position` is positive when long. κ in 1/(fraction of price), `intensity` is A in fills per second, σ in bp per √s.
     `toxicity_bid` is the probability that a fill of our bid is adverse. `equity` and `margin_available` are NaN before
     the account is known. `can_increase` is false while the margin allows only to reduce the position.
@@ -50,6 +54,7 @@ class View:
     significant_figures: int
     lot_size: float
     min_notional: float
+    inverse_size: float
     position: float
     max_position: float
     kappa: float
@@ -62,6 +67,7 @@ class View:
     maker_fee_bps: float
     equity: float
     margin_available: float
+    can_short: bool
     can_increase: bool
     regime: Literal["quiet", "normal", "volatile", "extreme"]
     params_version: int
@@ -144,8 +150,9 @@ def view_of(record: Record, config: QuoterConfig) -> View:
     """The view that a kernel's record stands for."""
     values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
     values["regime"] = REGIMES[values["regime"]]
-    values["can_increase"] = bool(values["can_increase"])
-    return View(**values, levels=config.levels, quote_size=config.quote_notional / values["mid"])
+    values["can_increase"], values["can_short"] = bool(values["can_increase"]), bool(values["can_short"])
+    quote_size = config.quote_notional / quote_value(1.0, values["mid"], values["inverse_size"])
+    return View(**values, levels=config.levels, quote_size=quote_size)
 
 
 def record_of_view(view: View) -> Record:

@@ -20,6 +20,7 @@ COMMAND: Final = np.dtype(
         ("type", "i1"),
         ("side", "i1"),  # +1 buy, −1 sell, 0 for cancel and modify
         ("time_in_force", "i1"),
+        ("reduce_only", "i1"),
     ],
     align=True,
 )
@@ -48,6 +49,7 @@ def command_of(record: Record) -> Command:
         params_version=int(record["params_version"]),
         p_fill=_known(record["p_fill"]),
         p_adverse=_known(record["p_adverse"]),
+        reduce_only=bool(record["reduce_only"]),
     )
 
 
@@ -69,7 +71,7 @@ def record_of_command(command: Command) -> Record:
         return record
     record["side"] = 1 if command.side == "buy" else -1
     record["time_in_force"] = code(TimeInForce, command.time_in_force)
-    record["params_version"] = command.params_version
+    record["params_version"], record["reduce_only"] = command.params_version, command.reduce_only
     for name in ("mid", "p_fill", "p_adverse"):
         value = getattr(command, name)
         record[name] = np.nan if value is None else value

@@ -16,8 +16,10 @@ from papertrader.shared.market.events import (
     GAP,
     LEVEL,
     MARK,
+    ORACLE,
     PRINT,
     ROUND,
+    SETTLEMENT,
     SNAPSHOT,
     TICKS,
     TOUCH,
@@ -82,10 +84,13 @@ class _Rows:
         self.sizes += message.ask_sizes
 
     def news(self, message: Context) -> None:
-        """The venue's mark price and its funding rate, each as the size of a row."""
-        self.runs += (message.ts, MARK, 0, 1, 0, 0, message.ts, FUNDING, 0, 1, 1, 0)
-        self.prices += (0.0, 0.0)
-        for number in (message.mark_price, message.funding_rate):
+        """Mark and oracle price, the next settlement, and the funding rate with its period: a row each."""
+        ts = message.ts
+        self.runs += (ts, MARK, 0, 1, 0, 0, ts, ORACLE, 0, 1, 0, 0)
+        self.runs += (ts, SETTLEMENT, 0, 1, 0, message.next_funding_ts)
+        self.runs += (ts, FUNDING, 0, 1, 1, message.funding_period_s * 1_000_000_000)
+        self.prices += (0.0, 0.0, 0.0, 0.0)
+        for number in (message.mark_price, message.oracle_price, 0.0, message.funding_rate):
             self.sizes.append(np.nan if number is None else number)
 
     def gap(self, message: Gap) -> None:

@@ -32,11 +32,15 @@ PRINT: Final = 4
 MARK: Final = 5
 """`size` is the venue's mark price; NaN where unknown."""
 FUNDING: Final = 6
-"""`size` is the funding rate per hour; NaN where unknown."""
+"""`size` is the funding rate for `id` ns, NaN where unknown: the last row of a context."""
 GAP: Final = 7
 """Market data from `id` (ns) up to `ts` was missed."""
 ROUND: Final = 8
 """A round ends at `ts`; `id` is its number."""
+ORACLE: Final = 9
+"""`size` is the oracle's or index price; NaN where unknown. Follows the MARK of its context."""
+SETTLEMENT: Final = 10
+"""`id` is when the venue pays funding next, 0 where it does not say. Stands before the FUNDING of its context."""
 
 Events = npt.NDArray[np.void]
 

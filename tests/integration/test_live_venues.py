@@ -140,14 +140,16 @@ def test_recording_gives_the_very_events_that_were_followed(tmp_path: Path, venu
     assert len(read) - len(heard) < 30
 
 
-def test_funding_per_hour_is_by_each_symbols_interval() -> None:
+def test_funding_is_for_each_symbols_interval() -> None:
     async def follow() -> None:
         async with following(of_synthetic("binance", 600.0), speed=5.0, delay_s=600.0) as found:
-            for asset, rate in (("BTCUSDT", 0.0001 / 8), ("ETHUSDT", 0.0001 / 4)):
+            for asset, hours in (("BTCUSDT", 8), ("ETHUSDT", 4)):
                 market = found.session.markets[asset]
                 await become(lambda market=market: market.messages["ctx"], "a context")
                 contexts = [message for message in found.heard(asset) if isinstance(message, Context)]
-                assert {context.funding_rate for context in contexts} == {rate}
+                assert {(context.funding_rate, context.funding_period_s) for context in contexts} == {
+                    (0.0001, hours * 3600)
+                }
 
     bounded(follow())
 

@@ -33,7 +33,6 @@ CONFIG = st.builds(
     quote_notional=st.floats(5, 1_000),
     max_position_notional=st.floats(100, 3_000),
     inventory_skew_bps=st.floats(0, 30),
-    maker_fee_bps=st.floats(-1, 5),
     stale_after_ms=st.just(60_000.0),
     answer_timeout_s=st.just(3_600.0),  # an order that was given up no longer counts against the cap
     max_loss=st.just(1.0),
@@ -44,11 +43,15 @@ CONFIG = st.builds(
 class Venue:
     """Open orders as the exchange knows them, and what it says of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, maker_fee_bps: float = 1.5) -> None:
+        self.maker_fee_bps = maker_fee_bps
         self.pending: dict[int, Place] = {}
         self.live: dict[int, Place] = {}
         self.left: dict[int, float] = {}
         self.position = 0.0
+
+    def account(self) -> Message:
+        return account(position=self.position, maker_fee_bps=self.maker_fee_bps)
 
     def open_size(self, side: str) -> float:
         orders = {**self.pending, **self.live}
@@ -83,7 +86,7 @@ class Venue:
         size = self.left[number] * (1 if answer == "fill" else 0.5)
         self.left[number] -= size
         self.position += size if order.side == "buy" else -size
-        words: list[Message] = [fill(order, size, self.position), account(position=self.position)]
+        words: list[Message] = [fill(order, size, self.position), self.account()]
         if answer == "fill":
             words.append(ack(self.live.pop(number), "filled"))
         return words
@@ -114,14 +117,14 @@ def check(order: Place, config: QuoterConfig, venue: Venue, bid: float, ask: flo
 
 
 @settings(max_examples=60, deadline=None)
-@given(CONFIG, st.lists(ROUND, min_size=1, max_size=25))
+@given(CONFIG, st.floats(-1, 5), st.lists(ROUND, min_size=1, max_size=25))
 def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
-    config: QuoterConfig, script: list[dict[str, Any]]
+    config: QuoterConfig, maker_fee_bps: float, script: list[dict[str, Any]]
 ) -> None:
-    session, venue = Session(config), Venue()
+    session, venue = Session(config), Venue(maker_fee_bps)
     mid, seen, last_ts = 1000.0, set[int](), 0
     session.round(instrument(significant_figures=5))
-    said: list[Message] = []
+    said: list[Message] = [venue.account()]
     for number, step in enumerate(script):
         mid *= 1 + step["move_bps"] / 1e4
         bid = round(mid, 2)

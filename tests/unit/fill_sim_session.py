@@ -54,9 +54,9 @@ def gap(from_ms: float, to_ms: float) -> m.Gap:
     return m.Gap(ts=ns(to_ms), recv_ts=ns(to_ms), from_ts=ns(from_ms), to_ts=ns(to_ms), reason="test")
 
 
-def context(ms: float, mark: float | None = None, funding_rate: float | None = None) -> m.Context:
-    """Mark price and hourly funding rate."""
-    return m.Context(ts=ns(ms), recv_ts=ns(ms), mark_price=mark, funding_rate=funding_rate)
+def context(ms: float, mark: float | None = None, funding_rate: float | None = None, **more: Any) -> m.Context:
+    """Mark price and funding rate, hourly if nothing else is said."""
+    return m.Context(ts=ns(ms), recv_ts=ns(ms), mark_price=mark, funding_rate=funding_rate, **more)
 
 
 def place(ms: float, order_id: int, side: Any, price: float, size: float, **more: Any) -> m.Place:

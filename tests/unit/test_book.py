@@ -17,7 +17,7 @@ from papertrader.shared.market.book import (
     size_at,
 )
 from papertrader.shared.market.event_rows import market_events, nearest_tick
-from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, PRINT, ROUND, TICKS, Grid
+from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, TICKS, Grid
 from papertrader.shared.market.records import Records
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 
@@ -281,7 +281,7 @@ def test_apply_is_true_once_per_book_message_and_never_for_others() -> None:
     assert fold(book, touch((100.0, 1.0), None)) == [False, True]
     assert fold(book, depth({99.0: 1.0}, {})) == [True]
     gap = Gap(ts=1, recv_ts=1, from_ts=0, to_ts=1, reason="x")
-    assert fold(book, prints, Context(ts=1, recv_ts=1), gap) == [False] * 5
+    assert fold(book, prints, Context(ts=1, recv_ts=1), gap) == [False] * 7
 
 
 def test_gap_is_counted_and_keeps_the_levels() -> None:
@@ -311,16 +311,17 @@ def test_events_of_prints_carry_their_own_times_and_the_aggressor() -> None:
 
 
 def test_events_of_context_gap_and_round_carry_their_numbers() -> None:
-    context = Context(ts=1, recv_ts=1, funding_rate=1e-5, mark_price=100.5)
+    context = Context(ts=1, recv_ts=1, funding_rate=1e-5, next_funding_ts=9, oracle_price=100.25, mark_price=100.5)
     gap = Gap(ts=5, recv_ts=5, from_ts=2, to_ts=4, reason="x")
     end = RoundEnd(ts=6, recv_ts=6, round=17, frame=1, session="s")
     rows = market_events([context, Context(ts=1, recv_ts=1), gap, end], GRID)
-    assert rows["kind"].tolist() == [MARK, FUNDING, MARK, FUNDING, GAP, ROUND]
-    assert rows["last"].tolist() == [0, 1, 0, 1, 1, 1]
-    assert rows["size"][:2].tolist() == [100.5, 1e-5]
-    assert np.isnan(rows["size"][2:4]).all()
-    assert (rows["ts"][4], rows["id"][4]) == (4, 2)
-    assert (rows["ts"][5], rows["id"][5]) == (6, 17)
+    assert rows["kind"].tolist() == [*[MARK, ORACLE, SETTLEMENT, FUNDING] * 2, GAP, ROUND]
+    assert rows["last"].tolist() == [0, 0, 0, 1, 0, 0, 0, 1, 1, 1]
+    assert rows["size"][:4].tolist() == [100.5, 100.25, 0, 1e-5]
+    assert rows["id"][:8].tolist() == [0, 0, 9, 3600 * 10**9, 0, 0, 0, 3600 * 10**9]
+    assert np.isnan(rows["size"][[4, 5, 7]]).all()
+    assert (rows["ts"][8], rows["id"][8]) == (4, 2)
+    assert (rows["ts"][9], rows["id"][9]) == (6, 17)
 
 
 def test_messages_without_events_yield_an_empty_array_of_events() -> None:

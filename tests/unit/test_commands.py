@@ -16,6 +16,7 @@ SELL = Place(
     [
         SELL,
         Place(ts=5, order_id=7, side="buy", price=100.1, size=0.25, time_in_force="ioc"),
+        Place(ts=5, order_id=7, side="sell", price=100.1, size=0.25, reduce_only=True),
         Cancel(ts=6, order_id=7),
         Modify(ts=6, order_id=7, price=99.0, size=0.5),
     ],

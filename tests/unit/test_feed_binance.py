@@ -84,18 +84,26 @@ def test_trades_of_a_second_stream_are_not_counted_twice(adapter: BinanceAdapter
     assert adapter.ignored["BTCUSDT"] == {"other_trade_stream": 1}
 
 
-def test_mark_price_funding_is_an_eighth_per_hour(adapter: BinanceAdapter) -> None:
-    mark = combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000")
+def test_funding_rate_is_the_venues_own_with_its_period_and_when_it_is_paid(adapter: BinanceAdapter) -> None:
+    mark = combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000", T=T0 + 60_000)
     assert feed(adapter, mark) == [
-        Context(ts=(T0 + 9) * MS, recv_ts=RECV, funding_rate=1e-4, oracle_price=100.25, mark_price=100.5)
+        Context(
+            ts=(T0 + 9) * MS,
+            recv_ts=RECV,
+            funding_rate=8e-4,
+            funding_period_s=8 * 3600,
+            next_funding_ts=(T0 + 60_000) * MS,
+            oracle_price=100.25,
+            mark_price=100.5,
+        )
     ]
 
 
-def test_funding_of_a_symbol_charged_every_four_hours_is_a_quarter_per_hour(adapter: BinanceAdapter) -> None:
+def test_funding_of_a_symbol_charged_every_four_hours_is_for_four_hours(adapter: BinanceAdapter) -> None:
     mark = combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000")
     (found,) = feed(adapter, b'{"symbol":"BTCUSDT","fundingIntervalHours":4}', mark)
     assert isinstance(found, Context)
-    assert found.funding_rate == 2e-4
+    assert (found.funding_rate, found.funding_period_s) == (8e-4, 4 * 3600)
     assert not adapter.bad[""]
 
 
@@ -107,7 +115,7 @@ def test_funding_interval_that_cannot_be_is_refused(adapter: BinanceAdapter, hou
         combined(e="markPriceUpdate", p="100.5", i="100.25", r="0.00080000"),
     )
     assert isinstance(found, Context)
-    assert found.funding_rate == 1e-4
+    assert (found.funding_rate, found.funding_period_s) == (8e-4, 8 * 3600)
     assert adapter.bad[""].total() == 1
 
 

@@ -7,7 +7,7 @@ from papertrader.services.fill_sim.chance import FILL_COIN, quantile, uniform
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.lots import whole_lots
 from papertrader.services.fill_sim.matching import fill_probability
-from papertrader.services.fill_sim.state import settings_of
+from papertrader.services.fill_sim.settings import settings_of
 from tests.unit.fill_sim_session import cancel, place, prints, quoted
 
 

@@ -23,7 +23,7 @@ from papertrader.services.quoter.glft import (
 )
 from papertrader.shared.market.records import settings_records
 
-NEUTRAL = {"levels": 1, "maker_fee_bps": 1.5, "adverse_weight_bps": 0.0, "toxicity_weight_bps": 10.0}
+NEUTRAL = {"levels": 1, "adverse_weight_bps": 0.0, "toxicity_weight_bps": 10.0}
 
 
 def view_of(**changes: Any) -> Any:
@@ -45,6 +45,8 @@ def view_of(**changes: Any) -> Any:
         "toxicity_ask": 0.3,
         "adverse_base_rate": 0.3,
         "cal_gamma": 1.0,
+        "maker_fee_bps": 1.5,
+        "can_short": 1,
         "can_increase": 1,
     }
     for name, value in {**values, **changes}.items():

@@ -225,10 +225,42 @@ def test_rejection_for_margin_stops_what_adds_to_the_position_for_a_second() -> 
 
 
 def test_order_that_would_meet_an_own_order_is_not_placed() -> None:
-    session = Session(QuoterConfig(levels=1, min_edge_bps=0.0, maker_fee_bps=0.0, prior_kappa=1e6))
-    orders = session.round(instrument(), touch(990.0, 1010.0), said=[calibration(0.0)])
+    session = Session(QuoterConfig(levels=1, min_edge_bps=0.0, prior_kappa=1e6))
+    orders = session.round(instrument(), touch(990.0, 1010.0), said=[calibration(0.0), account(maker_fee_bps=0.0)])
     assert prices(orders) == [999.99, 1000.01]
     session.round(said=[ack(order, "accepted") for order in orders])
     # the mid falls by 4 bp, so the bid stays; the ask was filled and would come back at the bid's price
     commands = session.round(touch(989.6, 1009.6, session.ts), said=[ack(orders[1], "filled")], after_ms=300)
     assert commands == []
+
+
+def test_quotes_are_at_least_the_accounts_fee_away_and_a_rebate_brings_them_nearer() -> None:
+    session = Session(QuoterConfig(levels=1, min_edge_bps=0.5, prior_kappa=1e6))
+    orders = session.round(instrument(), touch(990.0, 1010.0), said=[account(maker_fee_bps=3.0), calibration(0.0)])
+    assert prices(orders) == [999.65, 1000.35], "3 + 0.5 bp"
+    session = Session(QuoterConfig(levels=1, min_edge_bps=0.5, prior_kappa=1e6))
+    orders = session.round(instrument(), touch(990.0, 1010.0), said=[account(maker_fee_bps=-0.3), calibration(0.0)])
+    assert prices(orders) == [999.98, 1000.02], "0.2 bp"
+
+
+def test_spot_offers_no_more_than_is_held() -> None:
+    session = Session(QuoterConfig(levels=2, quote_notional=500.0, max_position_notional=2_500.0))
+    orders = session.round(instrument(kind="spot"), touch(999.9, 1000.1), said=[account()])
+    assert [order.side for order in orders] == ["buy", "buy"]
+    orders = session.round(touch(999.9, 1000.1, session.ts), said=[account(position=0.7)], after_ms=300)
+    assert [(order.side, order.size) for order in orders] == [("sell", 0.5), ("sell", 0.2)]
+
+
+def test_rejection_for_balance_stops_what_adds_to_the_inventory_for_a_second() -> None:
+    session = Session(QuoterConfig(levels=1))
+    orders = session.round(instrument(kind="spot"), touch(999.9, 1000.1), said=[account(position=1.0)])
+    answers = [ack(orders[0], "rejected", reason="insufficient_balance", ts=session.ts), ack(orders[1], "accepted")]
+    assert session.round(said=answers, after_ms=300) == []
+
+
+def test_sizes_of_inverse_contracts_are_contracts() -> None:
+    """500 of quote currency are 5 contracts of 100, whatever the price; the cap of 1200 leaves room for 12."""
+    session = Session(QuoterConfig(levels=3, quote_notional=500.0, max_position_notional=1_200.0))
+    inverse = instrument(kind="inverse", contract_size=100.0, lot_size=1.0)
+    orders = session.round(inverse, touch(999.9, 1000.1), said=[account()])
+    assert [order.size for order in orders] == [5.0, 5.0, 2.0, 5.0, 5.0, 2.0]

@@ -149,7 +149,7 @@ def test_no_event_before_the_watched_time_finds_anything_due(
     next_ts: int, boundary: int, due_ts: int, watch_ts: int
 ) -> None:
     market, accounts = np.zeros(1, dtype=WORLD), np.zeros(2, dtype=ACCOUNT_STATE)
-    market["book"]["ts"], market["exchange"]["next_hour_ts"] = 1_000, 9_000
+    market["book"]["ts"], market["exchange"]["next_funding_ts"] = 1_000, 9_000
     market["estimator_seconds"]["boundary"], market["tracker_seconds"]["boundary"] = boundary, boundary + 1_000
     accounts["next_ts"] = 9_000, next_ts
     plan(market[0], accounts)

@@ -33,7 +33,8 @@ def exchange_of(venue: str) -> str:
     return EXCHANGE_OF.get(venue, venue)
 
 
-FUNDING_PERIOD_S: Final = {"hyperliquid": 3_600}
+HOUR_S: Final = 3_600
+FUNDING_PERIOD_S: Final = {"hyperliquid": HOUR_S}
 """Seconds that a funding rate is for, where it is not eight hours."""
 
 
@@ -108,8 +109,11 @@ def rows_of(message: Message, ladder: Ladder, exchange: str) -> Iterator[tuple[s
 
 
 def _derivative(message: Context, exchange: str) -> tuple[Any, ...]:
-    rate = None if message.funding_rate is None else message.funding_rate * period_s(exchange) / 3_600
-    return (None, rate, None, message.open_interest, None, message.oracle_price, message.mark_price)
+    rate = message.funding_rate
+    if rate is not None and message.funding_period_s == HOUR_S:  # so are all rates of old logs
+        rate *= period_s(exchange) / HOUR_S
+    paid_us = message.next_funding_ts // 1_000 or None
+    return (paid_us, rate, None, message.open_interest, None, message.oracle_price, message.mark_price)
 
 
 def _side(side: int) -> str:

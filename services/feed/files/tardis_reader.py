@@ -245,15 +245,13 @@ class _Maker:
         return Context(
             ts=self._time(row),
             recv_ts=recv_ts,
-            funding_rate=_hourly(_number(row["funding_rate"]), row["exchange"]),
+            funding_rate=_number(row["funding_rate"]),
+            funding_period_s=period_s(row["exchange"]),
+            next_funding_ts=int(row.get("funding_timestamp") or 0) * 1_000,
             oracle_price=_number(row["index_price"]),
             mark_price=_number(row["mark_price"]),
             open_interest=_number(row["open_interest"]),
         )
-
-
-def _hourly(rate: float | None, exchange: str) -> float | None:
-    return None if rate is None else rate * 3_600 / period_s(exchange)
 
 
 def _number(text: str | None) -> float | None:

@@ -4,8 +4,9 @@ from typing import Final
 
 from papertrader.services.monitor.checks.case import RESTART, Case, fails, miscounted, passes, waits
 from papertrader.services.monitor.facts.facts import AccountFacts
+from papertrader.services.monitor.facts.hearing import value_of
 from papertrader.services.monitor.facts.liveness import FILL_SIM, STATEFUL, alive, ended
-from papertrader.shared.messages import Check
+from papertrader.shared.messages import Account, Check
 
 RELATIVE_ROUNDING: Final = 1e-6
 
@@ -62,25 +63,41 @@ def _both_seen(facts: AccountFacts) -> bool:
 
 
 def check_margin(case: Case) -> Check:
-    """Margin used is |position| · mark / leverage: non-zero exactly when there is a position."""
+    """Margin used is the position's value at the mark / leverage, and the account was never liquidated."""
     account = case.facts.account
     if account_trouble(case):
         return waits("no account that can be relied on: see pnl")
     if account is None:
         return waits("no account yet: waiting for fill-sim's first word")
-    leverage = case.config.leverage or case.facts.leverage_low
-    expected = abs(account.position) * account.mark_price / leverage if leverage else 0.0
-    numbers = {"position": account.position, "margin_used": account.margin_used, "expected": expected}
+    if account.liquidations:
+        return _liquidated(account)
+    leverage = account.leverage or case.config.leverage or case.facts.leverage_low
+    expected = value_of(account) / leverage if leverage else 0.0
+    numbers = {
+        "position": account.position,
+        "margin_used": account.margin_used,
+        "expected": expected,
+        "maintenance_margin": account.maintenance_margin,
+    }
     has_position = account.position != 0
     if has_position != (account.margin_used != 0):
         return _margin_fails(f"margin used is {account.margin_used:g} at position {account.position:g}", numbers)
     if not case.facts.fills.now:
         return waits("no position yet: margin has nothing to follow", numbers)
     if has_position and abs(account.margin_used - expected) > RELATIVE_ROUNDING * expected:
-        return _margin_fails(f"margin used is {account.margin_used:g}, |position|·mark/leverage {expected:g}", numbers)
+        return _margin_fails(f"margin used is {account.margin_used:g}, value/leverage {expected:g}", numbers)
     if case.facts.leverage_high > case.facts.leverage_low * (1 + RELATIVE_ROUNDING):
         return _margin_fails("margin used did not move with the position", numbers)
     return passes(numbers)
+
+
+def _liquidated(account: Account) -> Check:
+    times = "once" if account.liquidations == 1 else f"{account.liquidations} times"
+    return fails(
+        f"the account was liquidated {times}: its equity fell below the maintenance margin",
+        "lower leverage or max_position_notional, or stop earlier (max_loss); then reset the account",
+        {"liquidations": float(account.liquidations), "equity": account.equity},
+    )
 
 
 def _margin_fails(observed: str, numbers: dict[str, float]) -> Check:

@@ -192,18 +192,24 @@ def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
     facts.unrealised_seen |= account.unrealised != 0
     _follow_equity(facts, account.equity)
     if account.position != 0 and account.margin_used > 0:
-        leverage = abs(account.position) * account.mark_price / account.margin_used
+        # where the account says the leverage, which falls as the position grows, the rest must be 1
+        leverage = value_of(account) / account.margin_used / (account.leverage or 1.0)
         facts.leverage_low = min(facts.leverage_low or leverage, leverage)
         facts.leverage_high = max(facts.leverage_high, leverage)
 
 
 def _follow_exposure(facts: AccountFacts, account: Account, ts: int) -> None:
-    """The position's value, quote currency: its peak, and its sum over the seconds that it was held."""
+    """The position's value, settlement currency: its peak, and its sum over the seconds that it was held."""
     if facts.account is not None:
         held_s = (ts - facts.account_ts) / SECOND
-        facts.exposure_sum_s += abs(facts.account.position) * facts.account.mark_price * held_s
-    facts.exposure_peak = max(facts.exposure_peak, abs(account.position) * account.mark_price)
+        facts.exposure_sum_s += value_of(facts.account) * held_s
+    facts.exposure_peak = max(facts.exposure_peak, value_of(account))
     facts.account_ts = ts
+
+
+def value_of(account: Account) -> float:
+    """The position's value at the mark; accounts of old logs do not say it, and were linear."""
+    return account.notional or abs(account.position) * account.mark_price
 
 
 def _follow_equity(facts: AccountFacts, equity: float) -> None:

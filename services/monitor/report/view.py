@@ -85,7 +85,10 @@ def _names(monitor: Monitor, account: str) -> dict[str, str]:
 
 
 def _account(facts: AccountFacts) -> dict[str, Any]:
-    names = ("position", "equity", "margin_used", "margin_available", "mark_price", "turnover", "residual")
+    names = (
+        *("position", "notional", "equity", "margin_used", "margin_available", "maintenance_margin", "leverage"),
+        *("liquidations", "mark_price", "turnover", "residual", "maker_fee_bps", "taker_fee_bps"),
+    )
     return {name: getattr(facts.account, name) if facts.account else None for name in names}
 
 

@@ -197,7 +197,7 @@ class Asset:
         return [trades_of(recv_ns, [(ts, item.price, item.size, side, item.trade_id)])]
 
     def mark(self, recv_ns: int, mark: Mark) -> list[Message]:
-        """Mark and index price, and the funding rate per hour: the venue's over the hours of its interval."""
+        """Mark and index price, and the funding rate of an interval with the time when it is paid."""
         ts = mark.time * NS_PER_MS
         if not self.guard.accepts_time(ts, 0, recv_ns):
             return []
@@ -205,7 +205,9 @@ class Asset:
             Context(
                 ts=ts,
                 recv_ts=recv_ns,
-                funding_rate=mark.hourly_rate(self.funding_interval_h),
+                funding_rate=mark.rate(),
+                funding_period_s=round(self.funding_interval_h * 3600),
+                next_funding_ts=mark.next_funding * NS_PER_MS,
                 oracle_price=known(mark.index_price),
                 mark_price=known(mark.mark_price),
             )

@@ -61,21 +61,24 @@ class AggregatePrint(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
 
 
 class Mark(msgspec.Struct, tag_field="e", tag="markPriceUpdate", gc=False):
-    """Mark and index price, and the funding rate of a whole funding interval (empty for delivery contracts)."""
+    """Mark and index price, and the funding rate of a whole funding interval (empty for delivery contracts).
+
+    It is paid at `next_funding`, ms; 0 for delivery contracts.
+    """
 
     symbol: str = field(name="s")
     time: Millis = field(name="E")
     mark_price: float | None = field(name="p", default=None)
     index_price: float | None = field(name="i", default=None)
     funding_rate: str = field(name="r", default="")
+    next_funding: Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)] = field(name="T", default=0)
 
-    def hourly_rate(self, interval_h: float) -> float | None:
-        """The funding rate per hour where it is charged every `interval_h` hours; None without one."""
+    def rate(self) -> float | None:
+        """The funding rate; None without one."""
         try:
-            rate = known(float(self.funding_rate))
+            return known(float(self.funding_rate))
         except ValueError:
             return None
-        return None if rate is None else rate / interval_h
 
 
 class Frame(msgspec.Struct, gc=False):

@@ -1,7 +1,7 @@
 """Order books and trades that ccxt has unified, to messages. One adapter for every exchange that ccxt can watch."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -37,10 +37,12 @@ class TradesFrame(msgspec.Struct, tag_field="kind", tag="trades", gc=False):
 
 
 class FundingFrame(msgspec.Struct, tag_field="kind", tag="funding", gc=False):
-    """Slow market state; the rate is per hour."""
+    """Slow market state: the rate of `period_s` seconds, and when it is paid, ms; 0 where the venue does not say."""
 
     asset: str
     rate: float | None = None
+    period_s: Annotated[int, msgspec.Meta(gt=0, le=31_536_000)] = 3600
+    next_time: Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)] = 0
     mark_price: float | None = None
     index_price: float | None = None
 
@@ -94,7 +96,15 @@ class Asset:
 
     def funding(self, recv_ns: int, frame: FundingFrame) -> list[Message]:
         """Mark price and funding, to which ccxt gives no time."""
-        return self.guard.context(recv_ns, frame.rate, frame.index_price, frame.mark_price)
+        next_ts = frame.next_time * NS_PER_MS
+        return self.guard.context(
+            recv_ns,
+            frame.rate,
+            frame.index_price,
+            frame.mark_price,
+            funding_period_s=frame.period_s,
+            next_funding_ts=next_ts,
+        )
 
 
 class CcxtAdapter(AssetAdapter[Asset]):

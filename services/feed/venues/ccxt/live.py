@@ -124,9 +124,12 @@ class Live:
         except (errors.ExchangeError, errors.BadSymbol):
             await asyncio.Event().wait()  # spot has none
             return
-        rate, hours = found.get("fundingRate"), hours_of(found.get("interval"))
-        context = {"mark_price": found.get("markPrice"), "index_price": found.get("indexPrice")}
-        hear(_encode({"kind": "funding", "asset": symbol, "rate": None if rate is None else rate / hours, **context}))
+        when = {
+            "period_s": round(3600 * hours_of(found.get("interval"))),
+            "next_time": int(found.get("fundingTimestamp") or 0),
+        }
+        prices = {"mark_price": found.get("markPrice"), "index_price": found.get("indexPrice")}
+        hear(_encode({"kind": "funding", "asset": symbol, "rate": found.get("fundingRate"), **when, **prices}))
         await asyncio.sleep(FUNDING_EVERY_S)
 
     def asset_of(self, frame: bytes) -> str:

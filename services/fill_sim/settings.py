@@ -1,0 +1,76 @@
+"""The settings as kernels read them."""
+
+from typing import Final
+
+import numpy as np
+
+from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from papertrader.services.fill_sim.fees import fees_bps, liquidation_rules
+from papertrader.services.fill_sim.state import KINDS
+from papertrader.shared.market.records import Records, Row, code
+
+SETTINGS: Final = np.dtype(
+    [
+        ("fill_model", "i1"),
+        ("cancels", "i1"),
+        ("cancel_exponent", "f8"),
+        ("cancel_odds", "f8"),
+        ("join_share", "f8"),
+        ("fill_prob_base", "f8"),
+        ("queue_position_factor", "f8"),
+        ("adverse_fill_ratio", "f8"),
+        ("placement_u", "f8", (LATENCY_KNOTS,)),
+        ("placement_ns", "f8", (LATENCY_KNOTS,)),
+        ("cancel_u", "f8", (LATENCY_KNOTS,)),
+        ("cancel_ns", "f8", (LATENCY_KNOTS,)),
+        ("late_print_ns", "i8"),
+        ("maker_fee", "f8", (len(KINDS),)),  # fractions, by kind of market
+        ("taker_fee", "f8", (len(KINDS),)),
+        ("maker_fee_bps", "f8", (len(KINDS),)),
+        ("taker_fee_bps", "f8", (len(KINDS),)),
+        ("liquidation_fee", "f8"),
+        ("backstop_share", "f8"),
+        ("leverage", "f8"),
+        ("initial_cash", "f8"),
+        ("max_distance", "f8"),
+        ("seed", "i8"),
+    ],
+    align=True,
+)
+
+
+def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
+    """The settings as kernels read them: latencies in ns, fees as fractions; shape (n,). Raises SettingsError.
+
+    Fees and penalties that are not set are the venue's.
+    """
+    settings = np.zeros(len(configs), dtype=SETTINGS)
+    for row, config in zip(settings, configs, strict=True):
+        for name in ("cancel_exponent", "cancel_odds", "join_share", "fill_prob_base"):
+            row[name] = getattr(config, name)
+        for name in ("queue_position_factor", "adverse_fill_ratio"):
+            row[name] = getattr(config, name)
+        for name in ("leverage", "initial_cash", "max_distance", "seed"):
+            row[name] = getattr(config, name)
+        row["fill_model"] = code(FillModel, config.fill_model)
+        row["cancels"] = code(Cancels, config.cancels)
+        if config.cancels == "pro_rata":
+            row["cancel_exponent"] = 1.0
+        row["late_print_ns"] = round(config.late_print_ms * 1e6)
+        for kind, name in enumerate(KINDS):
+            fees = fees_bps(config, venue, name)
+            row["maker_fee_bps"][kind], row["taker_fee_bps"][kind] = fees.maker, fees.taker
+        row["maker_fee"], row["taker_fee"] = row["maker_fee_bps"] * 1e-4, row["taker_fee_bps"] * 1e-4
+        rules = liquidation_rules(config, venue)
+        row["liquidation_fee"], row["backstop_share"] = rules.fee_bps * 1e-4, rules.backstop_share
+        write_latency(config.placement_latency_ms, row["placement_u"], row["placement_ns"])
+        write_latency(config.cancel_latency_ms, row["cancel_u"], row["cancel_ns"])
+    return settings
+
+
+def write_latency(latency: Latency, u: Row, ns: Row) -> None:
+    """Write a quantile table, its last knot repeated to the end; a constant is a table that starts at u = 0."""
+    knots = ((0.0, latency),) if isinstance(latency, int | float) else latency
+    for index in range(LATENCY_KNOTS):
+        quantile, ms = knots[min(index, len(knots) - 1)]
+        u[index], ns[index] = quantile, ms * 1e6
