@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from papertrader.services.estimator import classifier, kappa, sigma
+from papertrader.services.estimator import regime as regimes
 from papertrader.services.estimator.service import Estimator
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import REGIMES
@@ -14,8 +15,9 @@ SIDE = (*ACCOUNT, "side")
 
 KAPPA = Metric("paper_kappa", "gauge", "Posterior mean of the decay of fill intensity, 1/(fraction of price)")
 KAPPA_SD = Metric("paper_kappa_sd", "gauge", "Posterior standard deviation of kappa")
-KAPPA_CONFIDENCE = Metric("paper_kappa_confidence", "gauge", "n/(n+10) of own fills")
+KAPPA_CONFIDENCE = Metric("paper_kappa_confidence", "gauge", "n/(n+10) of the moments with own fills")
 OWN_FILLS = Metric("paper_own_fills", "counter", "Own fills heard, each counted once")
+MOMENTS = Metric("paper_moments", "counter", "Times at which resting orders filled: all of one taker are one")
 OWN_VOLUME = Metric("paper_own_fill_volume", "counter", "Size of own fills heard, base units")
 INTENSITY = Metric("paper_intensity_per_second", "gauge", "Fills per second of one order at the mid: A")
 EXPOSURE = Metric("paper_exposure_seconds", "gauge", "Seconds of live orders behind kappa, with forgetting")
@@ -28,9 +30,11 @@ SIGMA_SHORT = Metric("paper_sigma_short_bps", "gauge", "Volatility that the regi
 JUMP_RATIO = Metric("paper_jump_ratio", "gauge", "Realised over bipower variance")
 REGIME_PROBABILITY = Metric("paper_regime_probability", "gauge", "Probability of each regime", REGIME)
 REGIME_SECONDS = Metric("paper_regime_seconds", "counter", "Seconds in which the regime was the most probable", REGIME)
+REGIME_KNOWN = Metric("paper_regime_known", "gauge", "0 until enough was seen to say what is normal in this market")
+REGIME_UNCHANGED = Metric("paper_regime_unchanged_seconds", "gauge", "Seconds since the most probable regime changed")
 REGIME_CHANGES = Metric("paper_regime_changes", "counter", "Changes of the most probable regime")
 TOXICITY = Metric("paper_toxicity", "gauge", "P(adverse | this side is filled now)", SIDE)
-CLASSIFIER_SAMPLES = Metric("paper_classifier_samples", "counter", "Outcomes that the classifier learned from", SIDE)
+CLASSIFIER_SAMPLES = Metric("paper_classifier_samples", "counter", "Moments that the classifier learned from", SIDE)
 CLASSIFIER_READY = Metric("paper_classifier_ready", "gauge", "0 while toxicity is the base rate")
 BASE_RATE = Metric("paper_adverse_base_rate", "gauge", "Share of adverse outcomes under a Beta(2, 2) prior")
 VERSION = Metric("paper_estimates", "counter", "Estimates said")
@@ -42,6 +46,7 @@ METRICS: tuple[Metric, ...] = (
     KAPPA_SD,
     KAPPA_CONFIDENCE,
     OWN_FILLS,
+    MOMENTS,
     OWN_VOLUME,
     INTENSITY,
     EXPOSURE,
@@ -54,6 +59,8 @@ METRICS: tuple[Metric, ...] = (
     JUMP_RATIO,
     REGIME_PROBABILITY,
     REGIME_SECONDS,
+    REGIME_KNOWN,
+    REGIME_UNCHANGED,
     REGIME_CHANGES,
     TOXICITY,
     CLASSIFIER_SAMPLES,
@@ -90,7 +97,9 @@ def _kappa(labels: tuple[str, ...], state: Any, settings: Any) -> Iterator[Sampl
     }
     for metric, field in fields.items():
         yield Sample(metric, labels, float(state[field]))
-    yield Sample(KAPPA_CONFIDENCE, labels, kappa.confidence(int(state["own_fills"])))
+    moments = int(state["moments"]["count"])
+    yield Sample(MOMENTS, labels, float(moments))
+    yield Sample(KAPPA_CONFIDENCE, labels, kappa.confidence(moments))
     yield Sample(EXPOSURE, labels, float(state["exposure_s"].sum()))
     prior = settings["kappa_prior_mean"], settings["kappa_prior_strength"]
     yield Sample(MARKET_KAPPA, labels, float(kappa.market_kappa(state, *prior)))
@@ -107,6 +116,8 @@ def _regime(labels: tuple[str, ...], state: Any) -> Iterator[Sample]:
     for index, regime in enumerate(REGIMES):
         yield Sample(REGIME_PROBABILITY, (*labels, regime), float(state["probabilities"][index]))
         yield Sample(REGIME_SECONDS, (*labels, regime), float(state["seconds"][index]))
+    yield Sample(REGIME_KNOWN, labels, float(regimes.is_known(state)))
+    yield Sample(REGIME_UNCHANGED, labels, float(state["unchanged"]))
     yield Sample(REGIME_CHANGES, labels, float(state["changes"]))
 
 

@@ -9,7 +9,7 @@ from tests.e2e.running import logged, run_json
 from tests.runs import papertrader
 
 NAMES = {
-    *("venue", "asset", "account", "fills", "own_fills", "outcomes_resolved", "outcomes_unresolved"),
+    *("venue", "asset", "account", "fills", "moments", "own_fills", "outcomes_resolved", "outcomes_unresolved"),
     *("outcomes_adverse", "classifier_samples", "controller_fills", "orders", "unfilled", "pnl", "pnl_residual"),
     *("kappa_start", "kappa_end", "kappa_confidence_start", "kappa_confidence_end", "cal_progress"),
     *("cal_gamma_start", "cal_gamma_end", "toxicity", "regimes", "checkpoints", "bad_messages", "checks"),
@@ -31,7 +31,8 @@ def test_synthetic_run_says_everything_in_one_object(tmp_path: Path) -> None:
         assert market["cal_gamma_start"] == 0.3 < market["cal_gamma_end"]
         assert market["bad_messages"] == {}
         assert market["checkpoints"] >= 6
-        assert sum(market["regimes"].values()) == pytest.approx(300, abs=10)
+        assert sum(market["regimes"].values()) == 0  # five minutes are too few to know what is normal here
+        assert market["checks"]["regime"]["state"] == "waiting"
 
 
 @pytest.mark.slow

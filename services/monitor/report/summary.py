@@ -95,7 +95,9 @@ def _counts(facts: AccountFacts) -> dict[str, Any]:
     return {
         "fills": facts.fills.now,
         "own_fills": facts.kappa_fills.value,
+        "moments": facts.calibration.moments if facts.calibration else 0,
         "outcomes_resolved": facts.resolved.now,
+        "outcome_moments": facts.calibration.outcome_moments if facts.calibration else 0,
         "outcomes_unresolved": facts.unresolved,
         "outcomes_adverse": facts.adverse,
         "classifier_samples": facts.classifier_samples.value,
