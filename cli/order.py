@@ -18,7 +18,7 @@ from papertrader.services.feed.sources import sources
 from papertrader.shared.messages import HORIZONS_S, LABEL_HORIZON_S, Cancel, Command, Place, TimeInForce
 from papertrader.shared.service.config import ACCOUNTS, Settings, setting_value
 
-PLACE_FORM: Final = '"TS_MS SIDE PRICE SIZE TIF", e.g. "1763370001500 buy 99999.4 0.5 post_only"'
+PLACE_FORM: Final = '"TS_MS SIDE PRICE SIZE TIF [reduce_only]", e.g. "1763370001500 buy 99999.4 0.5 post_only"'
 CANCEL_FORM: Final = '"TS_MS N" where N is the number of a --place, e.g. "1763370002500 1"'
 SHOWN_HORIZONS: Final = tuple(f"{horizon:g}" for horizon in HORIZONS_S if horizon <= LABEL_HORIZON_S)
 
@@ -55,9 +55,9 @@ def placed(texts: Sequence[str]) -> list[Command]:
 
 def _place(number: int, text: str) -> Place:
     words = text.split()
-    if len(words) != 5:
+    if len(words) != 5 and words[5:] != ["reduce_only"]:
         raise OrderError(f"--place {text!r} has {len(words)} words: write {PLACE_FORM}")
-    ts_ms, side, price, size, time_in_force = words
+    ts_ms, side, price, size, time_in_force = words[:5]
     if side not in ("buy", "sell"):
         raise OrderError(f"--place {text!r}: SIDE is buy or sell, not {side!r}")
     if time_in_force not in get_args(TimeInForce):
@@ -69,6 +69,7 @@ def _place(number: int, text: str) -> Place:
         price=_number(price, "PRICE", f"--place {text!r}"),
         size=_number(size, "SIZE", f"--place {text!r}"),
         time_in_force=time_in_force,  # type: ignore[arg-type]
+        reduce_only=len(words) == 6,
     )
 
 

@@ -28,7 +28,7 @@ from papertrader.services.feed.files.names import market_of
 from papertrader.services.feed.files.tardis import rows_of
 from papertrader.services.feed.sources import sources
 from papertrader.shared.market.tape import TapeError
-from papertrader.shared.messages import Bbo, Book, Depth, Gap, Message, Trades
+from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Trades
 
 US = 1_000
 FILE = Path("x.npz")
@@ -129,13 +129,13 @@ def test_receipt_before_the_event_is_shifted_for_all() -> None:
 
 def test_tardis_rows_are_in_microseconds_with_absolute_sizes() -> None:
     ladder = Ladder()
-    rows = list(rows_of(book(5 * US, {99.0: 1.0}, {101.0: 2.0}), ladder, "okex"))
+    rows = list(rows_of(book(5 * US, {99.0: 1.0}, {101.0: 2.0}), ladder))
     assert rows == [
         ("incremental_book_L2", (5, 15, True, "bid", 99.0, 1.0)),
         ("incremental_book_L2", (5, 15, True, "ask", 101.0, 2.0)),
     ]
-    assert list(rows_of(TRADE_MESSAGE, ladder, "okex")) == [("trades", (5, 15, 7, "sell", 99.0, 0.5))]
-    ticker, removed = list(rows_of(bbo(6 * US, 99.0, 100.0), ladder, "okex"))
+    assert list(rows_of(TRADE_MESSAGE, ladder)) == [("trades", (5, 15, 7, "sell", 99.0, 0.5))]
+    ticker, removed = list(rows_of(bbo(6 * US, 99.0, 100.0), ladder))
     assert ticker == ("book_ticker", (6, 16, 1.0, 100.0, 99.0, 1.0))
     assert removed[1][2:] == (False, "ask", 100.0, 1.0)
 
@@ -229,3 +229,10 @@ def test_file_that_is_no_array_is_refused(tmp_path: Path) -> None:
     np.savez(path, data=np.zeros(3))
     with pytest.raises(TapeError, match="ev"):
         sources(FeedConfig(source="tape", tapes=(path,)))
+
+
+def test_funding_rate_is_written_as_the_venue_has_it_with_the_time_when_it_is_paid() -> None:
+    said = Context(ts=5 * US, recv_ts=15 * US, funding_rate=1e-4, funding_period_s=28_800, next_funding_ts=9 * US)
+    assert list(rows_of(said, Ladder())) == [
+        ("derivative_ticker", (5, 15, 9, 1e-4, None, None, None, None, None)),
+    ]

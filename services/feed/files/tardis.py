@@ -33,8 +33,7 @@ def exchange_of(venue: str) -> str:
     return EXCHANGE_OF.get(venue, venue)
 
 
-HOUR_S: Final = 3_600
-FUNDING_PERIOD_S: Final = {"hyperliquid": HOUR_S}
+FUNDING_PERIOD_S: Final = {"hyperliquid": 3_600}
 """Seconds that a funding rate is for, where it is not eight hours."""
 
 
@@ -69,7 +68,7 @@ def _write(messages: Iterable[Message], exchange: str, symbol: str, paths: dict[
             files[name] = stack.enter_context(gzip.open(path, "wt", encoding="utf-8", newline="\n"))
             files[name].write(COLUMNS[name] + "\n")
         for message in messages:
-            for name, row in rows_of(message, ladder, exchange):
+            for name, row in rows_of(message, ladder):
                 rows[name] += 1
                 files[name].write(",".join((exchange, symbol, *map(_cell, row))) + "\n")
     return rows
@@ -83,7 +82,7 @@ def _cell(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def rows_of(message: Message, ladder: Ladder, exchange: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def rows_of(message: Message, ladder: Ladder) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """The rows of a message, each with the name of its file; times in µs."""
     recv_us = getattr(message, "recv_ts", message.ts) // 1_000
     if isinstance(message, Trades):
@@ -96,7 +95,7 @@ def rows_of(message: Message, ladder: Ladder, exchange: str) -> Iterator[tuple[s
         touch = (message.ask_size, message.ask_price, message.bid_price, message.bid_size)
         yield "book_ticker", (*times, *touch)
     if isinstance(message, Context):
-        yield "derivative_ticker", (*times, *_derivative(message, exchange))
+        yield "derivative_ticker", (*times, *_derivative(message))
     before = {side: ladder.within(side, None) for side in (1, -1)} if isinstance(message, Book) else {}
     snapshot, changes = ladder.changes(message)
     if snapshot:
@@ -108,12 +107,9 @@ def rows_of(message: Message, ladder: Ladder, exchange: str) -> Iterator[tuple[s
         yield "incremental_book_L2", (*times, snapshot, _side(change.side), change.price, change.size)
 
 
-def _derivative(message: Context, exchange: str) -> tuple[Any, ...]:
-    rate = message.funding_rate
-    if rate is not None and message.funding_period_s == HOUR_S:  # so are all rates of old logs
-        rate *= period_s(exchange) / HOUR_S
-    paid_us = message.next_funding_ts // 1_000 or None
-    return (paid_us, rate, None, message.open_interest, None, message.oracle_price, message.mark_price)
+def _derivative(message: Context) -> tuple[Any, ...]:
+    rate, due_us = message.funding_rate, message.next_funding_ts // 1_000 or None
+    return (due_us, rate, None, message.open_interest, None, message.oracle_price, message.mark_price)
 
 
 def _side(side: int) -> str:

@@ -247,7 +247,7 @@ class _Maker:
             recv_ts=recv_ts,
             funding_rate=_number(row["funding_rate"]),
             funding_period_s=period_s(row["exchange"]),
-            next_funding_ts=int(row.get("funding_timestamp") or 0) * 1_000,
+            next_funding_ts=int(row["funding_timestamp"] or 0) * self._unit_ns,
             oracle_price=_number(row["index_price"]),
             mark_price=_number(row["mark_price"]),
             open_interest=_number(row["open_interest"]),
