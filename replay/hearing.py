@@ -139,8 +139,8 @@ def exchange_hears(market: Record, exchanges: Records, settings: Records, said: 
     first, last, heard_ts = market.progress.first, market.progress.last, market.progress.previous_ts
     out = outbox_of(said)
     for row in range(first[ESTIMATES], last[ESTIMATES]):
-        toxicity = exchanges[said.estimate.of[row].account].toxicity
-        toxicity[0], toxicity[1] = said.estimate.rows[row].toxicity_bid, said.estimate.rows[row].toxicity_ask
+        account = exchanges[said.estimate.of[row].account]
+        account.toxicity_weights[:] = said.estimate.rows[row].toxicity_weights[:]
     for row in range(first[ORDERS], last[ORDERS]):
         index = said.orders.of[row].account
         account = exchanges[index]
@@ -149,16 +149,16 @@ def exchange_hears(market: Record, exchanges: Records, settings: Records, said: 
 
 
 @njit(cache=True, forceinline=True)
-def estimator_hears(progress: Record, estimators: Records, settings: Records, said: Said) -> None:
+def estimator_hears(progress: Record, book: Record, estimator_market: Record, estimators: Records, said: Said) -> None:
     """The estimator hears acks, fills and labels."""
     first, last = progress.first, progress.last
     for row in range(first[ACKS], last[ACKS]):
-        estimator.on_ack(estimators[said.acks.of[row].account], said.acks.rows[row])
+        estimator.on_ack(book, estimators[said.acks.of[row].account], said.acks.rows[row])
     for row in range(first[FILLS], last[FILLS]):
         estimator.on_fill(estimators[said.fills.of[row].account], said.fills.rows[row])
     for row in range(first[MARKOUTS], last[MARKOUTS]):
         index = said.markouts.of[row].account
-        estimator.on_markout(estimators[index], settings[index], said.markouts.rows[row])
+        estimator.on_markout(estimator_market, estimators[index], said.markouts.rows[row])
 
 
 @njit(cache=True, forceinline=True)

@@ -29,6 +29,7 @@ from papertrader.replay.hearing import (
 from papertrader.replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch, outbox_of
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
+from papertrader.services.estimator import touch_fills
 from papertrader.services.fill_sim import kernel as exchange
 from papertrader.services.fill_sim.matching import on_print as match_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
@@ -59,7 +60,7 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     row, end = np.uint64(progress.row), np.uint64(len(events))
     while row < end:
         if progress.begun == 0:
-            begin_round(market, accounts, said)
+            begin_round(market, accounts, said, events, row)
         row = fold_market_data(market, accounts, out, events, row, end)
         if row == end:
             break
@@ -92,8 +93,8 @@ def fold_market_data(
             row = on_levels(market, accounts, events, row)
         elif event.kind == PRINT:
             if not reaches(progress, event):
-                on_print(market, event)
-            elif not match(market, accounts.exchange, accounts.exchange_settings, out, event):
+                on_print(market, accounts.estimators, event)
+            elif not match(market, accounts.exchange, accounts.exchange_settings, accounts.estimators, out, event):
                 return row
         else:
             on_news(market, accounts.exchange, accounts.exchange_settings, event)
@@ -128,7 +129,13 @@ def on_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> b
 def before_event(market: Record, accounts: Accounts, event: Record) -> None:
     """What an event changes before the book: the clocks, and a gap ends what was under way."""
     estimator.before_event(
-        market.estimator_seconds, market.estimator, accounts.estimators, accounts.estimator_settings, event
+        market.book,
+        market.features,
+        market.estimator_seconds,
+        market.estimator,
+        accounts.estimators,
+        accounts.estimator_settings,
+        event,
     )
     tracker.before_event(
         market.book, market.tracker_seconds, market.tracker, accounts.trackers, accounts.tracker_settings, event
@@ -136,9 +143,11 @@ def before_event(market: Record, accounts: Accounts, event: Record) -> None:
 
 
 @njit(cache=True, forceinline=True)
-def begin_round(market: Record, accounts: Accounts, said: Said) -> None:
-    """Begin a round: whatever was said in the last one is heard."""
+def begin_round(market: Record, accounts: Accounts, said: Said, events: Events, row: np.uint64) -> None:
+    """Begin the round whose events begin at `row`: whatever was said in the last one is heard."""
     progress = market.progress
+    market_features.begin_round(market.features, market.book, events, row)
+    touch_fills.begin_round(market.estimator.touch_fills)
     progress.begun = 1
     if progress.heard > 0:
         hear(market, accounts, said)
@@ -152,7 +161,7 @@ def hear(market: Record, accounts: Accounts, said: Said) -> None:
     progress, accounts, said = market.progress, borrowed(accounts), borrowed(said)
     exchange_hears(market, accounts.exchange, accounts.exchange_settings, said)
     plan(market, accounts.exchange)
-    estimator_hears(progress, accounts.estimators, accounts.estimator_settings, said)
+    estimator_hears(progress, market.book, market.estimator, accounts.estimators, said)
     tracker_hears(progress, market.tracker, accounts.trackers, accounts.tracker_settings, said)
 
 
@@ -165,6 +174,8 @@ def end_round(market: Record, accounts: Accounts, said: Said, scratch: Scratch, 
         calibration_hears(progress, accounts.controllers, said)
         quoter_hears(progress, book.tick_size, accounts.quoters, accounts.quoter_settings, said)
     book.ts = max(book.ts, ts)
+    touch_fills.end_round(market.estimator.touch_fills)
+    touch_fills.settle(market.estimator.touch_fills, ts, market.estimator.mid)
     for index in range(len(accounts.exchange)):
         learned = say_what_was_learned(market, accounts, said, scratch, index, ts)
         acted = say_money_and_orders(market, accounts, said, scratch, index, ts)
@@ -213,6 +224,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
         accounts.quoters[index],
         accounts.quoter_settings[index],
         market.book,
+        market.features,
         market.quoter,
         progress.previous_ts,
         ts,
@@ -230,54 +242,53 @@ def on_levels(market: Record, accounts: Accounts, events: Events, row: np.uint64
     """Fold the rest of a book message, levels or touches; returns its last row."""
     book, progress, event = market.book, market.progress, events[row]
     row = apply_message(book, events, row)
-    progress.quoter_ts = max(progress.quoter_ts, event.ts)
-    market.quoter.changed_ts = progress.quoter_ts
+    market.quoter.changed_ts = book.ts
     if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
-        on_top(market)
+        on_top(market, accounts.estimators)
     if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
         exchange.on_levels(book, accounts.exchange, accounts.exchange_settings, event)
     return row
 
 
 @njit(cache=True)
-def on_top(market: Record) -> None:
+def on_top(market: Record, estimators: Records) -> None:
     """What follows from a touch at new prices; where the prices are the same, so is the mid."""
     book, progress = market.book, market.progress
     progress.best_bid, progress.best_ask = book.best_bid, book.best_ask
     exchange.on_top(market.exchange, book, market.features)
-    estimator.on_top(book, market.estimator_seconds, market.estimator)
+    estimator.on_top(book, market.estimator_seconds, market.estimator, estimators)
     tracker.on_top(book, market.tracker_seconds, market.tracker)
 
 
 @njit(cache=True)
-def on_print(market: Record, event: Record) -> None:
+def on_print(market: Record, estimators: Records, event: Record) -> None:
     """Fold a print into the shared part of every service."""
-    book, progress = market.book, market.progress
-    progress.quoter_ts = max(progress.quoter_ts, event.ts)
+    book = market.book
     book.ts = max(book.ts, event.ts)
     market_features.on_print(market.features, event.ts, event.size, event.side)
-    estimator.on_print(book, market.estimator_seconds, market.estimator, event)
+    estimator.on_print(book, market.features, market.estimator_seconds, market.estimator, estimators, event)
 
 
 @njit(cache=True)
 def on_news(market: Record, exchanges: Records, exchange_settings: Records, event: Record) -> None:
     """Fold a row of the venue's context or a gap into the shared part of every service."""
     book, progress = market.book, market.progress
-    progress.quoter_ts = max(progress.quoter_ts, event.ts)
     apply(book, event)
     exchange.on_news(market.exchange, book, market.features, exchanges, exchange_settings, event)
     plan(market, exchanges)
     if event.kind == GAP:
-        market.quoter.gap_ts = progress.quoter_ts
+        market.quoter.gap_ts = book.ts
         progress.best_bid = UNKNOWN
 
 
 @njit(cache=True)
-def match(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> bool:
+def match(
+    market: Record, exchanges: Records, exchange_settings: Records, estimators: Records, out: Outbox, event: Record
+) -> bool:
     """Fold a print and match it against the orders of every account that it reaches; False if that needs room first."""
     if not has_room(out, len(exchanges)):
         return False
-    on_print(market, event)
+    on_print(market, estimators, event)
     book, features = market.book, market.features
     for index in range(len(exchanges)):
         account = exchanges[index]

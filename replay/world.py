@@ -65,7 +65,6 @@ PROGRESS: Final = np.dtype(
         ("watch_ts", "i8"),  # before this no event finds anything due
         ("high_bid", "i8"),  # prints and touches between the two reach no own order
         ("low_ask", "i8"),
-        ("quoter_ts", "i8"),  # the quoter's event clock
         ("best_bid", "i8"),  # the touch that the mid is of, UNKNOWN after a gap
         ("best_ask", "i8"),
         ("begun", "i1"),  # the open round has heard what was said in the last one
@@ -243,7 +242,6 @@ def hand_back(market: Records, folds: Folds) -> None:
         for name in ("book", "features"):
             if name in state:
                 state[name][...] = market[name]
-    _array(folds.quoter, "book")["ts"] = market["progress"]["quoter_ts"]
 
 
 def room_per_round(accounts: int) -> Integers:

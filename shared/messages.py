@@ -13,13 +13,14 @@ Side: TypeAlias = Literal["sell", "none", "buy"]
 """Encoded in kernels as index − 1: sell −1, none 0, buy +1."""
 
 FEATURE_NAMES = (
+    "touch_imbalance",
     "depth_imbalance",
+    "near_imbalance_1bp",
+    "near_imbalance_3bp",
     "signed_flow_1s",
-    "signed_flow_10s",
-    "momentum_1s_bps",
-    "spread_bps",
-    "sigma_ratio",
-    "log_age",
+    "log_sigma_bps",
+    "log_spread_bps",
+    "log_distance_bps",
 )
 FEATURES = len(FEATURE_NAMES)
 REGIMES = ("quiet", "normal", "volatile", "extreme")
@@ -31,6 +32,9 @@ RELIABILITY_BINS = 10
 Int: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """What a kernel can hold: a message with a larger integer is refused."""
 FeatureVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=FEATURES, max_length=FEATURES)]
+WeightVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=FEATURES + 1, max_length=FEATURES + 1)]
+FILL_INPUTS = 5
+FillWeightVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=FILL_INPUTS, max_length=FILL_INPUTS)]
 RegimeVector: TypeAlias = Annotated[tuple[float, ...], msgspec.Meta(min_length=4, max_length=4)]
 BinVector: TypeAlias = Annotated[
     tuple[float, ...], msgspec.Meta(min_length=RELIABILITY_BINS, max_length=RELIABILITY_BINS)
@@ -371,9 +375,14 @@ class Estimate(Message, frozen=True, kw_only=True):
     """What is known of a market and of one's own fills in it.
 
     κ in 1/(fraction of price); `intensity` is A of A·e^(−κδ) in fills per second per order; σ in bp per √s.
-    `classifier_ready` is false while toxicity is the base rate. `moments` counts the different times at which resting
-    orders filled, `classifier_moments` those with an outcome: what κ, its confidence and the classifier learn from.
-    `regime` says nothing while `regime_known` is false; `regime_sigma_ratio` is σ's p90/p10 since it last changed.
+    `classifier_ready` is false while toxicity is the base rate: until it has shown skill out of sample.
+    `toxicity_weights` give its log-odds from 1 and the features as an order faces them. Skill, AUC and their
+    intervals are those of forecasts for every market sweep, made before its outcome was known: `toxicity_moments` of
+    them, within 5 s. The forecast of a fill within 10 s is judged on orders as if they were left alone, hypothetical
+    ones (`fill_moments`) and own ones (`own_orders_judged`); `fill_weights` give its log-odds.
+    `moments` counts the different times at which resting orders filled, `classifier_moments` those with an outcome:
+    what κ, its confidence and the recalibration learn from. `regime` says nothing while `regime_known` is false;
+    `regime_sigma_ratio` is σ's p90/p10 since it last changed.
     """
 
     version: Int
@@ -405,6 +414,29 @@ class Estimate(Message, frozen=True, kw_only=True):
     classifier_samples: Int
     classifier_moments: Int = 0
     dropped: Int
+    toxicity_weights: WeightVector = (0.0,) * (FEATURES + 1)
+    toxicity_moments: Int = 0
+    toxicity_dropped: Int = 0
+    toxicity_skill: float | None = None
+    toxicity_skill_low: float | None = None
+    toxicity_skill_high: float | None = None
+    toxicity_auc: float | None = None
+    toxicity_auc_low: float | None = None
+    toxicity_auc_high: float | None = None
+    toxicity_skill_1s: float | None = None
+    toxicity_auc_1s: float | None = None
+    fill_weights: FillWeightVector = (0.0,) * FILL_INPUTS
+    fill_moments: Int = 0
+    fill_skill: float | None = None
+    fill_skill_low: float | None = None
+    fill_skill_high: float | None = None
+    fill_auc: float | None = None
+    own_orders_judged: Int = 0
+    own_fills_expected: float = 0.0
+    own_orders_filled: Int = 0
+    own_fill_skill: float | None = None
+    own_fill_skill_low: float | None = None
+    own_fill_skill_high: float | None = None
 
 
 class Calibration(Message, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from papertrader.shared.messages import (
 )
 
 S = 1_000_000_000
-FEATURES = (0.0,) * 7
+FEATURES = (0.0,) * 8
 BINS = (0.0,) * 10
 
 

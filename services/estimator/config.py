@@ -45,15 +45,9 @@ class EstimatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     regime_reference_half_life_s: Annotated[
         HalfLife, msgspec.Meta(description="half-life with which the reference of the regimes follows the market, s")
     ] = 3600.0
-    classifier_ready_outcomes: Annotated[
-        int, msgspec.Meta(ge=1, le=100_000, description="outcomes before toxicity is more than the base rate")
-    ] = 30
-    classifier_side_outcomes: Annotated[
-        int, msgspec.Meta(ge=1, le=100_000, description="outcomes that a side needs for a forecast of its own")
-    ] = 10
-    classifier_prior_sd: Annotated[
-        float, msgspec.Meta(gt=0, le=10, description="prior standard deviation of a weight, log-odds per sd of feature")
-    ] = 0.25
-    classifier_memory_outcomes: Annotated[
-        float, msgspec.Meta(ge=50, le=1e7, description="outcomes over which the classifier forgets")
-    ] = 2000.0
+    classifier_ready_moments: Annotated[
+        int,
+        msgspec.Meta(
+            ge=30, le=1_000_000, description="market sweeps judged before toxicity may be more than the base rate"
+        ),
+    ] = 200

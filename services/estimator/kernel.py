@@ -11,14 +11,22 @@ import numpy as np
 from papertrader.services.estimator import classifier as prefill
 from papertrader.services.estimator import kappa as intensity
 from papertrader.services.estimator import regime as regimes
+from papertrader.services.estimator import shadows, sweeps, touch_fills
 from papertrader.services.estimator import sigma as volatility
-from papertrader.services.estimator import sweeps
+from papertrader.services.estimator.parts import (
+    compute_kappa,
+    forecast_toxicity,
+    write_fill_forecast,
+    write_kappa,
+    write_regime,
+    write_sigma,
+    write_toxicity,
+)
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP, PRINT
-from papertrader.shared.market.mathematics import exp
 from papertrader.shared.market.moments import is_new
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FEATURES
@@ -31,7 +39,9 @@ MARKET_STATE: Final = np.dtype(
         ("second", grid.SECOND),
         ("mid", "f8"),  # the newest mid, 0 before the first
         ("sweeps", sweeps.SWEEPS),
-        ("features", "f8", (FEATURES,)),
+        ("touch_fills", touch_fills.TOUCH_FILLS),
+        ("forecaster", shadows.FORECASTER),
+        ("features", "f8", (FEATURES,)),  # room for the computation
     ],
     align=True,
 )
@@ -41,10 +51,12 @@ ESTIMATOR: Final = np.dtype(
         ("sigma", volatility.SIGMA),
         ("regime", regimes.REGIME),
         ("classifier", prefill.CLASSIFIER),
+        ("shadows", shadows.SHADOWS),  # own orders, as if they had been left alone
         ("version", "i8"),
         ("said_ts", "i8"),
         ("due", "i1"),  # says its estimate in this round
         ("news", "i1"),  # a fill or a label came since the last estimate
+        ("trusted", "i1"),  # toxicity has shown skill out of sample
         ("toxicity_bid", "f8"),
         ("toxicity_ask", "f8"),
     ],
@@ -53,27 +65,37 @@ ESTIMATOR: Final = np.dtype(
 
 
 @njit(cache=True)
-def start(estimators: Records, settings: Records) -> None:
-    """Give every account's estimators their priors."""
+def start(market: Records, estimators: Records, settings: Records) -> None:
+    """Give the market's and every account's estimators their priors; `market` has shape (1,)."""
+    touch_fills.start(market[0].touch_fills)
+    shadows.start_forecaster(market[0].forecaster)
     for account in range(estimators.shape[0]):
         estimator = estimators[account]
         regimes.start(estimator.regime)
-        prefill.start(estimator.classifier.bid, settings[account].classifier_prior_sd)
-        prefill.start(estimator.classifier.ask, settings[account].classifier_prior_sd)
-        _compute_kappa(estimator, settings[account], 0)
-        estimator.toxicity_bid = estimator.toxicity_ask = prefill.base_rate(estimator.classifier)
+        prefill.start(estimator.classifier)
+        shadows.start(estimator.shadows)
+        compute_kappa(estimator, settings[account], 0)
+        estimator.toxicity_bid = estimator.toxicity_ask = 0.5
 
 
 @njit(cache=True)
-def hear(estimators: Records, settings: Records, account: int, acks: Records, fills: Records, labels: Records) -> None:
+def hear(
+    book: Records,
+    market: Records,
+    estimators: Records,
+    account: int,
+    acks: Records,
+    fills: Records,
+    labels: Records,
+) -> None:
     """Hear what was said to one account in the last round."""
     estimator = estimators[account]
     for index in range(acks.shape[0]):
-        on_ack(estimator, acks[index])
+        on_ack(book[0], estimator, acks[index])
     for index in range(fills.shape[0]):
         on_fill(estimator, fills[index])
     for index in range(labels.shape[0]):
-        on_markout(estimator, settings[account], labels[index])
+        on_markout(market[0], estimator, labels[index])
 
 
 @njit(cache=True)
@@ -81,32 +103,27 @@ def on_fill(estimator: Record, fill: Record) -> None:
     """Hear one own fill."""
     kappa, mid = estimator.kappa, fill.mid_at_placement
     intensity.on_own_fill(kappa, fill.side, fill.price, fill.size, mid, fill.maker, fill.ts, fill.order_id)
+    shadows.on_own_fill(estimator.shadows, fill.order_id, fill.ts)
     estimator.news = 1
 
 
 @njit(cache=True)
-def on_ack(estimator: Record, ack: Record) -> None:
+def on_ack(book: Record, estimator: Record, ack: Record) -> None:
     """Hear what became of an order."""
+    shadows.on_ack(estimator.shadows, book, ack)
     intensity.on_ack(estimator.kappa, ack)
 
 
 @njit(cache=True)
-def on_markout(estimator: Record, settings: Record, markout: Record) -> None:
+def on_markout(market: Record, estimator: Record, markout: Record) -> None:
     """Learn from a fill's label, if it was resolved: once for each moment."""
     if not (markout.label and markout.resolved and markout.filled):
         return
     estimator.news = 1
     estimator.classifier.heard += 1
-    if not is_new(estimator.classifier.moments, markout.fill_ts, markout.side):
-        return
-    side = estimator.classifier.bid if markout.side > 0 else estimator.classifier.ask
-    prefill.record_outcome(
-        side,
-        markout.features,
-        markout.adverse,
-        settings.classifier_prior_sd,
-        settings.classifier_memory_outcomes,
-    )
+    if is_new(estimator.classifier.moments, markout.fill_ts, markout.side):
+        model = market.touch_fills.model_5s
+        prefill.record_outcome(estimator.classifier, model, markout.side, markout.features, markout.adverse)
 
 
 @njit(cache=True)
@@ -129,6 +146,8 @@ def fold_round(
     """
     for account in range(estimators.shape[0]):
         begin_round(estimators[account], previous_ts)
+    market_features.begin_round(features[0], book[0], events, np.uint64(0))
+    touch_fills.begin_round(market[0].touch_fills)
     fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events)
     return end_round(book[0], features[0], seconds[0], market[0], estimators, settings, clock, out)
 
@@ -152,36 +171,55 @@ def fold_events(
     """Fold a round's market data."""
     for index in range(events.shape[0]):
         event = events[index]
-        before_event(seconds, market, estimators, settings, event)
+        before_event(book, features, seconds, market, estimators, settings, event)
         if books.apply(book, event):
             market_features.on_top(features, book)
-            on_top(book, seconds, market)
+            on_top(book, seconds, market, estimators)
         elif event.kind == PRINT:
             market_features.on_print(features, event.ts, event.size, event.side)
-            on_print(book, seconds, market, event)
+            on_print(book, features, seconds, market, estimators, event)
         elif event.kind == GAP:
             market_features.on_gap(features)
 
 
 @njit(cache=True)
-def before_event(seconds: Record, market: Record, estimators: Records, settings: Records, event: Record) -> None:
+def before_event(
+    book: Record,
+    features: Record,
+    seconds: Record,
+    market: Record,
+    estimators: Records,
+    settings: Records,
+    event: Record,
+) -> None:
     """What an event changes before the book: the clock, and a gap ends what was under way."""
     if event.kind == GAP:
-        on_gap(seconds, market, estimators, settings, event)
+        on_gap(book, features, seconds, market, estimators, settings, event)
     elif event.ts > seconds.boundary:
-        close_seconds(seconds, market, estimators, settings, event.ts)
+        close_seconds(book, features, seconds, market, estimators, settings, event.ts)
 
 
 @njit(cache=True)
-def on_gap(seconds: Record, market: Record, estimators: Records, settings: Records, gap: Record) -> None:
+def on_gap(
+    book: Record,
+    features: Record,
+    seconds: Record,
+    market: Record,
+    estimators: Records,
+    settings: Records,
+    gap: Record,
+) -> None:
     """Time without data is no exposure, and nothing is forgotten in it: it passes as if it had not been."""
     if gap.id > seconds.boundary:
-        close_seconds(seconds, market, estimators, settings, gap.id)
+        close_seconds(book, features, seconds, market, estimators, settings, gap.id)
     grid.on_gap(seconds)
     sweeps.on_gap(market.sweeps)
+    touch_fills.on_gap(market.touch_fills)
+    shadows.on_gap(market.forecaster.shadows)
     in_gap = grid.close(seconds, gap.ts, market.second)
     for account in range(estimators.shape[0]):
         estimator = estimators[account]
+        shadows.on_gap(estimator.shadows)
         intensity.on_gap(estimator.kappa, gap.id, gap.ts)
         volatility.on_gap(estimator.sigma)
         if in_gap:
@@ -193,8 +231,16 @@ def on_gap(seconds: Record, market: Record, estimators: Records, settings: Recor
 
 
 @njit(cache=True)
-def on_print(book: Record, seconds: Record, market: Record, event: Record) -> None:
+def on_print(
+    book: Record, features: Record, seconds: Record, market: Record, estimators: Records, event: Record
+) -> None:
     """Fold a public print."""
+    if shadows.reaches(market.forecaster.shadows, event.tick):
+        shadows.on_print(market.forecaster.shadows, book, event)
+    for account in range(estimators.shape[0]):
+        if shadows.reaches(estimators[account].shadows, event.tick):
+            shadows.on_print(estimators[account].shadows, book, event)
+    touch_fills.on_print(market.touch_fills, features, event, book.tick_size)
     grid.on_print(seconds)
     if not sweeps.belongs(market.sweeps, event.ts, event.side):
         sweeps.begin(market.sweeps, event.ts, event.side, books.mid_of(book))
@@ -202,11 +248,16 @@ def on_print(book: Record, seconds: Record, market: Record, event: Record) -> No
 
 
 @njit(cache=True)
-def on_top(book: Record, seconds: Record, market: Record) -> None:
+def on_top(book: Record, seconds: Record, market: Record, estimators: Records) -> None:
     """Fold a completed book message."""
     mid = books.mid_of(book)
     if not mid > 0:
         return
+    if mid != market.mid:
+        touch_fills.settle(market.touch_fills, book.ts, market.mid)
+        shadows.on_top(market.forecaster.shadows, book, book.ts)
+        for account in range(estimators.shape[0]):
+            shadows.on_top(estimators[account].shadows, book, book.ts)
     market.mid = mid
     spread = books.price_of(book, book.best_ask) - books.price_of(book, book.best_bid)
     grid.on_mid(seconds, mid, spread / mid * 1e4)
@@ -225,7 +276,9 @@ def end_round(
 ) -> int:
     """End a round at `clock` and write the estimates that are due; returns how many."""
     book.ts = max(book.ts, clock)
-    close_seconds(seconds, market, estimators, settings, clock)
+    close_seconds(book, features, seconds, market, estimators, settings, clock)
+    touch_fills.end_round(market.touch_fills)
+    touch_fills.settle(market.touch_fills, clock, market.mid)
     said = 0
     for account in range(estimators.shape[0]):
         said += end_round_of(book, features, market, estimators[account], settings[account], clock, out[account])
@@ -244,13 +297,23 @@ def end_round_of(
 
 
 @njit(cache=True)
-def close_seconds(seconds: Record, market: Record, estimators: Records, settings: Records, ts: int) -> None:
+def close_seconds(
+    book: Record,
+    features: Record,
+    seconds: Record,
+    market: Record,
+    estimators: Records,
+    settings: Records,
+    ts: int,
+) -> None:
     """Feed every account's estimators with the seconds that ended before `ts`."""
     second = market.second
     if not grid.close(seconds, ts, second):
         return
     sweeps.finish(market.sweeps)
+    shadows.on_second(market.forecaster, features, book, second.ts)
     for account in range(estimators.shape[0]):
+        shadows.settle(estimators[account].shadows, second.ts, market.forecaster.model)
         on_seconds(estimators[account], settings[account], second, market.sweeps.count, market.sweeps.reach)
     market.sweeps.count = 0
     market.sweeps.reach = 0.0
@@ -284,18 +347,6 @@ def _on_second(estimator: Record, settings: Record, log_return: float, spread_bp
 
 
 @njit(cache=True)
-def _compute_kappa(estimator: Record, settings: Record, clock: int) -> None:
-    intensity.compute(
-        estimator.kappa,
-        settings.kappa_prior_mean,
-        settings.kappa_prior_strength,
-        settings.intensity_prior_per_s,
-        settings.intensity_prior_strength,
-    )
-    estimator.kappa.computed_ts = clock
-
-
-@njit(cache=True)
 def is_due(market: Record, estimator: Record, settings: Record, clock: int) -> bool:
     """Whether there is a market, and news or an interval gone by."""
     waited_ns = clock - estimator.said_ts
@@ -309,68 +360,15 @@ def say(
     """Write the estimate into `out`."""
     kappa = estimator.kappa
     if kappa.stale == 1 or clock - kappa.computed_ts >= settings.kappa_update_s * 1e9:
-        _compute_kappa(estimator, settings, clock)
-    estimator.toxicity_bid = _toxicity(book, features, market, estimator, settings, 1, clock)
-    estimator.toxicity_ask = _toxicity(book, features, market, estimator, settings, -1, clock)
+        compute_kappa(estimator, settings, clock)
+    forecast_toxicity(book, features, market, estimator, settings)
     estimator.news = 0
     estimator.said_ts = clock
     estimator.version += 1
     out.ts = clock
     out.version = estimator.version
-    _write_kappa(kappa, settings, out)
-    _write_sigma(estimator.sigma, out)
-    _write_regime(estimator.regime, out)
-    out.toxicity_bid, out.toxicity_ask = estimator.toxicity_bid, estimator.toxicity_ask
-    out.adverse_base_rate = prefill.base_rate(estimator.classifier)
-    out.classifier_samples = estimator.classifier.heard
-    out.classifier_moments = prefill.samples(estimator.classifier)
-    out.classifier_ready = out.classifier_moments >= settings.classifier_ready_outcomes
-
-
-@njit(cache=True)
-def _toxicity(
-    book: Record, features: Record, market: Record, estimator: Record, settings: Record, side: int, clock: int
-) -> float:
-    """The forecast for a fill of this side now, of an order of the age that its fills had on average."""
-    learned = estimator.classifier.bid if side > 0 else estimator.classifier.ask
-    age_s = exp(learned.mean[prefill.LOG_AGE]) - 1.0
-    market_features.freeze(features, book, clock, age_s, market.features)
-    return prefill.toxicity(
-        estimator.classifier,
-        learned,
-        market.features,
-        settings.classifier_ready_outcomes,
-        settings.classifier_side_outcomes,
-    )
-
-
-@njit(cache=True)
-def _write_kappa(kappa: Record, settings: Record, out: Record) -> None:
-    out.kappa, out.kappa_sd, out.intensity = kappa.mean, kappa.sd, kappa.intensity
-    out.own_fills = kappa.own_fills
-    out.moments = kappa.moments.count
-    out.kappa_confidence = intensity.confidence(kappa.moments.count)
-    out.exposure_s = kappa.exposure_s.sum()
-    out.market_kappa = intensity.market_kappa(kappa, settings.kappa_prior_mean, settings.kappa_prior_strength)
-    out.market_prints = kappa.market_prints
-    out.dropped = kappa.dropped
-
-
-@njit(cache=True)
-def _write_sigma(sigma: Record, out: Record) -> None:
-    out.sigma_bps = volatility.realised_bps(sigma)
-    out.sigma_bipower_bps = volatility.bipower_bps(sigma)
-    out.jump_ratio = volatility.jump_ratio(sigma)
-    out.sigma_p10_bps = volatility.percentile_bps(sigma, 0.1)
-    out.sigma_p90_bps = volatility.percentile_bps(sigma, 0.9)
-
-
-@njit(cache=True)
-def _write_regime(regime: Record, out: Record) -> None:
-    out.regime = regime.state
-    out.regime_probabilities[:] = regime.probabilities[:]
-    out.regime_seconds[:] = regime.seconds[:]
-    out.regime_changes = regime.changes
-    out.regime_known = regimes.is_known(regime)
-    out.regime_unchanged_s = regime.unchanged
-    out.regime_sigma_ratio = regime.sigma_ratio
+    write_kappa(kappa, settings, out)
+    write_sigma(estimator.sigma, out)
+    write_regime(estimator.regime, out)
+    write_toxicity(market.touch_fills, estimator, out)
+    write_fill_forecast(market.forecaster, estimator.shadows, out)

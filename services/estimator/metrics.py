@@ -12,6 +12,8 @@ from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 REGIME = (*ACCOUNT, "regime")
 SIDE = (*ACCOUNT, "side")
+HORIZON = (*ACCOUNT, "horizon")
+BOUND = (*ACCOUNT, "horizon", "bound")
 
 KAPPA = Metric("paper_kappa", "gauge", "Posterior mean of the decay of fill intensity, 1/(fraction of price)")
 KAPPA_SD = Metric("paper_kappa_sd", "gauge", "Posterior standard deviation of kappa")
@@ -34,9 +36,17 @@ REGIME_KNOWN = Metric("paper_regime_known", "gauge", "0 until enough was seen to
 REGIME_UNCHANGED = Metric("paper_regime_unchanged_seconds", "gauge", "Seconds since the most probable regime changed")
 REGIME_CHANGES = Metric("paper_regime_changes", "counter", "Changes of the most probable regime")
 TOXICITY = Metric("paper_toxicity", "gauge", "P(adverse | this side is filled now)", SIDE)
-CLASSIFIER_SAMPLES = Metric("paper_classifier_samples", "counter", "Moments that the classifier learned from", SIDE)
+CLASSIFIER_SAMPLES = Metric("paper_classifier_samples", "counter", "Own moments that the classifier learned from")
 CLASSIFIER_READY = Metric("paper_classifier_ready", "gauge", "0 while toxicity is the base rate")
-BASE_RATE = Metric("paper_adverse_base_rate", "gauge", "Share of adverse outcomes under a Beta(2, 2) prior")
+BASE_RATE = Metric(
+    "paper_adverse_base_rate", "gauge", "Share of adverse outcomes: own ones, and four at the rate of market sweeps"
+)
+SWEEPS_JUDGED = Metric("paper_toxicity_moments", "counter", "Market sweeps whose toxicity forecast was judged", HORIZON)
+SWEEPS_DROPPED = Metric(
+    "paper_toxicity_moments_dropped", "counter", "Market sweeps whose outcome a gap or lack of room lost"
+)
+TOXICITY_SKILL = Metric("paper_toxicity_skill", "gauge", "Out-of-sample Brier skill on market sweeps", BOUND)
+TOXICITY_AUC = Metric("paper_toxicity_auc", "gauge", "Out-of-sample area under the ROC curve on sweeps", BOUND)
 VERSION = Metric("paper_estimates", "counter", "Estimates said")
 DROPPED = Metric("paper_estimator_dropped", "counter", "Orders and fills not used: no room in the table or no mid")
 RETURNS_DROPPED = Metric("paper_returns_dropped", "counter", "One-second returns dropped because of a gap")
@@ -66,6 +76,10 @@ METRICS: tuple[Metric, ...] = (
     CLASSIFIER_SAMPLES,
     CLASSIFIER_READY,
     BASE_RATE,
+    SWEEPS_JUDGED,
+    SWEEPS_DROPPED,
+    TOXICITY_SKILL,
+    TOXICITY_AUC,
     VERSION,
     DROPPED,
     RETURNS_DROPPED,
@@ -79,7 +93,7 @@ def samples(market: Market, fold: Estimator) -> Iterator[Sample]:
         yield from _kappa(labels, estimator["kappa"], settings)
         yield from _sigma(labels, estimator["sigma"])
         yield from _regime(labels, estimator["regime"])
-        yield from _classifier(labels, estimator, int(settings["classifier_ready_outcomes"]))
+        yield from _classifier(labels, estimator, fold.market_state["touch_fills"][0])
         yield Sample(VERSION, labels, float(estimator["version"]))
         yield Sample(RETURNS_DROPPED, labels, float(fold.seconds["dropped"][0]))
 
@@ -121,10 +135,17 @@ def _regime(labels: tuple[str, ...], state: Any) -> Iterator[Sample]:
     yield Sample(REGIME_CHANGES, labels, float(state["changes"]))
 
 
-def _classifier(labels: tuple[str, ...], estimator: Any, ready_outcomes: int) -> Iterator[Sample]:
+def _classifier(labels: tuple[str, ...], estimator: Any, fills: Any) -> Iterator[Sample]:
     state = estimator["classifier"]
     for side in ("bid", "ask"):
         yield Sample(TOXICITY, (*labels, side), float(estimator[f"toxicity_{side}"]))
-        yield Sample(CLASSIFIER_SAMPLES, (*labels, side), float(state[side]["outcomes"]))
-    yield Sample(CLASSIFIER_READY, labels, float(classifier.samples(state) >= ready_outcomes))
-    yield Sample(BASE_RATE, labels, float(classifier.base_rate(state)))
+    yield Sample(CLASSIFIER_SAMPLES, labels, float(classifier.samples(state)))
+    yield Sample(CLASSIFIER_READY, labels, float(estimator["trusted"]))
+    yield Sample(BASE_RATE, labels, float(classifier.base_rate(state, fills["model_5s"])))
+    yield Sample(SWEEPS_DROPPED, labels, float(fills["dropped"]))
+    for horizon in ("1s", "5s"):
+        judged = fills[f"skill_{horizon}"]
+        yield Sample(SWEEPS_JUDGED, (*labels, horizon), float(judged["judged"]))
+        for bound, suffix in (("estimate", ""), ("low", "_low"), ("high", "_high")):
+            yield Sample(TOXICITY_SKILL, (*labels, horizon, bound), float(judged[f"skill{suffix}"]))
+            yield Sample(TOXICITY_AUC, (*labels, horizon, bound), float(judged[f"auc{suffix}"]))

@@ -26,9 +26,9 @@ class Estimator:
         self.seconds = new_seconds()
         self._market_data = MarketData()
         self._features = new_features()
-        self._market_state = np.zeros(1, dtype=MARKET_STATE)
+        self.market_state = np.zeros(1, dtype=MARKET_STATE)
         self._out = np.zeros(len(accounts), dtype=record_dtype(Estimate))
-        start(self.estimators, self.settings)
+        start(self.market_state, self.estimators, self.settings)
 
     def fold(self, round_: Round) -> list[Output]:
         """The estimates that are due."""
@@ -38,7 +38,7 @@ class Estimator:
             self._market_data.book,
             self._features,
             self.seconds,
-            self._market_state,
+            self.market_state,
             self.estimators,
             self.settings,
             self._market_data.events(round_),
@@ -54,7 +54,7 @@ class Estimator:
             "book": self._market_data.book,
             "features": self._features,
             "seconds": self.seconds,
-            "market": self._market_state,
+            "market": self.market_state,
             "estimators": self.estimators,
         }
 
@@ -63,7 +63,7 @@ class Estimator:
         labels = [item for item in round_.of("markouts", account) if isinstance(item, Markout) and item.label]
         if acks or fills or labels:
             records = records_of(Ack, acks), records_of(Fill, fills), records_of(Markout, labels)
-            hear(self.estimators, self.settings, index, *records)
+            hear(self._market_data.book, self.market_state, self.estimators, index, *records)
 
     def _estimates(self) -> list[Output]:
         return [

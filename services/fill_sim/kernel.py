@@ -86,6 +86,8 @@ def fold_events(
 
     Returns len(events) + 1 when all is folded; if less, the outbox has to be emptied before folding on from there.
     """
+    if start == 0:
+        market_features.begin_round(features, book, events, np.uint64(0))
     for row in range(start, len(events)):
         event = events[row]
         # passing the outbox on costs more than all the rest of an event at which nothing is due

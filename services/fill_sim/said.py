@@ -28,9 +28,10 @@ from papertrader.services.fill_sim.state import (
     reschedule,
 )
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.features import freeze
+from papertrader.shared.market import logistic
+from papertrader.shared.market.features import facing, freeze
 from papertrader.shared.market.money import notional
-from papertrader.shared.market.records import Record
+from papertrader.shared.market.records import Record, Row
 
 
 @njit(cache=True)
@@ -172,6 +173,15 @@ def write_taker(exchange: Exchange, order: Record, ts: int, price: float, size: 
 
 
 @njit(cache=True)
+def toxicity(account: Record, features: Row, side: int) -> float:
+    """P(adverse | this fill) of an order of `side` under the weights last heard; NaN before the first."""
+    if np.isnan(account.toxicity_weights[0]):
+        return np.nan
+    facing(features, side, account.facing)
+    return logistic.probability(logistic.score_of(account.toxicity_weights, account.facing))
+
+
+@njit(cache=True)
 def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     """Book a fill of which price, size, fee, time and mid are written, and write the rest of it.
 
@@ -191,7 +201,7 @@ def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     fill.mid_at_placement = order.mid_at_placement
     fill.half_spread_bps = side * (order.mid_at_placement - fill.price) / order.mid_at_placement * 1e4
     fill.live_ts = order.live_ts
-    fill.toxicity = account.toxicity[row]
     fill.p_fill, fill.p_adverse = order.p_fill, order.p_adverse
     fill.position_after = account.position
-    freeze(exchange.features, exchange.book, fill.ts, (fill.ts - order.live_ts) * 1e-9, fill.features)
+    freeze(exchange.features, exchange.book, side, order.tick, fill.features)
+    fill.toxicity = toxicity(account, fill.features, side)

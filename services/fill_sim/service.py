@@ -92,7 +92,7 @@ class FillSim:
     def _hear(self, index: int, said: list[Received], heard_ts: int) -> Iterator[Output]:
         for item in said:
             if isinstance(item.message, Estimate):
-                self.account_states["toxicity"][index] = (item.message.toxicity_bid, item.message.toxicity_ask)
+                self.account_states["toxicity_weights"][index] = item.message.toxicity_weights
             elif isinstance(item.message, Control):
                 yield from self._control(index, item.message, heard_ts)
         commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify)]

@@ -12,7 +12,7 @@ from papertrader.services.fill_sim.config import Cancels, FillModel
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record, Records, code, record_dtype
-from papertrader.shared.messages import MARGIN_TIERS, Ack, AckStatus, Fill, MarketKind, Reason, TimeInForce
+from papertrader.shared.messages import FEATURES, MARGIN_TIERS, Ack, AckStatus, Fill, MarketKind, Reason, TimeInForce
 
 ORDERS: Final = 64
 """Orders that an account may have at the exchange."""
@@ -162,7 +162,8 @@ ACCOUNT_STATE: Final = np.dtype(
         ("mid", "f8"),  # the mid up to which `inventory` is settled, 0 before the first
         ("turnover", "f8"),
         ("liquidations", "i8"),
-        ("toxicity", "f8", (2,)),  # of bids, of asks; NaN before the first estimate
+        ("toxicity_weights", "f8", (FEATURES + 1,)),  # of the newest estimate; NaN before the first
+        ("facing", "f8", (FEATURES + 1,)),  # room for the computation
         ("fills", "i8"),
         ("fills_by_side", "i8", (2,)),  # buys, sells
         ("fills_through", "i8"),
@@ -266,7 +267,7 @@ def new_accounts(settings: Records) -> Records:
     accounts["next_ts"], accounts["low_ask"], accounts["liquidation_ts"] = NEVER, NEVER, NEVER
     accounts["changed"] = 1
     accounts["cash"] = settings["initial_cash"]
-    accounts["toxicity"] = np.nan
+    accounts["toxicity_weights"] = np.nan
     return accounts
 
 

@@ -40,9 +40,9 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     residual_limit: Annotated[
         float, Meta(ge=0, le=1, description="largest residual of the PnL identity, as a fraction of turnover")
     ] = 1e-9
-    toxicity_outcomes: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="outcomes after which toxicity must be a forecast, count")
-    ] = 30
+    toxicity_moments: Annotated[
+        int, Meta(ge=30, le=1_000_000, description="market sweeps after which toxicity must have shown skill, count")
+    ] = 1000
     stuck_after_s: Annotated[
         float, Meta(ge=60, le=86400, description="time without a change after which a regime may be stuck, s")
     ] = 1800.0

@@ -12,6 +12,8 @@ from papertrader.services.monitor.checks.learning import (
     check_outcomes,
     check_regime,
     check_toxicity,
+    has_skill,
+    skill_with_interval,
 )
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, fills_per_hour
@@ -33,7 +35,7 @@ CHECKS: Final = {
     "toxicity": check_toxicity,
     "data": check_data,
 }
-TRUSTED_PROGRESS: Final = 0.5
+ENOUGH_PROGRESS: Final = 0.5
 ENOUGH_OUTCOMES: Final = 20
 
 
@@ -112,8 +114,13 @@ def interpretation(facts: AccountFacts, config: MonitorConfig) -> list[str]:
         sentences.append(f"{rate:.0f} fills per hour of quoting: {meaning}.")
     if facts.calibration is not None:
         progress = facts.calibration.cal_progress
-        meaning = "estimates can be trusted" if progress > TRUSTED_PROGRESS else "estimates are still mostly prior"
+        meaning = "enough was seen to judge them" if progress > ENOUGH_PROGRESS else "estimates are still mostly prior"
         sentences.append(f"cal_progress is {progress:.0%}: {meaning}.")
+    if facts.estimate is not None and facts.estimate.toxicity_auc_low is not None:
+        meaning = (
+            "it can be trusted so far" if has_skill(facts.estimate) else "no skill is shown and the base rate is used"
+        )
+        sentences.append(f"Toxicity has {skill_with_interval(facts.estimate)}: {meaning}.")
     return sentences
 
 

@@ -48,6 +48,18 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     toxicity_weight_bps: Annotated[
         float, _from_zero("half-spread per unit of a side's toxicity above the base rate, bp", le=1000)
     ] = 10.0
+    max_toxicity: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=1,
+            description="where toxicity has skill, a side is quoted only while it is lower, and its first level joins "
+            "the touch; 0 quotes no side that is forecast, 1 every side",
+        ),
+    ] = 0.4
+    join_position_share: Annotated[
+        float, msgspec.Meta(ge=0, le=1, description="up to this share of the largest position a side joins the touch")
+    ] = 0.5
     inventory_skew_bps: Annotated[
         float, _from_zero("shift of the reservation price at the largest position and reference σ, bp", le=1000)
     ] = 12.5
@@ -68,14 +80,16 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 0.01
 
     requote_interval_ms: Annotated[float, _from_zero("least event time between two requotes, ms", le=3.6e6)] = 250.0
-    requote_threshold_bps: Annotated[
-        float, _from_zero("a quote stays while its target is within this distance, bp of the mid", le=1000)
-    ] = 5.0
-    requote_threshold_ticks: Annotated[
-        float, _from_zero("the same in ticks; the largest of the three counts", le=1000)
-    ] = 1.5
-    requote_threshold_share: Annotated[
-        float, _from_zero("the same as a share of the target's distance from the mid", le=10)
+    requote_cost_bps: Annotated[
+        float,
+        _from_zero("what a requote costs: a quote stays while it is off its target by less, bp", le=1000),
+    ] = 0.5
+    queue_value_bps: Annotated[
+        float,
+        _from_zero("what a place in the queue at the touch is worth: there a quote may be off by more, bp", le=1000),
+    ] = 0.25
+    distance_share: Annotated[
+        float, _from_zero("a quote also stays while it is off by less than this share of its target's distance", le=10)
     ] = 0.75
     left_behind_factor: Annotated[
         float,
@@ -84,7 +98,7 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             le=100,
             description="how much more a quote that the market left behind may be off: it only misses fills",
         ),
-    ] = 1.5
+    ] = 2.0
     answer_timeout_s: Annotated[
         float, _positive("an order or cancel unanswered for so long is given up and counted, s", le=3600)
     ] = 5.0

@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market import fill_forecast
 from papertrader.shared.market.book import price_of
+from papertrader.shared.market.logistic import probability
 from papertrader.shared.market.mathematics import exp, log1p, ten_to
 from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record, Records
-from papertrader.shared.messages import FORECAST_HORIZON_S
 
 VIEW: Final = np.dtype(
     [
@@ -30,6 +31,7 @@ VIEW: Final = np.dtype(
         ("bid", "f8"),
         ("ask", "f8"),
         ("mid", "f8"),
+        ("fair", "f8"),  # the microprice, its imbalance to a quarter
         ("position", "f8"),  # base units, of an inverse market contracts; + is long
         ("max_position", "f8"),
         ("kappa", "f8"),
@@ -38,6 +40,11 @@ VIEW: Final = np.dtype(
         ("toxicity_bid", "f8"),
         ("toxicity_ask", "f8"),
         ("adverse_base_rate", "f8"),
+        ("log_sigma_bps", "f8"),  # of the last minute
+        ("fill_bid", "f8"),  # log-odds of a fill within 10 s at distance 0: of bids, of asks,
+        ("fill_ask", "f8"),
+        ("fill_slope", "f8"),  # and how they change with z and z²
+        ("fill_curve", "f8"),
         ("cal_gamma", "f8"),
         ("maker_fee_bps", "f8"),
         ("equity", "f8"),  # NaN before the first account message; so for the margin
@@ -45,6 +52,9 @@ VIEW: Final = np.dtype(
         ("regime", "i1"),
         ("can_short", "i1"),  # whether more can be sold than is held: not in spot
         ("can_increase", "i1"),  # whether the margin allows to add to the position
+        ("toxicity_trusted", "i1"),  # whether toxicity has shown skill, and so is a forecast of now
+        ("quotes_bid", "i1"),  # whether toxicity lets a side be quoted
+        ("quotes_ask", "i1"),
     ],
     align=True,
 )
@@ -62,6 +72,8 @@ TERMS: Final = np.dtype(
         ("half_spread_ask_bps", "f8"),
         ("skew_bps", "f8"),
         ("reservation_price", "f8"),
+        ("joins_bid", "i1"),  # whether the first level joins the touch
+        ("joins_ask", "i1"),
     ],
     align=True,
 )
@@ -134,7 +146,21 @@ def price_terms(view: Record, settings: Record, terms: Record) -> None:
     terms.half_spread_bid_bps = half_spread_bps(view, settings, terms, terms.toxicity_bid_bps)
     terms.half_spread_ask_bps = half_spread_bps(view, settings, terms, terms.toxicity_ask_bps)
     terms.skew_bps = skew_bps(view.position, view.max_position, view.sigma_bps, settings)
-    terms.reservation_price = view.mid * (1 - terms.skew_bps / 1e4)
+    terms.reservation_price = view.fair * (1 - terms.skew_bps / 1e4)
+    terms.joins_bid = joins(view, settings, 1)
+    terms.joins_ask = joins(view, settings, -1)
+
+
+@njit(cache=True)
+def joins(view: Record, settings: Record, side: int) -> bool:
+    """Whether a side's first level joins the touch.
+
+    * toxicity has shown skill and lets the side be quoted, and
+    * the position on that side is no larger than a share of the largest.
+    """
+    quoted = view.quotes_bid if side > 0 else view.quotes_ask
+    small = side * view.position <= settings.join_position_share * view.max_position
+    return view.toxicity_trusted == 1 and quoted == 1 and small
 
 
 @njit(cache=True)
@@ -195,10 +221,11 @@ def smallest_size(view: Record, price: float) -> float:
 
 
 @njit(cache=True)
-def fill_probability(view: Record, price: float) -> float:
-    """The forecast of a fill within 10 s of going live: 1 − exp(−10 · A · e^(−κδ)), δ = |price − mid| / mid."""
-    distance = abs(price - view.mid) / view.mid
-    return 1 - exp(-FORECAST_HORIZON_S * view.intensity * exp(-view.kappa * distance))
+def fill_probability(view: Record, side: int, price: float) -> float:
+    """The forecast of a fill within 10 s of going live, had the order been left alone (`fill_forecast`)."""
+    z = fill_forecast.distance_z(side * (view.mid - price) / view.mid * 1e4, view.log_sigma_bps)
+    at_mid = view.fill_bid if side > 0 else view.fill_ask
+    return probability(at_mid + (view.fill_slope + view.fill_curve * z) * z)
 
 
 @njit(cache=True)
@@ -206,13 +233,18 @@ def ladder(view: Record, settings: Record, terms: Record, side: int, targets: Re
     """Append one side's levels to `targets` and return their new number.
 
     Level i lies at half-spread · (1 + level_spacing · i) from the reservation price, and at least one step beyond
-    level i − 1.
+    level i − 1. A first level that joins stands at the touch. A side that toxicity forbids has none.
     """
+    if (view.quotes_bid if side > 0 else view.quotes_ask) == 0:
+        return count
+    joining = (terms.joins_bid if side > 0 else terms.joins_ask) == 1
     half_spread = terms.half_spread_bid_bps if side > 0 else terms.half_spread_ask_bps
     inner = 0
     for level in range(settings.levels):
         distance = view.mid * half_spread * (1 + settings.level_spacing * level) / 1e4
         tick = outward_tick(view, side, terms.reservation_price - side * distance)
+        if level == 0 and joining:
+            tick = outward_tick(view, side, price_of(view, view.bid_tick if side > 0 else view.ask_tick))
         if level > 0 and side * tick >= side * inner:
             tick = outward_tick(view, side, price_of(view, inner - side))
         if tick < 1:
@@ -222,7 +254,7 @@ def ladder(view: Record, settings: Record, terms: Record, side: int, targets: Re
         target.side, target.level, target.tick = side, level, tick
         size = settings.quote_notional / quote_value(1.0, view.mid, view.inverse_size)
         target.size = max(floor_to_lot(view, size), smallest_size(view, price))
-        target.p_fill = fill_probability(view, price)
+        target.p_fill = fill_probability(view, side, price)
         target.p_adverse = view.toxicity_bid if side > 0 else view.toxicity_ask
         inner = tick
         count += 1

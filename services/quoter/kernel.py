@@ -12,12 +12,15 @@ import numpy as np
 from papertrader.services.quoter.config import MAX_LEVELS
 from papertrader.services.quoter.glft import TARGET, TERMS
 from papertrader.services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
+from papertrader.services.quoter.senses import ASKS, BIDS, LEAN_STEPS, SENSE_NS, sense, write_fill_forecast
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
-from papertrader.shared.market.events import GAP, Events
+from papertrader.shared.market import features as market_features
+from papertrader.shared.market import fill_forecast
+from papertrader.shared.market.events import GAP, PRINT, Events
 from papertrader.shared.market.money import inverse_size, quote_value
 from papertrader.shared.market.records import Record, Records, code
-from papertrader.shared.messages import REGIMES, ControlAction, Instrument
+from papertrader.shared.messages import FEATURES, FILL_INPUTS, REGIMES, ControlAction, Instrument
 
 NoQuote: TypeAlias = Literal[
     "none",
@@ -71,6 +74,8 @@ QUOTER: Final = np.dtype(
         ("settled", "i1"),  # nothing was heard since a decision that changed nothing, made at this touch:
         ("settled_bid", "i8"),
         ("settled_ask", "i8"),
+        ("settled_lean", "i8"),  # which leaned so much
+        ("settled_quotes", "i1"),  # and let these sides be quoted
         ("settled_increase", "i1"),  # and when the margin did or did not allow to add
         ("settled_gap_ts", "i8"),  # after this gap
         ("settled_until_ts", "i8"),  # before this the time alone changes nothing
@@ -98,6 +103,16 @@ QUOTER: Final = np.dtype(
         ("adverse_base_rate", "f8"),
         ("cal_gamma", "f8"),
         ("maker_fee_bps", "f8"),
+        ("toxicity_weights", "f8", (FEATURES + 1,)),
+        ("fill_weights", "f8", (FILL_INPUTS,)),
+        ("toxicity_trusted", "i1"),
+        ("sensed_ts", "i8"),  # when the next three were sensed
+        ("lean", "i8"),  # the touch imbalance in quarters
+        ("quotes", "i1"),  # the sides that toxicity lets be quoted: 1 bids, 2 asks
+        ("now_bid", "f8"),  # toxicity of the sides now
+        ("now_ask", "f8"),
+        ("vector", "f8", (FEATURES,)),  # the market's features as of the last round
+        ("facing", "f8", (FEATURES + 1,)),  # room for the computation
         ("regime", "i1"),
         ("paused", "i1"),  # NONE or the reason that holds until a resume
     ],
@@ -138,6 +153,9 @@ def new_quoter(settings: Record) -> Records:
         state[name] = settings["prior_adverse_rate"]
     state["cal_gamma"] = STARTING_CAL_GAMMA
     state["maker_fee_bps"] = STARTING_MAKER_FEE_BPS
+    state["fill_weights"] = fill_forecast.PRIOR
+    state["quotes"] = BIDS | ASKS
+    state["sensed_ts"] = -SENSE_NS
     state["regime"] = REGIMES.index("normal")
     return state
 
@@ -148,14 +166,20 @@ def new_targets() -> Records:
 
 
 @njit(cache=True)
-def on_events(book: Record, market: Record, events: Events) -> None:
-    """Fold a round's market data into the book."""
+def on_events(book: Record, features: Record, market: Record, events: Events, clock: int) -> None:
+    """Fold the market data of a round that ends at `clock` into the book and the features."""
+    market_features.begin_round(features, book, events, np.uint64(0))
     for index in range(len(events)):
         event = events[index]
         if books.apply(book, event):
             market.changed_ts = book.ts
-        if event.kind == GAP:
+            market_features.on_top(features, book)
+        elif event.kind == PRINT:
+            market_features.on_print(features, event.ts, event.size, event.side)
+        elif event.kind == GAP:
             market.gap_ts = book.ts
+            market_features.on_gap(features)
+    book.ts = max(book.ts, clock)
 
 
 @njit(cache=True)
@@ -166,6 +190,10 @@ def on_estimate(state: Record, estimate: Record) -> None:
     state.kappa, state.intensity, state.sigma_bps = estimate.kappa, estimate.intensity, estimate.sigma_bps
     state.toxicity_bid, state.toxicity_ask = estimate.toxicity_bid, estimate.toxicity_ask
     state.adverse_base_rate = estimate.adverse_base_rate
+    state.toxicity_trusted, state.sensed_ts = estimate.classifier_ready, -SENSE_NS
+    state.toxicity_weights[:] = estimate.toxicity_weights[:]
+    if estimate.fill_moments > 0:
+        state.fill_weights[:] = estimate.fill_weights[:]
     state.regime = estimate.regime
 
 
@@ -244,8 +272,10 @@ def no_quote_reason(state: Record, settings: Record, book: Record, market: Recor
 
 
 @njit(cache=True)
-def look(state: Record, settings: Record, book: Record, market: Record, ts: int, view: Record) -> None:
-    """Write all that a decision may depend on into `view`."""
+def look(
+    state: Record, settings: Record, book: Record, features: Record, market: Record, ts: int, view: Record
+) -> None:
+    """Write all that a decision may depend on into `view`; `sense` comes before it."""
     view.ts, view.params_version, view.regime = ts, state.params_version, state.regime
     view.tick_size, view.ticks_per_unit = book.tick_size, book.ticks_per_unit
     view.lot_size, view.min_notional = market.lot_size, market.min_notional
@@ -257,7 +287,15 @@ def look(state: Record, settings: Record, book: Record, market: Record, ts: int,
     view.position = state.position
     view.max_position = settings.max_position_notional / quote_value(1.0, view.mid, market.inverse_size)
     view.kappa, view.intensity, view.sigma_bps = state.kappa, state.intensity, state.sigma_bps
+    view.fair = view.mid + 0.5 * (view.ask - view.bid) * state.lean / LEAN_STEPS
     view.toxicity_bid, view.toxicity_ask = state.toxicity_bid, state.toxicity_ask
+    view.toxicity_trusted = state.toxicity_trusted
+    view.quotes_bid, view.quotes_ask = state.quotes & BIDS > 0, state.quotes & ASKS > 0
+    if state.toxicity_trusted == 1:
+        view.toxicity_bid, view.toxicity_ask = state.now_bid, state.now_ask
+    else:
+        market_features.look(features, book, state.vector)
+    write_fill_forecast(state, view)
     view.adverse_base_rate, view.cal_gamma = state.adverse_base_rate, state.cal_gamma
     view.maker_fee_bps = state.maker_fee_bps
     view.equity, view.margin_available = state.equity, state.margin_available
@@ -290,6 +328,7 @@ def prepare(
     state: Record,
     settings: Record,
     book: Record,
+    features: Record,
     market: Record,
     previous_ts: int,
     ts: int,
@@ -299,11 +338,12 @@ def prepare(
     """What comes before the strategy: `may_quote`, and `view` filled if it is to be asked."""
     prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
     if prepared == ASK:
-        look(state, settings, book, market, ts, view)
+        sense(state, settings, book, features, ts)
+        look(state, settings, book, features, market, ts, view)
     return prepared
 
 
 @njit(cache=True)
-def see(books_: Records, markets: Records, events: Events) -> None:
+def see(books_: Records, features: Records, markets: Records, events: Events, clock: int) -> None:
     """`on_events` for callers outside of kernels, on arrays of shape (1,): a record costs them 7 µs, an array 0.5."""
-    on_events(books_[0], markets[0], events)
+    on_events(books_[0], features[0], markets[0], events, clock)

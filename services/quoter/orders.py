@@ -251,17 +251,17 @@ def admit(view: Record, targets: Records, count: int) -> None:
 
 @njit(cache=True)
 def allowed_move(view: Record, settings: Record, order: Record, target: Record) -> float:
-    """How far the target may move from a live order's price before the order must go, quote currency.
+    """How far the target may move from a live order's price before to move is worth it, quote currency.
 
-    The largest of 5 bp, 1.5 ticks and 75 % of the target's distance from the mid; half as much again when the market
-    left the order behind, where it only misses fills. All of these are settings.
+    * a requote costs, and at the touch or better so does the place in the queue that is lost;
+    * a far order is rarely filled, so that a move is worth less: a share of the target's distance from the mid;
+    * more when the market left the order behind, where it only misses fills.
     """
+    touch = view.bid_tick if order.side > 0 else view.ask_tick
+    queued = order.side * (order.tick - touch) >= 0
+    cost_bps = settings.requote_cost_bps + (settings.queue_value_bps if queued else 0.0)
     distance = abs(price_of(view, target.tick) - view.mid)
-    allowed = max(
-        settings.requote_threshold_bps / 1e4 * view.mid,
-        settings.requote_threshold_ticks * view.tick_size,
-        settings.requote_threshold_share * distance,
-    )
+    allowed = max(cost_bps / 1e4 * view.mid, settings.distance_share * distance)
     left_behind = target.side * (target.tick - order.tick) > 0
     return allowed * settings.left_behind_factor if left_behind else allowed
 

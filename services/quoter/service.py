@@ -30,6 +30,7 @@ from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of,
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
+from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import Record, code, record_dtype, record_of, settings_records
 from papertrader.shared.messages import (
     Account,
@@ -62,6 +63,7 @@ class Quoter:
         self._strategies = {account: load(config) for account, config in accounts.items()}
         self._market_data = MarketData()
         self._market = new_market()
+        self._features = new_features()
         self._quoters = np.zeros(len(accounts), dtype=QUOTER)
         for index, settings in enumerate(self._settings):
             self._quoters[index] = new_quoter(settings)[0]
@@ -87,6 +89,7 @@ class Quoter:
         """The book, the market, every account's state and what the strategies remember."""
         arrays: dict[str, npt.NDArray[np.generic]] = {
             "book": self._market_data.book,
+            "features": self._features,
             "market": self._market,
             "quoters": self._quoters,
         }
@@ -109,7 +112,7 @@ class Quoter:
         events = self._market_data.events(round_)
         if instrument is not None:
             self._on_instrument(instrument, old_tick_size)
-        see(self._market_data.book, self._market, events)
+        see(self._market_data.book, self._features, self._market, events, round_.ts)
 
     def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
         self._quoters["settled"] = 0
@@ -147,13 +150,12 @@ class Quoter:
     def _decide(self, index: int, account: str, round_: Round) -> int:
         strategy = self._strategies[account]
         if type(strategy) is Glft:
-            arrays = (self._quoters, index, self._settings, self._market_data.book, self._market)
+            arrays = (self._quoters, index, self._settings, self._market_data.book, self._features, self._market)
             clock = (round_.previous_ts, round_.ts)
             return int(decide_for(*arrays, *clock, self._view, self._targets, self._commands))
         state, settings = self._quoters[index], self._settings[index]
-        prepared = prepare(
-            state, settings, self.book, self._market[0], round_.previous_ts, round_.ts, self._view[0], self._commands
-        )
+        seen = (self.book, self._features[0], self._market[0])
+        prepared = prepare(state, settings, *seen, round_.previous_ts, round_.ts, self._view[0], self._commands)
         return self._ask(account, strategy, state, settings) if prepared == ASK else int(prepared)
 
     def _ask(self, account: str, strategy: Strategy, state: Record, settings: Record) -> int:

@@ -23,6 +23,7 @@ from papertrader.shared.messages import REGIMES
 
 StrategySettings = Mapping[str, float | int | str | bool]
 BUILT_IN: Final = "glft"
+FLAGS: Final = ("can_increase", "can_short", "toxicity_trusted", "quotes_bid", "quotes_ask")
 
 
 class StrategyError(ValueError):
@@ -39,14 +40,18 @@ class View:
     false in spot: only what is held can be sold.
 
     `position` is positive when long. κ in 1/(fraction of price), `intensity` is A in fills per second, σ in bp per √s.
-    `toxicity_bid` is the probability that a fill of our bid is adverse. `equity` and `margin_available` are NaN before
-    the account is known. `can_increase` is false while the margin allows only to reduce the position.
+    `fair` is the microprice. `toxicity_bid` is the probability that a fill of our bid is adverse: of now where it has
+    shown skill (`toxicity_trusted`), else the base rate; `quotes_bid` says whether it lets the built-in strategy bid.
+    `fill_bid` is the log-odds of a fill within 10 s at the mid; `fill_slope` and `fill_curve` tell how distance changes
+    them. `equity` and `margin_available` are NaN before the account is known. `can_increase` is false while the margin
+    allows only to reduce the position.
     """
 
     ts: int
     bid: float
     ask: float
     mid: float
+    fair: float
     bid_tick: int
     ask_tick: int
     tick_size: float
@@ -63,6 +68,14 @@ class View:
     toxicity_bid: float
     toxicity_ask: float
     adverse_base_rate: float
+    toxicity_trusted: bool
+    quotes_bid: bool
+    quotes_ask: bool
+    log_sigma_bps: float
+    fill_bid: float
+    fill_ask: float
+    fill_slope: float
+    fill_curve: float
     cal_gamma: float
     maker_fee_bps: float
     equity: float
@@ -150,7 +163,8 @@ def view_of(record: Record, config: QuoterConfig) -> View:
     """The view that a kernel's record stands for."""
     values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
     values["regime"] = REGIMES[values["regime"]]
-    values["can_increase"], values["can_short"] = bool(values["can_increase"]), bool(values["can_short"])
+    for name in FLAGS:
+        values[name] = bool(values[name])
     quote_size = config.quote_notional / quote_value(1.0, values["mid"], values["inverse_size"])
     return View(**values, levels=config.levels, quote_size=quote_size)
 
@@ -203,7 +217,7 @@ def _record_of(target: Target, level: int, view: Record) -> Record:
     toxicity = view["toxicity_bid"] if side > 0 else view["toxicity_ask"]
     record = np.zeros(1, dtype=TARGET)[0]
     record["side"], record["level"], record["tick"], record["size"] = side, level, tick, target.size
-    record["p_fill"] = fill_probability(view, price_of(view, tick)) if target.p_fill is None else target.p_fill
+    record["p_fill"] = fill_probability(view, side, price_of(view, tick)) if target.p_fill is None else target.p_fill
     record["p_adverse"] = toxicity if target.p_adverse is None else target.p_adverse
     return record
 

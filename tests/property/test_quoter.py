@@ -23,6 +23,8 @@ ROUND = st.fixed_dictionaries(
         "kappa": st.floats(300, 20_000),
         "sigma_bps": st.floats(0.05, 20),
         "toxicity": UNIT,
+        "trusted": st.booleans(),
+        "bid_size": st.sampled_from([0.3, 1.0, 3.0]),
         "cal_gamma": st.floats(0.3, 1),
     }
 )
@@ -33,6 +35,7 @@ CONFIG = st.builds(
     quote_notional=st.floats(5, 1_000),
     max_position_notional=st.floats(100, 3_000),
     inventory_skew_bps=st.floats(0, 30),
+    max_toxicity=st.sampled_from([0.0, 0.3, 1.0]),
     stale_after_ms=st.just(60_000.0),
     answer_timeout_s=st.just(3_600.0),  # an order that was given up no longer counts against the cap
     max_loss=st.just(1.0),
@@ -151,7 +154,8 @@ def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
 
 
 HEARD_OF_THE_MARKET = st.sampled_from(["same", "same", "moved", "nothing", "gap"])
-SETTLED = tuple(name for name in QUOTER.names or () if name.startswith("settled"))
+SETTLED = (*(name for name in QUOTER.names or () if name.startswith("settled")), "vector", "facing")
+"""What only says when to skip, and room for computations."""
 IMPATIENT = st.fixed_dictionaries(
     {
         "stale_after_ms": st.sampled_from([150.0, 1_000.0, 60_000.0]),
@@ -162,12 +166,12 @@ IMPATIENT = st.fixed_dictionaries(
 )
 
 
-def news(kind: str, bid: float, ts: int) -> list[Message]:
+def news(kind: str, bid: float, ts: int, bid_size: float) -> list[Message]:
     if kind == "nothing":
         return []
     if kind == "gap":
         return [Gap(ts=ts, recv_ts=ts, from_ts=ts - MS, to_ts=ts, reason="silence")]
-    return [touch(bid, round(bid + 5 * TICK, 2), ts)]
+    return [msgspec.structs.replace(touch(bid, round(bid + 5 * TICK, 2), ts), bid_size=bid_size)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -183,9 +187,11 @@ def test_a_decision_that_is_skipped_would_have_changed_nothing(
     for step, kind, is_told in script:
         mid *= 1 + (kind == "moved") * step["move_bps"] / 1e4
         if is_told:
-            said += [estimate(kappa=step["kappa"], sigma_bps=step["sigma_bps"]), calibration(step["cal_gamma"])]
+            learned = {"kappa": step["kappa"], "sigma_bps": step["sigma_bps"], "classifier_ready": step["trusted"]}
+            weights = (-1.0, 4.0, *(0.0,) * 7)
+            said += [estimate(**learned, toxicity_weights=weights), calibration(step["cal_gamma"])]
         deciding.quoter.state()["quoters"]["settled"] = 0
-        market = news(kind, round(mid, 2), skipping.ts)
+        market = news(kind, round(mid, 2), skipping.ts, step["bid_size"])
         commands = skipping.round(*market, said=said, after_ms=step["after_ms"])
         assert commands == deciding.round(*market, said=said, after_ms=step["after_ms"])
         said = venue.send(commands) + venue.answer(step["answers"])

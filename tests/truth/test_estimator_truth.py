@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from papertrader.services.estimator import classifier as prefill
 from papertrader.services.estimator import kappa as intensity
 from papertrader.services.estimator import regime as regimes
 from papertrader.services.estimator import sigma as volatility
@@ -150,45 +149,3 @@ def test_regime_follows_a_path_of_volatility():
 def test_regime_of_a_steady_market_stays_normal():
     states, _ = regime_path([(1.0, 3600)], 1)
     assert (states == 1).mean() > 0.9
-
-
-def skill_of(random, signal, outcomes=3000, scored_after=500):
-    """Brier skill against the base rate of forecasts made before each outcome was learned."""
-    config = EstimatorConfig()
-    classifier = np.zeros(1, dtype=prefill.CLASSIFIER)[0]
-    prefill.start(classifier["bid"], config.classifier_prior_sd)
-    scale = np.array([0.4, 0.5, 0.3, 2.0, 1.0, 0.3, 1.0])
-    forecasts, happened = [], []
-    for _ in range(outcomes):
-        features = random.normal(size=7) * scale + 1.0
-        standard = (features - 1.0) / scale
-        adverse = random.random() < 1 / (1 + np.exp(0.5 - signal * (standard[0] - 0.7 * standard[3])))
-        forecasts.append(prefill.forecast(classifier["bid"], features))
-        happened.append(adverse)
-        prefill.record_outcome(
-            classifier["bid"], features, adverse, config.classifier_prior_sd, config.classifier_memory_outcomes
-        )
-    forecasts, happened = np.array(forecasts[scored_after:]), np.array(happened[scored_after:], dtype=float)
-    base = happened.mean()
-    return 1 - np.mean((forecasts - happened) ** 2) / (base * (1 - base)), classifier["bid"]
-
-
-def test_classifier_has_skill_on_informative_features_and_learns_their_signs():
-    skill, side = skill_of(np.random.Generator(np.random.PCG64(21)), signal=1.5)
-    assert skill > 0.25
-    assert side["weights"][1] == pytest.approx(1.5, rel=0.25)
-    assert side["weights"][4] == pytest.approx(-0.7 * 1.5, rel=0.25)
-
-
-def test_classifier_invents_no_skill_on_noise():
-    skill, side = skill_of(np.random.Generator(np.random.PCG64(22)), signal=0.0)
-    assert abs(skill) < 0.02
-    assert np.abs(side["weights"][1:]).max() < 0.25
-
-
-def test_classifier_has_skill_soon_after_it_is_ready():
-    skills = []
-    for seed in range(20):
-        skill, _ = skill_of(np.random.Generator(np.random.PCG64(seed)), signal=1.5, outcomes=130, scored_after=30)
-        skills.append(skill)
-    assert np.mean(skills) > 0.15

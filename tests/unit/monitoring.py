@@ -156,7 +156,8 @@ class Session:
         self.version += 1
         elapsed_s = (self.ts - START) / S
         self.regime_changes = 0 if "regime" in self.cut else int(elapsed_s // 120)
-        ready = self.samples >= 30
+        skill = -0.01 if "skill" in self.cut else 0.1
+        ready = self.samples >= 30 and skill > 0
         lean = 0.0 if "toxicity" in self.cut or not ready else 0.1 * math.sin(elapsed_s / 40)
         self.confidence = self.own_fills / (self.own_fills + 10)
         self.say(
@@ -180,6 +181,13 @@ class Session:
                 classifier_ready=ready,
                 classifier_samples=self.samples,
                 classifier_moments=self.samples,
+                toxicity_moments=40 * self.samples,
+                toxicity_skill=skill,
+                toxicity_skill_low=skill - 0.05,
+                toxicity_skill_high=skill + 0.05,
+                toxicity_auc=0.5 + skill,
+                toxicity_auc_low=0.45 + skill,
+                toxicity_auc_high=0.55 + skill,
             ),
         )
 

@@ -1,95 +1,92 @@
-"""The pre-fill classifier by hand: base rate, one update, sides, readiness."""
+"""The pre-fill classifier by hand: the market's score, recalibrated by own outcomes, or the base rate."""
+
+import math
 
 import numpy as np
 import pytest
 
 from papertrader.services.estimator import classifier as prefill
+from papertrader.services.estimator import touch_fills
+from papertrader.shared.market import logistic
 
-PRIOR_SD, MEMORY = 0.5, 1e7
+BUY, SELL = 1, -1
 
 
 @pytest.fixture
 def classifier():
     record = np.zeros(1, dtype=prefill.CLASSIFIER)[0]
-    prefill.start(record["bid"], PRIOR_SD)
-    prefill.start(record["ask"], PRIOR_SD)
+    prefill.start(record)
     return record
 
 
-def learn(side, features, adverse):
-    prefill.record_outcome(side, np.asarray(features, dtype=float), adverse, PRIOR_SD, MEMORY)
+@pytest.fixture
+def market():
+    model = np.zeros(1, dtype=touch_fills.MODEL)[0]
+    weights = np.array([-1.0, 2.0, 0, 0, 0, 0, 0, 0, 0])
+    logistic.start(model, weights, np.full(9, 0.1))
+    return model
 
 
-def random_features(seed, count):
-    return np.random.Generator(np.random.PCG64(seed)).normal(size=(count, 7))
+def leaning(value):
+    return np.array([value, 0, 0, 0, 0, 0, 0, 0.0])
 
 
-def test_base_rate_starts_at_one_half_and_counts_both_sides(classifier):
-    assert prefill.base_rate(classifier) == 0.5
-    learn(classifier["bid"], np.zeros(7), True)
-    learn(classifier["ask"], np.zeros(7), False)
-    learn(classifier["ask"], np.zeros(7), False)
-    assert prefill.base_rate(classifier) == pytest.approx((2 + 1) / (4 + 3))
+def forecast(classifier, market, side, features, trusted=True):
+    prefill.write_weights(classifier, market, trusted)
+    return prefill.toxicity(classifier["weights"], features, side, np.zeros(9))
+
+
+def test_base_rate_starts_at_the_markets_and_moves_to_that_of_own_outcomes(classifier, market):
+    assert prefill.base_rate(classifier, market) == 0.5
+    market["outcomes"], market["happened"] = 96, 18
+    assert prefill.base_rate(classifier, market) == pytest.approx(0.2)
+    for adverse in (True, True, False):
+        prefill.record_outcome(classifier, market, BUY, leaning(0.0), adverse)
+    assert prefill.base_rate(classifier, market) == pytest.approx((4 * 0.2 + 2) / (4 + 3))
     assert prefill.samples(classifier) == 3
 
 
-def test_first_outcome_moves_the_intercept_as_the_formula_says(classifier):
-    """With one outcome no feature has a spread, so only the intercept learns: variance 2.25, forecast one half."""
-    learn(classifier["bid"], np.ones(7), True)
-    gain = 1 / (1 + 0.25 * 2.25)
-    assert classifier["bid"]["weights"][0] == pytest.approx(gain * 2.25 * 0.5)
-    assert classifier["bid"]["covariance"][0, 0] == pytest.approx(2.25 - 0.25 * gain * 2.25**2)
-    assert classifier["bid"]["weights"][1:] == pytest.approx(0)
+def test_before_own_outcomes_the_forecast_is_the_markets(classifier, market):
+    assert forecast(classifier, market, BUY, leaning(0.5)) == pytest.approx(1 / (1 + math.exp(2))), "-1 - 2·0.5"
+    assert forecast(classifier, market, SELL, leaning(0.5)) == pytest.approx(0.5), "-1 + 2·0.5"
 
 
-def test_second_outcome_standardises_by_the_mean_and_sd_so_far(classifier):
-    learn(classifier["bid"], np.zeros(7), False)
-    learn(classifier["bid"], np.full(7, 2.0), True)
-    side = classifier["bid"]
-    assert side["mean"] == pytest.approx(1.0)
-    assert side["squares"] == pytest.approx(2.0)
-    assert side["inputs"][1:] == pytest.approx(1 / np.sqrt(2))
+def test_without_trust_both_sides_get_the_base_rate(classifier, market):
+    market["outcomes"], market["happened"] = 96, 18
+    for side in (BUY, SELL):
+        assert forecast(classifier, market, side, leaning(0.9), trusted=False) == pytest.approx(0.2)
 
 
-def test_sides_learn_apart(classifier):
-    for row in random_features(2, 100):
-        learn(classifier["bid"], row, bool(row[0] < 0))
-        learn(classifier["ask"], row, bool(row[0] > 0))
-    assert classifier["bid"]["weights"][1] < -0.5
-    assert classifier["ask"]["weights"][1] > 0.5
-    up = np.array([2.0, 0, 0, 0, 0, 0, 0])
-    assert prefill.forecast(classifier["bid"], up) < 0.3
-    assert prefill.forecast(classifier["ask"], up) > 0.7
+def test_first_own_outcome_moves_the_forecast_as_the_formula_says(classifier, market):
+    """Score 1 of an ask at leaning 1; prior (0, 1) with sd 0.7 and 0.3: variance 0.49 + 0.09 = 0.58."""
+    prefill.record_outcome(classifier, market, SELL, leaning(1.0), False)
+    variance = 0.58
+    p = 1 / (1 + math.exp(-1 / math.sqrt(1 + math.pi * variance / 8)))
+    gain = 1 / (1 + p * (1 - p) * variance)
+    constant, slope = -gain * 0.49 * p, 1 - gain * 0.09 * p
+    assert classifier["own"]["weights"] == pytest.approx([constant, slope], rel=1e-4)
+    expected = 1 / (1 + math.exp(-(constant + slope)))
+    assert forecast(classifier, market, SELL, leaning(1.0)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_toxicity_is_the_base_rate_before_there_are_enough_outcomes(classifier):
-    up = np.array([2.0, 0, 0, 0, 0, 0, 0])
-    for row in random_features(3, 29):
-        learn(classifier["bid"], row, bool(row[0] > 0))
-    assert prefill.toxicity(classifier, classifier["bid"], up, 30, 10) == prefill.base_rate(classifier)
-    learn(classifier["ask"], up, True)
-    assert prefill.toxicity(classifier, classifier["bid"], up, 30, 10) > 0.6
-    assert prefill.toxicity(classifier, classifier["ask"], up, 30, 10) == prefill.base_rate(classifier)
+def test_every_own_outcome_moves_the_forecast_its_way(classifier, market):
+    before = forecast(classifier, market, BUY, leaning(0.0))
+    for adverse in (True, False) * 20:
+        prefill.record_outcome(classifier, market, BUY, leaning(0.0), adverse)
+        after = forecast(classifier, market, BUY, leaning(0.0))
+        assert (after > before) == adverse
+        before = after
 
 
-def test_forgetting_lets_the_classifier_follow_a_change_of_sign(classifier):
-    side = classifier["bid"]
-    rows = random_features(4, 6000)
-    for index, row in enumerate(rows):
-        toxic = row[0] > 0 if index < 3000 else row[0] < 0
-        prefill.record_outcome(side, row, bool(toxic), PRIOR_SD, 200.0)
-    assert side["weights"][1] < -0.5
+def test_own_outcomes_bring_the_level_that_the_market_does_not_have(classifier, market):
+    """Own fills are adverse twice as often as the market's score says: the forecast follows within a few dozen."""
+    random = np.random.Generator(np.random.PCG64(1))
+    assert forecast(classifier, market, BUY, leaning(0.0)) == pytest.approx(0.27, abs=0.01)
+    for _ in range(200):
+        prefill.record_outcome(classifier, market, BUY, leaning(0.0), bool(random.random() < 0.6))
+    assert forecast(classifier, market, BUY, leaning(0.0)) == pytest.approx(0.6, abs=0.1)
 
 
-def test_forgetting_never_makes_less_certain_than_the_prior(classifier):
-    side = classifier["bid"]
-    for _ in range(5000):
-        prefill.record_outcome(side, np.ones(7), True, PRIOR_SD, 50.0)
-    assert np.all(np.diag(side["covariance"]) <= np.array([1.5**2] + [PRIOR_SD**2] * 7) + 1e-9)
-    assert np.all(np.isfinite(side["weights"]))
-
-
-def test_extreme_features_give_a_probability(classifier):
-    for row in random_features(5, 50):
-        learn(classifier["bid"], row * 1e6, bool(row[1] > 0))
-    assert 0 < prefill.forecast(classifier["bid"], np.full(7, 1e12)) < 1
+def test_extreme_features_give_a_probability(classifier, market):
+    for side in (BUY, SELL):
+        assert 0 < forecast(classifier, market, side, np.full(8, 1e12)) <= 1

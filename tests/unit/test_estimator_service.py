@@ -108,7 +108,7 @@ def test_eight_labels_of_one_sweep_teach_once_and_are_all_counted():
     (estimate,) = estimates(fold.fold(log.round(said("markouts", *labels))))
     assert (estimate.classifier_samples, estimate.classifier_moments) == (8, 1)
     assert estimate.adverse_base_rate == pytest.approx((2 + 1) / (4 + 1))
-    assert fold.estimators["classifier"]["bid"]["outcomes"][0] == 1
+    assert fold.estimators["classifier"]["own"]["outcomes"][0] == 1
 
 
 @pytest.mark.parametrize("hole_s", [10, 243, 100_000])
@@ -148,15 +148,15 @@ def test_order_that_went_live_and_ended_within_a_hole_was_not_exposed():
 def test_markout_that_is_no_resolved_label_teaches_nothing(change):
     fold, log = started()
     fold.fold(log.round(said("markouts", markout(T, **change))))
-    assert fold.estimators["classifier"]["bid"]["outcomes"][0] == 0
+    assert fold.estimators["classifier"]["own"]["outcomes"][0] == 0
 
 
-def test_label_teaches_the_side_that_was_filled():
+def test_labels_of_both_sides_teach_and_move_the_forecast():
     fold, log = started()
     fold.fold(log.round(said("markouts", markout(T, side="sell", adverse=True), markout(T, adverse=False))))
-    learned = fold.estimators["classifier"][0]
-    assert (learned["bid"]["outcomes"], learned["bid"]["adverse"]) == (1, 0)
-    assert (learned["ask"]["outcomes"], learned["ask"]["adverse"]) == (1, 1)
+    learned = fold.estimators["classifier"][0]["own"]
+    assert (learned["outcomes"], learned["happened"]) == (2, 1)
+    assert learned["weights"].tolist() != [0.0, 1.0]
 
 
 def test_exposure_counts_until_the_end_of_the_last_round():
@@ -209,7 +209,10 @@ def test_estimate_holds_only_finite_numbers():
     for index in range(100):
         outputs = fold.fold(log.round(said("fills", fill(log.ts)), [touch(log.ts + MS, 100 + 0.01 * (index % 3))]))
         (estimate,) = estimates(outputs)
-        numbers = np.hstack([value for value in msgspec.structs.astuple(estimate) if not isinstance(value, str)])
+        told = [
+            value for value in msgspec.structs.astuple(estimate) if value is not None and not isinstance(value, str)
+        ]
+        numbers = np.hstack(told)
         assert np.all(np.isfinite(numbers.astype(float)))
 
 
@@ -235,7 +238,7 @@ def session():
         if index % 10 == 6:
             heard += said("acks", ack(log.ts - MS, "cancelled", order_id=index - 5))
         if index % 17 == 1:
-            features = tuple(random.normal(size=7))
+            features = tuple(random.normal(size=8))
             heard += said("fills", fill(log.ts - 2 * MS, features=features))
             heard += said("markouts", markout(log.ts - MS, features=features, adverse=bool(features[0] > 0)))
         yield log.round(heard, data, until=log.ts + int(random.choice([50, 100, 1100])) * MS)
@@ -250,7 +253,7 @@ def test_restored_estimator_goes_on_like_the_undisturbed_one():
     expected = [one.fold(round_) for round_ in rounds[1500:]]
     assert [other.fold(round_) for round_ in rounds[1500:]] == expected
     assert sum(map(len, expected)) > 500
-    assert expected[-1] == [] or expected[-1][0].message.classifier_ready
+    assert expected[-1] == [] or expected[-1][0].message.toxicity_moments > 200
     assert all(array.tobytes() == other.state()[name].tobytes() for name, array in one.state().items())
 
 

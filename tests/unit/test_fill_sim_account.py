@@ -1,5 +1,7 @@
 """Money, worked by hand: average cost, fees, funding, margin, the profit identity, and when accounts are said."""
 
+import math
+
 import pytest
 
 from papertrader.shared import messages as m
@@ -190,26 +192,25 @@ def test_account_is_said_first_with_a_market_then_after_fills_and_at_most_once_a
 def test_fill_carries_what_later_learning_needs() -> None:
     session = quoted()
     forecast = {"mid": 100.2, "p_fill": 0.4, "p_adverse": 0.6}
-    estimate = estimate_of(toxicity_bid=0.7, toxicity_ask=0.2)
+    estimate = estimate_of(0.7)
     session.round(1400, said=(place(1200, 5, "buy", 99.9, 1, **forecast), estimate))
     session.round(3300, prints(3300, "sell", (99.8, 0.5), first_id=77))
     (fill,) = session.fills
     assert (fill.fill_id, fill.order_id, fill.trade_id) == (1, 5, 77)
     assert fill.mid_at_placement == 100.2
     assert fill.half_spread_bps == pytest.approx((100.2 - 99.9) / 100.2 * 1e4), "positive outside the mid"
-    assert (fill.toxicity, fill.p_fill, fill.p_adverse) == (0.7, 0.4, 0.6)
+    assert (fill.toxicity, fill.p_fill, fill.p_adverse) == (pytest.approx(0.7), 0.4, 0.6)
     assert fill.position_after == 0.5
     assert fill.ts - fill.live_ts == 2_000_000_000
-    assert fill.features[6] == pytest.approx(1.0986, abs=1e-4), "log(1 + 2 s) of age"
     assert fill.features[0] == pytest.approx(0), "the book was balanced"
 
 
-def test_fill_of_an_ask_has_the_other_toxicity_and_a_positive_half_spread() -> None:
+def test_fill_of_an_ask_has_its_toxicity_and_a_positive_half_spread() -> None:
     session = quoted()
-    session.round(1400, said=(place(1200, 5, "sell", 100.1, 1), estimate_of(toxicity_bid=0.7, toxicity_ask=0.2)))
+    session.round(1400, said=(place(1200, 5, "sell", 100.1, 1), estimate_of(0.2)))
     session.round(1600, prints(1600, "buy", (100.2, 0.5)))
     (fill,) = session.fills
-    assert fill.toxicity == 0.2
+    assert fill.toxicity == pytest.approx(0.2)
     assert fill.mid_at_placement == 100.0, "the mid at going live where the command gave none"
     assert fill.half_spread_bps == pytest.approx(10)
 
@@ -220,8 +221,8 @@ def test_toxicity_is_unknown_before_the_first_estimate() -> None:
     assert session.fills[0].toxicity is None
 
 
-def estimate_of(toxicity_bid: float, toxicity_ask: float) -> m.Estimate:
-    """An estimate of which only the toxicities matter."""
+def estimate_of(toxicity: float) -> m.Estimate:
+    """An estimate of which only the weights of toxicity matter."""
     return m.Estimate(
         ts=0,
         version=1,
@@ -242,10 +243,12 @@ def estimate_of(toxicity_bid: float, toxicity_ask: float) -> m.Estimate:
         regime_probabilities=(0, 1, 0, 0),
         regime_seconds=(0, 0, 0, 0),
         regime_changes=0,
-        toxicity_bid=toxicity_bid,
-        toxicity_ask=toxicity_ask,
+        toxicity_bid=0.5,
+        toxicity_ask=0.5,
         adverse_base_rate=0.5,
         classifier_ready=False,
         classifier_samples=0,
         dropped=0,
+        # only the touch imbalance counts, and these books are balanced: so both sides are told by the constant
+        toxicity_weights=(math.log(toxicity / (1 - toxicity)), 3.0, *(0.0,) * 7),
     )

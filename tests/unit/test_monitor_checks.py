@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 
 from papertrader.services.monitor.config import MonitorConfig
@@ -42,6 +43,7 @@ FAILS = [
     ("residual", 60, 120, "pnl", "identity of fill-sim is off"),
     ("margin", 0, 60, "margin", "does not follow the position"),
     ("toxicity", 0, 300, "toxicity", "stays at the base rate"),
+    ("skill", 0, 300, "toxicity", "no skill out of sample: skill -0.010 [-0.060, 0.040]"),
     ("estimate>fill-sim", 0, 300, "toxicity", "fill-sim does not hear the estimates"),
     ("regime", 0, 1900, "regime", "stuck at quiet"),
 ]
@@ -264,10 +266,24 @@ def test_interpretation_says_that_a_high_adverse_rate_needs_work() -> None:
     assert interpretation(facts, MonitorConfig())[0] == "40% of 20 outcomes were adverse: bearable."
 
 
-def test_interpretation_trusts_estimates_above_half_progress() -> None:
+def test_interpretation_says_trust_of_skill_with_its_interval_and_never_of_progress() -> None:
+    skill = {"toxicity_skill": 0.1, "toxicity_skill_low": 0.04, "toxicity_skill_high": 0.16}
+    area = {"toxicity_auc": 0.7, "toxicity_auc_low": 0.6, "toxicity_auc_high": 0.8}
+    estimated = estimate(0, toxicity_moments=900, **skill, **area)
+    facts = facts_with(calibration=calibration(0, cal_progress=1.0), estimate=estimated)
+    sentences = interpretation(facts, MonitorConfig())
+    assert "trusted" not in sentences[-2]
+    found = "Toxicity has skill 0.100 [0.040, 0.160] and AUC 0.700 [0.600, 0.800] on 900 market sweeps"
+    assert sentences[-1] == f"{found}: it can be trusted so far."
+    for change in ({"toxicity_skill": -0.01}, {"toxicity_auc_low": 0.49}):
+        facts.estimate = msgspec.structs.replace(estimated, **change)
+        assert "no skill is shown and the base rate is used" in interpretation(facts, MonitorConfig())[-1]
+
+
+def test_interpretation_of_progress_is_about_what_was_seen() -> None:
     half, more = calibration(0, cal_progress=0.5), calibration(0, cal_progress=0.51)
     assert "mostly prior" in interpretation(facts_with(calibration=half), MonitorConfig())[-1]
-    assert "can be trusted" in interpretation(facts_with(calibration=more), MonitorConfig())[-1]
+    assert "enough was seen" in interpretation(facts_with(calibration=more), MonitorConfig())[-1]
 
 
 def test_interpretation_of_few_fills_blames_spread_or_kappa() -> None:

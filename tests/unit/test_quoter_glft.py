@@ -36,6 +36,8 @@ def view_of(**changes: Any) -> Any:
         "tick_size": 0.01,
         "ticks_per_unit": 100.0,
         "lot_size": 0.001,
+        "bid": 999.9,
+        "ask": 1000.1,
         "mid": 1000.0,
         "max_position": 2.5,
         "kappa": 2500.0,
@@ -48,9 +50,16 @@ def view_of(**changes: Any) -> Any:
         "maker_fee_bps": 1.5,
         "can_short": 1,
         "can_increase": 1,
+        "quotes_bid": 1,
+        "quotes_ask": 1,
+        "fill_bid": 0.5,
+        "fill_ask": 0.5,
+        "fill_slope": -1.7,
+        "fill_curve": 0.2,
     }
     for name, value in {**values, **changes}.items():
         view[name] = value
+    view["fair"] = changes.get("fair", view["mid"])
     return view
 
 
@@ -174,16 +183,42 @@ def test_ladder_never_quotes_a_price_of_zero() -> None:
 
 
 def test_target_carries_both_forecasts() -> None:
-    targets = targets_of(view_of(toxicity_bid=0.3, toxicity_ask=0.2), levels=1, adverse_weight_bps=0.0)
-    expected = 1 - math.exp(-10 * 0.1 * math.exp(-2500 * 58 / 100_000))
-    assert targets["p_fill"] == pytest.approx([expected, expected])
+    view = view_of(toxicity_bid=0.3, toxicity_ask=0.2, fill_ask=0.9)
+    targets = targets_of(view, levels=1, adverse_weight_bps=0.0)
+    z = 5.8 / math.sqrt(10)
+    expected = [1 / (1 + math.exp(-(at_mid - 1.7 * z + 0.2 * z * z))) for at_mid in (0.5, 0.9)]
+    assert targets["p_fill"] == pytest.approx(expected)
     assert list(targets["p_adverse"]) == [0.3, 0.2]
 
 
-def test_fill_probability_at_the_mid_is_that_of_a_poisson_process() -> None:
-    assert fill_probability(view_of(), 1000.0) == pytest.approx(1 - math.exp(-1))
-    assert fill_probability(view_of(), 999.6) == pytest.approx(1 - math.exp(-math.exp(-1)))
-    assert fill_probability(view_of(), 1000.4) == pytest.approx(fill_probability(view_of(), 999.6))
+def test_fill_probability_falls_with_distance_and_rises_with_sigma() -> None:
+    at_mid, away = fill_probability(view_of(), 1, 1000.0), fill_probability(view_of(), 1, 999.6)
+    assert at_mid == pytest.approx(1 / (1 + math.exp(-0.5)))
+    assert fill_probability(view_of(), -1, 1000.4) == pytest.approx(away)
+    assert away < fill_probability(view_of(log_sigma_bps=1.0), 1, 999.6) < at_mid
+
+
+def test_reservation_price_is_around_the_fair_value() -> None:
+    assert terms_of(view_of(fair=1000.05))["reservation_price"] == pytest.approx(1000.05)
+    assert terms_of(view_of(fair=1000.05, position=1.25))["reservation_price"] == pytest.approx(1000.05 * (1 - 6.25e-4))
+
+
+def test_first_level_joins_the_touch_where_toxicity_has_skill_and_lets_the_side_be_quoted() -> None:
+    targets = targets_of(view_of(toxicity_trusted=1, quotes_ask=0), levels=2, adverse_weight_bps=0.0)
+    assert list(targets["side"]) == [1, 1], "no asks"
+    assert list(targets["tick"]) == [99_990, 100_000 - 87], "the touch, and the second level at its distance"
+
+
+def test_untrusted_toxicity_joins_nowhere() -> None:
+    assert list(targets_of(view_of(), levels=1, adverse_weight_bps=0.0)["tick"]) == [100_000 - 58, 100_000 + 58]
+
+
+@pytest.mark.parametrize(("share", "bid_joins"), [(0.5, True), (0.51, False), (-0.51, True)])
+def test_side_that_adds_to_half_of_the_largest_position_joins_no_more(share: float, bid_joins: bool) -> None:
+    view = view_of(toxicity_trusted=1, position=share * 2.5)
+    targets = targets_of(view, levels=1)
+    assert (targets["tick"][0] == 99_990) == bid_joins
+    assert (targets["tick"][1] == 100_010) == (share > -0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """When the quoter must not quote, what pauses it, and that it goes on after a restart."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,39 @@ def test_settings_reach_the_kernel_under_their_names() -> None:
     assert session.state["toxicity_bid"] == 0.2
     assert session.state["cal_gamma"] == 0.3
     assert np.isnan(session.state["equity"])
+
+
+LEANING = (-1.0, 4.0, *(0.0,) * 7)
+"""Log-odds of an adverse move: −1, and 4 times the touch imbalance as the order faces it."""
+
+
+def lopsided(bid_size: float, ask_size: float, ts: int) -> Bbo:
+    return Bbo(ts=ts, recv_ts=ts, bid_price=999.9, bid_size=bid_size, ask_price=1000.1, ask_size=ask_size)
+
+
+def test_side_is_quoted_at_the_touch_only_while_its_toxicity_of_now_is_low() -> None:
+    session = Session(QuoterConfig(levels=1))
+    said = [estimate(classifier_ready=True, toxicity_weights=LEANING)]
+    orders = session.round(instrument(), lopsided(3.0, 1.0, session.ts), said=said)
+    # imbalance 0.5: log-odds −3 of the bid, +1 of the ask
+    assert [(order.side, order.price) for order in orders] == [("buy", 999.9)]
+    assert orders[0].p_adverse == pytest.approx(1 / (1 + math.exp(3)))
+    session.round(said=[ack(order, "accepted") for order in orders])
+    commands = session.round(lopsided(1.0, 3.0, session.ts), after_ms=300)
+    assert [getattr(command, "side", "cancel") for command in commands] == ["cancel", "sell"]
+
+
+def test_fair_value_is_the_microprice_with_its_imbalance_to_a_quarter() -> None:
+    """(3 − 1)/4 = 0.5 and (2.9 − 1)/3.9 = 0.487, both to 0.5: half of half the spread above the mid."""
+    for bid_size in (3.0, 2.9):
+        session = Session(QuoterConfig(levels=1))
+        session.round(instrument(), lopsided(bid_size, 1.0, session.ts))
+        assert session.state["terms"]["reservation_price"] == pytest.approx(1000.0 + 0.05)
+
+
+def test_lean_of_a_spread_that_is_worth_less_than_a_requote_is_not_looked_at() -> None:
+    """Half of the spread is 1 bp."""
+    for cost_bps, fair in ((0.99, 1000.05), (1.01, 1000.0)):
+        session = Session(QuoterConfig(levels=1, requote_cost_bps=cost_bps))
+        session.round(instrument(), lopsided(3.0, 1.0, session.ts))
+        assert session.state["terms"]["reservation_price"] == pytest.approx(fair)

@@ -2,9 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from papertrader.services.quoter.config import QuoterConfig
+from papertrader.services.quoter.glft import TARGET, VIEW
+from papertrader.services.quoter.orders import ORDER, allowed_move
+from papertrader.shared.market.records import settings_records
 from papertrader.shared.messages import Cancel, Place
 from tests.quoter_session import Session, account, ack, calibration, estimate, fill, instrument, touch
 
@@ -28,7 +32,8 @@ def test_first_quotes_are_worked_by_hand() -> None:
     assert {order.mid for order in orders} == {1000.0}
     assert {order.params_version for order in orders} == {1}
     assert [order.p_adverse for order in orders] == [0.3, 0.2]
-    assert orders[0].p_fill == pytest.approx(1 - math.exp(-math.exp(-1.45)))  # 10 s · 0.1/s, κδ = 2500 · 5.8 bp
+    score = 0.7 - 1.7 * 6 + 0.18 * 36  # no return is known yet, so the order is many σ away
+    assert orders[0].p_fill == pytest.approx(1 / (1 + math.exp(-score)))
 
 
 def test_first_quotes_before_any_estimate_use_the_priors_and_a_cal_gamma_of_0_3() -> None:
@@ -51,30 +56,43 @@ def test_orders_without_an_answer_are_not_sent_again() -> None:
     assert session.round(touch(1009.9, 1010.1, session.ts), after_ms=400) == []
 
 
-def test_quotes_within_the_threshold_stay() -> None:
+def test_quotes_off_by_less_than_a_share_of_their_distance_stay() -> None:
     session = Session(ONE_LEVEL)
     session.quoted()
-    # 5 bp of 1000.2 are 50 ticks; the targets move by 40
-    assert session.round(touch(1000.3, 1000.5, session.ts), after_ms=300) == []
+    # 75 % of 28 ticks are 21; the targets move by 20
+    assert session.round(touch(1000.1, 1000.3, session.ts), after_ms=300) == []
 
 
-def test_quote_too_near_by_more_than_the_threshold_is_replaced_and_one_left_behind_stays() -> None:
+def test_quote_too_near_is_replaced_and_one_left_behind_stays() -> None:
     session = Session(ONE_LEVEL)
     orders = session.quoted()
-    # up by 60 ticks: the ask is too near by more than 50, the bid left behind by less than 75
-    commands = session.round(touch(1000.5, 1000.7, session.ts), after_ms=300)
+    # up by 30 ticks: the ask is too near by more than 21, the bid left behind by less than 42
+    commands = session.round(touch(1000.2, 1000.4, session.ts), after_ms=300)
     assert commands[0] == Cancel(ts=session.ts, order_id=orders[1].order_id)
-    assert [(place.order_id, place.side, place.price) for place in commands[1:]] == [(3, "sell", 1000.88)]
+    assert [(place.order_id, place.side, place.price) for place in commands[1:]] == [(3, "sell", 1000.58)]
 
 
-def test_quotes_far_beyond_the_threshold_are_both_replaced() -> None:
+def test_quotes_that_are_far_off_are_both_replaced() -> None:
     session = Session(ONE_LEVEL)
     orders = session.quoted()
-    commands = session.round(touch(1000.7, 1000.9, session.ts), after_ms=300)
+    commands = session.round(touch(1000.4, 1000.6, session.ts), after_ms=300)
     cancels, places = commands[:2], commands[2:]
     assert cancels == [Cancel(ts=session.ts, order_id=order.order_id) for order in orders]
     assert [place.order_id for place in places] == [3, 4]
-    assert prices(places) == [1000.52, 1001.08]  # 27.9 ticks, outward
+    assert prices(places) == [1000.22, 1000.78]  # 27.9 ticks, outward
+
+
+def test_quote_near_the_mid_stays_while_a_requote_costs_more_and_more_so_at_the_touch() -> None:
+    """0.5 bp of 1000 are 5 ticks; the place in the queue at the touch is worth 2.5 more, and half of all that is added
+    where the market left the quote behind.
+    """
+    settings = settings_records([QuoterConfig(distance_share=0.0, left_behind_factor=1.5)])[0]
+    view, order, target = (np.zeros(1, dtype=dtype)[0] for dtype in (VIEW, ORDER, TARGET))
+    view["mid"], view["tick_size"], view["ticks_per_unit"] = 1000.0, 0.01, 100.0
+    view["bid_tick"], order["side"], target["side"] = 99_990, 1, 1
+    for tick, target_tick, ticks in ((99_980, 99_970, 5.0), (99_990, 99_980, 7.5), (99_980, 99_990, 7.5)):
+        order["tick"], target["tick"] = tick, target_tick
+        assert allowed_move(view, settings, order, target) == pytest.approx(ticks * 0.01)
 
 
 def test_threshold_of_a_distant_quote_is_a_share_of_its_distance() -> None:
@@ -84,16 +102,6 @@ def test_threshold_of_a_distant_quote_is_a_share_of_its_distance() -> None:
     assert session.round(touch(1001.3, 1001.5, session.ts), after_ms=300) == []
     commands = session.round(touch(1001.6, 1001.8, session.ts), after_ms=300)
     assert [getattr(command, "side", "cancel") for command in commands] == ["cancel", "sell"]
-
-
-def test_quotes_within_one_and_a_half_ticks_stay_on_a_coarse_grid() -> None:
-    session = Session(ONE_LEVEL)
-    orders = session.round(instrument(tick_size=2.0), touch(998.0, 1002.0))
-    assert prices(orders) == [998.0, 1002.0]
-    session.round(said=[ack(order, "accepted") for order in orders])
-    assert session.round(touch(1000.0, 1004.0, session.ts), after_ms=300) == []
-    # two ticks: beyond 1.5 for the ask that is too near, within 2.25 for the bid that is left behind
-    assert len(session.round(touch(1002.0, 1006.0, session.ts), after_ms=300)) == 2
 
 
 def test_requotes_wait_for_the_interval() -> None:
@@ -225,7 +233,7 @@ def test_rejection_for_margin_stops_what_adds_to_the_position_for_a_second() -> 
 
 
 def test_order_that_would_meet_an_own_order_is_not_placed() -> None:
-    session = Session(QuoterConfig(levels=1, min_edge_bps=0.0, prior_kappa=1e6))
+    session = Session(QuoterConfig(levels=1, min_edge_bps=0.0, prior_kappa=1e6, requote_cost_bps=5.0))
     orders = session.round(instrument(), touch(990.0, 1010.0), said=[calibration(0.0), account(maker_fee_bps=0.0)])
     assert prices(orders) == [999.99, 1000.01]
     session.round(said=[ack(order, "accepted") for order in orders])

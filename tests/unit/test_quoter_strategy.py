@@ -150,7 +150,7 @@ def test_targets_are_put_on_the_grid_under_the_cap_and_forecast(module: str) -> 
         ("sell", 1000.13, 0.5),
     ]
     assert orders[0].p_adverse == 0.5
-    assert orders[0].p_fill == pytest.approx(1 - math.exp(-math.exp(-2500 * 0.9e-4)))
+    assert orders[0].p_fill == pytest.approx(1 / (1 + math.exp(-0.7))), "beyond the mid, as at it"
     assert (orders[2].p_fill, orders[2].p_adverse) == (0.9, 0.1)
 
 

@@ -124,7 +124,7 @@ def test_layout_of_a_field_follows_its_type() -> None:
     assert layout["toxicity"][0] == np.dtype("f8")
     assert layout["side"][0] == np.dtype("i1")
     assert layout["maker"][0] == np.dtype("i1")
-    assert layout["features"][0] == np.dtype(("f8", (7,)))
+    assert layout["features"][0] == np.dtype(("f8", (8,)))
 
 
 def test_side_is_signed_and_other_literals_are_counted_from_zero() -> None:

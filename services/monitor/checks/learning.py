@@ -17,6 +17,8 @@ from papertrader.services.monitor.facts.facts import AccountFacts
 from papertrader.services.monitor.facts.liveness import CALIBRATION, ESTIMATOR, OUTCOME_TRACKER
 from papertrader.shared.messages import Check, Estimate
 
+USEFUL_AUC: Final = 0.6
+"""Forecasts that order outcomes no better than this are hardly worth a quote."""
 STALE_FORECAST_S: Final = 120.0
 """Toxicity may touch the base rate, but not rest there for so long."""
 
@@ -196,21 +198,55 @@ def check_regime(case: Case) -> Check:
 
 
 def check_toxicity(case: Case) -> Check:
-    """After `toxicity_outcomes` outcomes the forecasts leave 0.5 and the base rate, and fills carry them."""
+    """Toxicity has skill out of sample, is used where it has, and fills carry it.
+
+    * it passes where the whole interval of the AUC lies above one half and the skill above 0;
+    * it fails where so many market sweeps were judged, it does not pass, and the interval leaves no room for an AUC of
+      use; until then it waits
+    """
     if unknown := no_estimate(case):
         return unknown
-    facts, estimate = case.facts, case.facts.estimate
+    estimate = case.facts.estimate
     assert estimate is not None
-    numbers = _toxicity_numbers(facts, estimate)
-    needed = case.config.toxicity_outcomes
-    if estimate.classifier_moments < needed:
-        return waits(
-            f"{estimate.classifier_moments} of {needed} moments with an outcome: toxicity is the base rate", numbers
-        )
-    if case.since_s(max(facts.departed_ts, facts.ready_ts)) > STALE_FORECAST_S:
+    numbers = _toxicity_numbers(case.facts, estimate)
+    needed = case.config.toxicity_moments
+    if estimate.toxicity_moments < needed or estimate.toxicity_auc_low is None:
+        judged = f"{estimate.toxicity_moments} of {needed} market sweeps judged"
+        return waits(f"{judged}: toxicity has to show skill first", numbers)
+    if not has_skill(estimate) and (estimate.toxicity_auc_high or 0.0) > USEFUL_AUC:
+        return waits(f"toxicity has not shown skill yet: {skill_with_interval(estimate)}; it is the base rate", numbers)
+    if not has_skill(estimate):
         return fails(
-            f"toxicity stays at the base rate after {estimate.classifier_moments} moments with an outcome: the "
-            "estimator's classifier does not learn",
+            f"toxicity has no skill out of sample: {skill_with_interval(estimate)}; the quoter uses the base rate",
+            "let it learn from more of this market; if that does not help, its book tells nothing of what comes: "
+            "quote wider (quoter.adverse_weight_bps)",
+            numbers,
+        )
+    return _toxicity_used(case, estimate, numbers)
+
+
+def has_skill(estimate: Estimate) -> bool:
+    """Whether toxicity is worth more than the base rate: the interval of the AUC above one half, the skill above 0."""
+    area_low, skill = estimate.toxicity_auc_low, estimate.toxicity_skill
+    return area_low is not None and skill is not None and area_low > 0.5 and skill > 0
+
+
+def skill_with_interval(estimate: Estimate) -> str:
+    """The skill and the AUC of toxicity with their evidence, in words."""
+    skill, low, high = estimate.toxicity_skill, estimate.toxicity_skill_low, estimate.toxicity_skill_high
+    area, area_low, area_high = estimate.toxicity_auc, estimate.toxicity_auc_low, estimate.toxicity_auc_high
+    return (
+        f"skill {skill:.3f} [{low:.3f}, {high:.3f}] and AUC {area:.3f} [{area_low:.3f}, {area_high:.3f}] on "
+        f"{estimate.toxicity_moments} market sweeps"
+    )
+
+
+def _toxicity_used(case: Case, estimate: Estimate, numbers: dict[str, float]) -> Check:
+    facts = case.facts
+    if estimate.classifier_ready and case.since_s(max(facts.departed_ts, facts.ready_ts)) > STALE_FORECAST_S:
+        return fails(
+            f"toxicity stays at the base rate, though it has {skill_with_interval(estimate)}: the estimator's "
+            "classifier does not follow the market",
             "check that the estimator's features vary; report it if they do",
             numbers,
         )
@@ -224,11 +260,19 @@ def check_toxicity(case: Case) -> Check:
 
 
 def _toxicity_numbers(facts: AccountFacts, estimate: Estimate) -> dict[str, float]:
-    return {
+    numbers = {
         "toxicity_bid": estimate.toxicity_bid,
         "toxicity_ask": estimate.toxicity_ask,
         "base_rate": estimate.adverse_base_rate,
         "samples": float(estimate.classifier_samples),
-        "moments": float(estimate.classifier_moments),
+        "own_moments": float(estimate.classifier_moments),
+        "moments": float(estimate.toxicity_moments),
         "departure": facts.departure,
     }
+    for name in ("skill", "skill_low", "skill_high", "auc", "auc_low", "auc_high"):
+        value = getattr(estimate, f"toxicity_{name}")
+        if value is not None:
+            numbers[name] = value
+    if facts.calibration is not None and facts.calibration.toxicity_skill is not None:
+        numbers["own_skill"] = facts.calibration.toxicity_skill
+    return numbers

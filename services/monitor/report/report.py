@@ -23,6 +23,11 @@ CANNOT_TELL: Final = (
     "model, the latency and the fees are assumptions. A size that would move the market would have done worse. "
     "See docs/what-paper-cannot-tell.md."
 )
+SKILLS: Final = {
+    "toxicity": "toxicity, every market sweep",
+    "fill": "fill within 10 s, hypothetical orders left alone",
+    "own_fill": "fill within 10 s, own orders as if left alone",
+}
 
 
 def report_html(
@@ -84,11 +89,29 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
             f"<h3>κ ± one standard deviation, per fraction of price</h3>{charts.kappa(series)}",
             f"<h3>cal_gamma and cal_progress</h3>{charts.calibration(series)}",
             f"<h3>Toxicity forecast, probability of an adverse move after a fill</h3>{charts.toxicity(series)}",
+            f"<h3>Skill of forecasts made before their outcomes, 95 % interval</h3>{_skill(entry)}",
             f"<h3>Forecast reliability: observed share against forecast</h3>{_reliability(facts)}",
             f"<h3>Why orders ended unfilled</h3>{_reasons(entry)}",
             f"<h3>Validation checklist</h3>{_checklist(entry)}</section>",
         )
     )
+
+
+def _skill(entry: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            SKILLS[name],
+            str(found["judged"]),
+            _number(found["skill"]),
+            " to ".join(map(_number, found["skill_interval"])),
+        )
+        for name, found in entry["forecasts"].items()
+    ]
+    return table(("forecast", "judged", "skill", "interval"), rows, numbers=(1, 2, 3))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _moment(ts: int) -> str:

@@ -11,7 +11,7 @@ from papertrader.services.monitor.facts.liveness import Liveness, ended
 from papertrader.services.monitor.report.markouts import markout
 from papertrader.services.monitor.report.statistics import RESAMPLES
 from papertrader.services.monitor.service import Monitor
-from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Instrument
+from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Estimate, Instrument
 
 
 def summary(monitors: Iterable[Monitor]) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
         "realised_excludes": "fees and funding",
         "pnl_residual": facts.account.residual if facts.account else 0.0,
         **_learning(facts),
+        "forecasts": forecasts(facts.estimate),
         **_health(monitor.liveness),
         "counts": checklist.counts,
         "counts_equal": checklist.counts_equal,
@@ -127,6 +128,40 @@ def _learning(facts: AccountFacts) -> dict[str, Any]:
         "cal_gamma_end": end.cal_gamma if end else None,
         "toxicity": {"bid": last.toxicity_bid if last else None, "ask": last.toxicity_ask if last else None},
         "regimes": dict(zip(REGIMES, last.regime_seconds if last else (0.0,) * len(REGIMES), strict=True)),
+    }
+
+
+def forecasts(estimate: Estimate | None) -> dict[str, dict[str, Any]]:
+    """How well forecasts held that were made before their outcomes, with intervals. Empty before any estimate.
+
+    Toxicity on every market sweep; fills on hypothetical orders and on own ones, each as if it had been left alone.
+    """
+    if estimate is None:
+        return {}
+    return {
+        "toxicity": {
+            "judged": estimate.toxicity_moments,
+            "used": estimate.classifier_ready,
+            "skill": estimate.toxicity_skill,
+            "skill_interval": [estimate.toxicity_skill_low, estimate.toxicity_skill_high],
+            "auc": estimate.toxicity_auc,
+            "auc_interval": [estimate.toxicity_auc_low, estimate.toxicity_auc_high],
+            "skill_1s": estimate.toxicity_skill_1s,
+            "auc_1s": estimate.toxicity_auc_1s,
+        },
+        "fill": {
+            "judged": estimate.fill_moments,
+            "skill": estimate.fill_skill,
+            "skill_interval": [estimate.fill_skill_low, estimate.fill_skill_high],
+            "auc": estimate.fill_auc,
+        },
+        "own_fill": {
+            "judged": estimate.own_orders_judged,
+            "skill": estimate.own_fill_skill,
+            "skill_interval": [estimate.own_fill_skill_low, estimate.own_fill_skill_high],
+            "expected": estimate.own_fills_expected,
+            "filled": estimate.own_orders_filled,
+        },
     }
 
 

@@ -1,0 +1,162 @@
+"""Every market sweep as a hypothetical fill of the touch: what the pre-fill classifier is trained on.
+
+A taker of a side fills whoever rests at the opposite touch, so each sweep tells whether a fill there would have been
+adverse: whether the mid then moved by more than 1 bp against the filled side, within 1 s and within 5 s. The features
+are those of the begin of the round, one observation for a side and round. Own fills are too few to learn this from:
+they only recalibrate it (`classifier`).
+"""
+
+from typing import Final
+
+import numpy as np
+
+from papertrader.shared.kernels import njit
+from papertrader.shared.market import logistic, skill
+from papertrader.shared.market.features import facing, log_distance
+from papertrader.shared.market.records import Record
+from papertrader.shared.messages import FEATURES
+
+WAITING: Final = 512
+"""Hypothetical fills that can wait for their outcomes; of more the oldest are dropped and counted."""
+INPUTS: Final = FEATURES + 1
+"""The constant comes first."""
+ADVERSE_BPS: Final = 1.0
+LEAST_REACH_BPS: Final = 0.01
+SHORT_NS: Final = 1_000_000_000
+LONG_NS: Final = 5_000_000_000
+PRIOR_SD: Final = 0.1
+DISTANCE_PRIOR_SD: Final = 0.3
+CONSTANT_PRIOR_SD: Final = 1.0
+MEMORY_OUTCOMES: Final = 10_000.0
+"""Outcomes over which the models forget, but never beyond their prior."""
+PRIOR_5S: Final = np.array([-0.693, 0.141, 0.231, 0.160, 0.542, -0.024, 0.460, 0.015, 0.5])
+PRIOR_1S: Final = np.array([-1.412, 0.418, 0.398, -0.041, 0.681, -0.007, 0.711, 0.071, 0.5])
+"""Weights fitted to recorded sessions of Hyperliquid and Binance together (docs/decisions): they carry over between
+markets, and each market moves on from them."""
+
+MODEL: Final = logistic.logistic_dtype(INPUTS)
+HYPOTHETICAL: Final = np.dtype(
+    [
+        ("ts", "i8"),
+        ("mid", "f8"),
+        ("side", "i8"),  # of the order that would have been filled
+        ("score_1s", "f8"),
+        ("score_5s", "f8"),
+        ("judged", "i1"),  # an order at the touch; others only teach
+        ("inputs", "f8", (INPUTS,)),
+    ],
+    align=True,
+)
+TOUCH_FILLS: Final = np.dtype(
+    [
+        ("first_1s", "i8"),  # the oldest that waits for its outcome, by number
+        ("first_5s", "i8"),
+        ("count", "i8"),
+        ("dropped", "i8"),  # outcomes lost to a gap or for lack of room
+        ("seen", "i8", (2,)),  # the number of this round's observation of that taker's side and 1, 0 before it
+        ("reach_bps", "f8", (2,)),  # how far beyond the touch its prints went
+        ("model_1s", MODEL),
+        ("model_5s", MODEL),
+        ("skill_1s", skill.SKILL),
+        ("skill_5s", skill.SKILL),
+        ("rows", HYPOTHETICAL, (WAITING,)),
+    ],
+    align=True,
+)
+
+
+@njit(cache=True)
+def start(fills: Record) -> None:
+    """The priors, and nothing judged."""
+    sds = np.full(INPUTS, PRIOR_SD)
+    sds[0], sds[INPUTS - 1] = CONSTANT_PRIOR_SD, DISTANCE_PRIOR_SD
+    logistic.start(fills.model_1s, PRIOR_1S, sds)
+    logistic.start(fills.model_5s, PRIOR_5S, sds)
+    skill.start(fills.skill_1s)
+    skill.start(fills.skill_5s)
+
+
+@njit(cache=True)
+def begin_round(fills: Record) -> None:
+    """A sweep of this round is a new observation."""
+    fills.seen[0] = fills.seen[1] = 0
+
+
+@njit(cache=True)
+def on_print(fills: Record, features: Record, event: Record, tick_size: float) -> None:
+    """Let the first print of a side in a round fill the touch that it meets, and note how deep the others go."""
+    if not features.vector_mid > 0:
+        return
+    place = 0 if event.side > 0 else 1
+    if fills.seen[place] == 0:
+        fills.reach_bps[place] = 0.0
+        row = new_row(fills)
+        row.ts, row.mid, row.side, row.judged = features.vector_ts, features.vector_mid, -event.side, 1
+        facing(features.vector, row.side, row.inputs)
+        forecast(fills, row)
+        fills.seen[place] = fills.count
+    touch = features.vector_ask if event.side > 0 else features.vector_bid
+    beyond_bps = event.side * (event.tick - touch) * tick_size / features.vector_mid * 1e4
+    fills.reach_bps[place] = max(fills.reach_bps[place], beyond_bps)
+
+
+@njit(cache=True)
+def new_row(fills: Record) -> Record:
+    """The row of one more observation, dropping the oldest if there is no room."""
+    if fills.count - fills.first_5s == WAITING:
+        fills.first_1s += fills.first_1s == fills.first_5s
+        fills.first_5s += 1
+        fills.dropped += 1
+    fills.count += 1
+    return fills.rows[(fills.count - 1) % WAITING]
+
+
+@njit(cache=True)
+def forecast(fills: Record, row: Record) -> None:
+    """Forecast an observation's outcomes before they are known."""
+    row.score_1s = logistic.score_of(fills.model_1s.weights, row.inputs)
+    row.score_5s = logistic.score_of(fills.model_5s.weights, row.inputs)
+
+
+@njit(cache=True)
+def end_round(fills: Record) -> None:
+    """Let each sweep that went beyond the touch also fill an order where it ended: it teaches what distance means."""
+    for place in range(2):
+        if fills.seen[place] == 0 or not fills.reach_bps[place] > LEAST_REACH_BPS:
+            continue
+        touch = (fills.seen[place] - 1) % WAITING
+        row = new_row(fills)
+        at_touch = fills.rows[touch]
+        row.ts, row.mid, row.side, row.judged = at_touch.ts, at_touch.mid, at_touch.side, 0
+        row.inputs[:] = at_touch.inputs[:]
+        row.inputs[INPUTS - 1] = log_distance(fills.reach_bps[place])
+        forecast(fills, row)
+
+
+@njit(cache=True)
+def settle(fills: Record, ts: int, mid: float) -> None:
+    """Judge and learn from every hypothetical fill whose horizon ended before `ts`, while the mid was `mid`."""
+    while fills.first_1s < fills.count and fills.rows[fills.first_1s % WAITING].ts + SHORT_NS < ts:
+        row = fills.rows[fills.first_1s % WAITING]
+        settle_one(fills.model_1s, fills.skill_1s, row, row.score_1s, mid)
+        fills.first_1s += 1
+    while fills.first_5s < fills.count and fills.rows[fills.first_5s % WAITING].ts + LONG_NS < ts:
+        row = fills.rows[fills.first_5s % WAITING]
+        settle_one(fills.model_5s, fills.skill_5s, row, row.score_5s, mid)
+        fills.first_5s += 1
+
+
+@njit(cache=True)
+def settle_one(model: Record, judged: Record, row: Record, score: float, mid: float) -> None:
+    """Judge a forecast against what happened, and learn from it."""
+    adverse = row.side * (row.mid - mid) / row.mid * 1e4 > ADVERSE_BPS
+    if row.judged == 1:
+        skill.judge(judged, row.ts, score, logistic.probability(score), adverse)
+    logistic.learn(model, row.inputs, adverse, MEMORY_OUTCOMES)
+
+
+@njit(cache=True)
+def on_gap(fills: Record) -> None:
+    """What waits for an outcome will never know it."""
+    fills.dropped += fills.count - fills.first_5s
+    fills.first_1s = fills.first_5s = fills.count
