@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from papertrader.replay.replay import Replayed, replay
 from papertrader.replay.session import sessions
+from papertrader.services.estimator.service import Estimator
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.messages import LABEL_HORIZON_S
 from papertrader.shared.service.config import Settings, load
@@ -85,9 +86,11 @@ def rows(tapes: list[Path], settings: Settings) -> Iterator[str]:
     """One row of the table for each market of the tapes."""
     for session in sessions(FeedConfig(source="tape", tapes=tuple(tapes))):
         replayed = replay(session, settings)
-        market = replayed.folds.estimator.market_state[0]
+        estimator = replayed.folds["estimator"]
+        assert isinstance(estimator, Estimator)
+        market = estimator.market_state[0]
         fills, shadows = market["touch_fills"], market["forecaster"]["shadows"]["judged"]
-        own = replayed.folds.estimator.estimators[0]["shadows"]["judged"]
+        own = estimator.estimators[0]["shadows"]["judged"]
         area, skill = forecasts(fills["skill_5s"], second_half=True)
         short, _ = forecasts(fills["skill_1s"], second_half=True)
         rate, adverse, markout = own_fills(replayed)
