@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from papertrader.services.monitor.facts.worlds import Worlds
 from papertrader.shared.messages import Account, Calibration, Estimate, Instrument
 
 Number = TypeVar("Number", int, float)
@@ -134,6 +135,7 @@ class AccountFacts(msgspec.Struct):
     forecast_missing: bool = False
     fills_by_minute: list[int] = msgspec.field(default_factory=lambda: [0] * RATE_MINUTES)
     quoted_s_by_minute: list[float] = msgspec.field(default_factory=lambda: [0.0] * RATE_MINUTES)
+    worlds: Worlds = msgspec.field(default_factory=Worlds)
     reset_fills: int = 0
     reset_pending: bool = False
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from papertrader.services.monitor.facts.facts import SECOND, WORKING_LIMIT, AccountFacts, Counted, Tally, WorkingOrder
+from papertrader.services.monitor.facts.worlds import fee_per_notional
 from papertrader.shared.messages import (
     LABEL_HORIZON_S,
     Account,
@@ -100,6 +101,7 @@ def _changed(facts: AccountFacts, ack: Ack) -> None:
 
 def _ended(facts: AccountFacts, ack: Ack) -> None:
     facts.working.pop(ack.order_id, None)
+    facts.worlds.add(ack, fee_per_notional(facts.account))
     if ack.status == "rejected":
         _count(facts.rejected, ack.reason)
     elif ack.filled_size == 0:

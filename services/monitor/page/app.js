@@ -114,6 +114,9 @@ function showPnl() {
   const rows = [["spread captured", account.spread], ["inventory drift", account.inventory], ["fees", -account.fees],
     ["funding", account.funding], ["total", account.total], ["realised, before fees", account.realised],
     ["unrealised", account.unrealised], ["equity", account.equity], ["margin available", account.margin_available]];
+  const { draws } = account;
+  if (draws && known(draws.pnl_mean)) rows.push(["total over all draws of the queue", draws.pnl_mean],
+    ["its 95 % from", draws.pnl_low], ["to", draws.pnl_high]);
   show("pnl", table([], rows.map(([name, value]) => ({
     cells: [name, number(value, 4, !["equity", "margin available"].includes(name))],
     className: name === "total" ? "total" : "",

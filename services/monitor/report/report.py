@@ -178,7 +178,21 @@ def _pnl(entry: Mapping[str, Any], facts: AccountFacts) -> str:
     if turnover:
         rows.append(("total per turnover, bp", f"{pnl['total'] / turnover * 1e4:+.2f}"))
     rows.append(("fills", f"{entry['fills']:,}"))
-    return table(("part", "quote currency"), rows, numbers=(1,))
+    return table(("part", "quote currency"), [*rows, *_worlds(entry["draws"])], numbers=(1,))
+
+
+def _worlds(draws: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the draws of the queue allow: orders filled and expected, PnL over all worlds with the same quotes."""
+    if draws is None:
+        return []
+    rows = [
+        ("orders filled", f"{draws['orders_filled']:,}"),
+        ("orders filled, expected", f"{draws['fills_expected']:,.1f} ± {draws['fills_expected_sd']:,.1f}"),
+    ]
+    if draws["pnl_mean"] is not None:
+        between = f"{draws['pnl_low']:+,.2f} to {draws['pnl_high']:+,.2f}"
+        rows.append(("total, same quotes in all worlds of the draws", f"{draws['pnl_mean']:+,.4f} ({between})"))
+    return rows
 
 
 def _markout_table(curve: list[dict[str, Any]]) -> str:

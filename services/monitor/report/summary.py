@@ -31,6 +31,7 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
         **_counts(facts),
         "pnl": pnl(facts.account),
         "realised_excludes": "fees and funding",
+        "draws": facts.worlds.summary(facts.account, monitor.facts.market.mid),
         "pnl_residual": facts.account.residual if facts.account else 0.0,
         **_learning(facts),
         "forecasts": forecasts(facts.estimate),

@@ -68,7 +68,11 @@ def live_view(monitor: Monitor, account: str) -> dict[str, Any]:
             "elapsed_s": (market.ts - market.first_ts) / SECOND,
         },
         "ladder": ladder(monitor, facts),
-        "account": {**pnl(facts.account), **_account(facts)},
+        "account": {
+            **pnl(facts.account),
+            **_account(facts),
+            "draws": facts.worlds.summary(facts.account, monitor.facts.market.mid),
+        },
         "estimate": facts.estimate,
         "calibration": facts.calibration,
         "outcomes": outcomes(facts, checklist),
