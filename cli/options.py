@@ -23,7 +23,7 @@ Nats = Annotated[str | None, typer.Option(help="URL of the broker (default: [bus
 Assets = Annotated[str | None, typer.Option(help="assets, separated by commas; all of the source if not given")]
 Tapes = Annotated[list[Path] | None, typer.Argument(help="recorded tapes; none: the synthetic market")]
 Seed = Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")]
-FillModel = Annotated[str | None, typer.Option(help="queue, flat or through")]
+FillModel = Annotated[str | None, typer.Option(help="draws, fifo, flat or through")]
 
 
 def fail(error: object, code: int = 2) -> typer.Exit:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from papertrader.replay.log_file import Entry, differing_settings, write_log
 from papertrader.replay.log_source import Source, entries, opened
+from papertrader.replay.proof import Proof, Search
 from papertrader.replay.verify import Verifier
 from papertrader.shared.service.config import Settings, load
 
@@ -50,11 +51,12 @@ def export(output: Path, log: Path | None, nats: str | None, settings: Path | No
         return asyncio.run(copy())
 
 
-def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: bool) -> int:
-    """Fold a log again and say whether everything came out the same; the exit code.
+def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: bool, fill: str | None = None) -> int:
+    """Fold a log again and say whether everything came out the same, and of one fill what decided it; the exit code.
 
-    A log with which nothing can be compared proves nothing: that is said, and is not success.
+    A log with which nothing can be compared proves nothing: that is said, and is not success. Raises ProofError.
     """
+    search, proof = Search(fill) if fill is not None else None, None
     progress = Console(stderr=True)
     with opened(log, nats, settings) as source:
         tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow", highlight=False))
@@ -63,16 +65,43 @@ def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: b
         async def fold() -> None:
             async for entry in _entries(source, progress):
                 verifier.take(entry)
+                if search is not None:
+                    search.take(entry)
+
+        async def collect(proof: Proof) -> None:
+            async for entry in _entries(source, progress):
+                proof.take(entry)
 
         asyncio.run(fold())
+        if search is not None:
+            proof = Proof(*search.only())
+            asyncio.run(collect(proof))
     verifier.finish()
+    proved = {"proof": proof.result()} if proof is not None else {}
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(result(verifier)) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(result(verifier) | proved) + b"\n")
     else:
         _print(verifier)
+        if proved:
+            _print_proof(proved["proof"])
     if verifier.differences:
         return DIFFERS
     return NOTHING_COMPARED if nothing_compared(verifier) else 0
+
+
+def _print_proof(proof: dict[str, Any]) -> None:
+    """A fill's class, its probability, and the messages it follows from; the deciding ones are marked."""
+    out = Console()
+    known = "" if proof["probability"] is None else f", probability {proof['probability']:.3f}"
+    out.print(f"fill {proof['fill']}, sequence {proof['sequence']}: {proof['class']}{known}", highlight=False)
+    for line in proof["messages"]:
+        rest = ", ".join(
+            f"{name} {value}" for name, value in line.items() if name not in ("sequence", "what", "decides")
+        )
+        mark = "  <- decides" if line.get("decides") else ""
+        out.print(
+            f"  {line['sequence']:>8} {line['what']}: {rest}{mark}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def nothing_compared(verifier: Verifier) -> str:

@@ -29,6 +29,9 @@ def verify(
     ] = None,
     nats: Nats = None,
     settings: SettingsFile = None,
+    fill: Annotated[
+        str | None, typer.Option(help="also prove this fill: its id, or <venue>.<asset>.<account>.<id>")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fold a recorded log again; exit code 1 if any message does not come out byte for byte the same.
@@ -38,4 +41,4 @@ def verify(
     from papertrader.cli import verify as log_commands
 
     ensure_compiled("services")
-    raise typer.Exit(guarded(lambda: log_commands.verify(log, nats, settings, as_json)))
+    raise typer.Exit(guarded(lambda: log_commands.verify(log, nats, settings, as_json, fill)))

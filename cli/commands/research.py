@@ -34,6 +34,9 @@ def replay(
     fill_model: FillModel = None,
     strategy: Strategy = None,
     report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
+    latency_curve: Annotated[
+        bool, typer.Option("--latency-curve", help="instead: what it costs if every command takes 50 to 800 ms longer")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay tapes as fast as the machine allows, with the numbers of a run; exit code 1 if a check failed."""
@@ -44,6 +47,10 @@ def replay(
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     tables = checked(settings, overrides)
     ensure_compiled(_part(tables))
+    if latency_curve:
+        from papertrader.cli.latency import run as run_curve
+
+        raise typer.Exit(guarded(lambda: run_curve(tables, as_json)))
     raise typer.Exit(guarded(lambda: run_replay(tables, report, as_json)))
 
 

@@ -7,12 +7,14 @@ import pytest
 
 from papertrader.replay.composition import Composition
 from papertrader.replay.log_file import Entry, LogError, differing_settings, read_file, read_settings, write_log
+from papertrader.replay.proof import Proof, ProofError, Search
 from papertrader.replay.verify import verify
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
-from papertrader.shared.log.kinds import KIND_OF
+from papertrader.shared.log.kinds import KIND_OF, decode
 from papertrader.shared.log.subjects import address, subject
+from papertrader.shared.messages import Trades
 from papertrader.shared.service.config import Settings
 
 SETTINGS = Settings({})
@@ -130,3 +132,38 @@ def test_differing_settings_names_each_key() -> None:
     recorded = {"fill_sim": {"seed": 1}, "bus": {"url": "a"}}
     given = {"fill_sim": {"seed": 2}, "quoter": {"levels": 3}, "bus": {"url": "b"}}
     assert differing_settings(recorded, given) == ["fill_sim.seed: 1 → 2", "quoter.levels: default → 3"]
+
+
+def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:
+    """A fill by a print is decided by the message that holds it; its order and its queue are named before it."""
+    search = Search("1")
+    for entry in log:
+        search.take(entry)
+    where, sequence, fill = search.only()
+    proof = Proof(where, sequence, fill)
+    for entry in log:
+        proof.take(entry)
+    found = proof.result()
+    assert found["fill"] == f"{where.market}.{where.account}.1"
+    assert found["class"] == ("certain" if fill.through or fill.fill_probability == 1 else "possible")
+    assert found["probability"] == fill.fill_probability
+    by_sequence = {entry.sequence: entry for entry in log}
+    deciding = [
+        decode(address(by_sequence[number].subject).kind, by_sequence[number].payload) for number in found["decides"]
+    ]
+    assert deciding
+    if fill.trade_id:
+        assert all(isinstance(message, Trades) and fill.trade_id in message.trade_ids for message in deciding)
+    told = [line["what"] for line in found["messages"]]
+    assert {"place", "accepted", "fill"} <= set(told)
+    assert all(line["sequence"] <= sequence for line in found["messages"])
+
+
+def test_proof_of_a_fill_that_is_not_there_is_refused(log: list[Entry]) -> None:
+    search = Search("synthetic.NOPE.main.1")
+    for entry in log:
+        search.take(entry)
+    with pytest.raises(ProofError, match="holds no fill"):
+        search.only()
+    with pytest.raises(ProofError, match="write a fill's id"):
+        Search("first")
