@@ -31,6 +31,7 @@ from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.estimator import touch_fills
 from papertrader.services.fill_sim import kernel as exchange
+from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.matching import on_print as match_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
 from papertrader.services.outcome_tracker import kernel as tracker
@@ -38,7 +39,7 @@ from papertrader.services.quoter import decision
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import NEXT, NO_ASK, apply, apply_message
-from papertrader.shared.market.events import GAP, PRINT, ROUND, TOUCH, Events
+from papertrader.shared.market.events import GAP, PRINT, ROUND, SNAPSHOT, TOUCH, Events
 from papertrader.shared.market.records import Record, Records
 
 
@@ -90,14 +91,16 @@ def fold_market_data(
         if not pass_time(market, accounts, out, event):
             return row
         if event.kind <= TOUCH:
-            row = on_levels(market, accounts, events, row)
+            if not has_room(out, len(accounts.exchange)):
+                return row
+            row = on_levels(market, accounts, out, events, row)
         elif event.kind == PRINT:
             if not reaches(progress, event):
                 on_print(market, accounts.estimators, event)
             elif not match(market, accounts.exchange, accounts.exchange_settings, accounts.estimators, out, event):
                 return row
         else:
-            on_news(market, accounts.exchange, accounts.exchange_settings, event)
+            on_news(market, accounts.exchange, accounts.exchange_settings, out, event)
         row += NEXT
     return row
 
@@ -238,16 +241,28 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
 
 
 @njit(cache=True, forceinline=True)
-def on_levels(market: Record, accounts: Accounts, events: Events, row: np.uint64) -> np.uint64:
+def on_levels(market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64) -> np.uint64:
     """Fold the rest of a book message, levels or touches; returns its last row."""
     book, progress, event = market.book, market.progress, events[row]
     row = apply_message(book, events, row)
     market.quoter.changed_ts = book.ts
     if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
         on_top(market, accounts.estimators)
+    note_message(market.exchange.recent, event)
     if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
-        exchange.on_levels(book, accounts.exchange, accounts.exchange_settings, event)
+        exchange.on_levels(book, accounts.exchange, accounts.exchange_settings, event, event.kind == SNAPSHOT)
+    crossing = progress.high_bid >= book.best_ask or progress.low_ask <= book.best_bid
+    if crossing or progress.crossing == 1:
+        cross(market, accounts.exchange, accounts.exchange_settings, out, event)
+    progress.crossing = crossing
     return row
+
+
+@njit(cache=True)
+def cross(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
+    """Let a completed book message fill the orders that it crosses."""
+    exchange.on_crossing(market.exchange, market.book, market.features, exchanges, exchange_settings, event, out)
+    plan(market, exchanges)
 
 
 @njit(cache=True)
@@ -265,16 +280,17 @@ def on_print(market: Record, estimators: Records, event: Record) -> None:
     """Fold a print into the shared part of every service."""
     book = market.book
     book.ts = max(book.ts, event.ts)
+    note_print(market.exchange.recent, event)
     market_features.on_print(market.features, event.ts, event.size, event.side)
     estimator.on_print(book, market.features, market.estimator_seconds, market.estimator, estimators, event)
 
 
 @njit(cache=True)
-def on_news(market: Record, exchanges: Records, exchange_settings: Records, event: Record) -> None:
+def on_news(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
     """Fold a row of the venue's context or a gap into the shared part of every service."""
     book, progress = market.book, market.progress
     apply(book, event)
-    exchange.on_news(market.exchange, book, market.features, exchanges, exchange_settings, event)
+    exchange.on_news(market.exchange, book, market.features, exchanges, exchange_settings, event, out)
     plan(market, exchanges)
     if event.kind == GAP:
         market.quoter.gap_ts = book.ts

@@ -29,9 +29,9 @@ NS_PER_S: Final = 1_000_000_000
 S_PER_HOUR: Final = 3600.0
 BAND: Final[Mapping[str, dict[str, Any]]] = {
     "through": {"fill_model": "through"},
-    "behind": {"fill_model": "queue", "cancels": "behind"},
-    "pro rata": {"fill_model": "queue", "cancels": "pro_rata"},
-    "ahead": {"fill_model": "queue", "cancels": "ahead"},
+    "behind": {"fill_model": "fifo", "cancels": "behind"},
+    "pro rata": {"fill_model": "fifo", "cancels": "pro_rata"},
+    "ahead": {"fill_model": "fifo", "cancels": "ahead"},
 }
 """Fill models by name: only prints through the price; queues in which cancels leave from behind, evenly, from ahead."""
 MOST_VARIANTS: Final = 100_000

@@ -67,6 +67,7 @@ PROGRESS: Final = np.dtype(
         ("low_ask", "i8"),
         ("best_bid", "i8"),  # the touch that the mid is of, UNKNOWN after a gap
         ("best_ask", "i8"),
+        ("crossing", "i1"),  # the last book message crossed own prices
         ("begun", "i1"),  # the open round has heard what was said in the last one
         ("heard", "i8"),  # messages that are heard in the open round
         ("count", "i8", (COUNTS,)),  # messages said so far, by kind

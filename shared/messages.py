@@ -270,6 +270,9 @@ class Ack(Message, frozen=True, kw_only=True):
     """What became of an order. A terminal ack describes the whole life of the order.
 
     `queue_ahead` is the external size ahead when the order joined its level; `first_fill_ts` is 0 if never filled.
+    With the fill model `draws`, `fill_probability` is the share of the order's draws that the market has reached, and
+    `fills_expected` sums the hazards of a first fill over the order's life, `fills_variance` their variances: over
+    many orders, orders filled less `fills_expected` has mean 0.
     """
 
     order_id: Int
@@ -285,10 +288,17 @@ class Ack(Message, frozen=True, kw_only=True):
     queue_ahead: float | None
     p_fill: float | None
     p_adverse: float | None
+    fill_probability: float | None = None
+    fills_expected: float | None = None
+    fills_variance: float | None = None
 
 
 class Fill(Message, frozen=True, kw_only=True):
-    """A simulated fill with everything that later learning needs, frozen at fill time."""
+    """A simulated fill with everything that later learning needs, frozen at fill time.
+
+    `fill_probability`, of a maker's fill with the model `draws`, is the share of the order's draws that the market had
+    reached: 1 is certain, less is possible.
+    """
 
     fill_id: Int
     order_id: Int
@@ -309,6 +319,7 @@ class Fill(Message, frozen=True, kw_only=True):
     p_adverse: float | None
     features: FeatureVector
     position_after: float
+    fill_probability: float | None = None
 
 
 class Account(Message, frozen=True, kw_only=True):

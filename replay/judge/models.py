@@ -16,7 +16,7 @@ from papertrader.services.fill_sim import queue
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import fill_probability
 from papertrader.services.fill_sim.settings import settings_of
-from papertrader.services.fill_sim.state import ORDER
+from papertrader.services.fill_sim.state import LINES, ORDER, RECENT
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, new_book, price_of, size_at
 from papertrader.shared.market.events import PRINT, SNAPSHOT, TOUCH
@@ -52,12 +52,13 @@ class Play(NamedTuple):
 
     model: int
     book: Record
+    recent: Record
     settings: Record
     shadows: Records
     results: Records
     orders: Records
     draws: Floats
-    """Shape (ring, 2, K)."""
+    """Shape (ring, 2, LINES)."""
     peers: Records
     links: Integers
     """Before and after in the list of the level, shape (ring, 2)."""
@@ -81,11 +82,12 @@ def play(market: Market, feed: int, name: str, horizon_ns: int, config: FillSimC
     play_ = Play(
         MODELS[name],
         book[0],
+        np.zeros(1, dtype=RECENT)[0],
         settings[0],
         shadows,
         results,
         np.zeros(ring, dtype=ORDER),
-        np.zeros((ring, 2, config.draws)),
+        np.zeros((ring, 2, LINES)),
         np.zeros(ring, dtype=peers.PEER),
         np.full((ring, 2), NONE),
         np.full((2, WINDOW), NONE),
@@ -117,6 +119,7 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         first = expire(play_, first, following, event.ts - horizon_ns)
         if event.kind == PRINT:
             apply(play_.book, event)
+            line.note_print(play_.recent, event)
             on_print(play_, event)
             continue
         full = full or event.kind == SNAPSHOT
@@ -124,6 +127,7 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         if not full and event.kind != TOUCH:
             visit_level(play_, 0 if event.side > 0 else 1, event.tick, event, False)
         if done:
+            line.note_message(play_.recent, event)
             on_message(play_, event, full)
             full = False
     while following < len(play_.shadows):
@@ -143,13 +147,16 @@ def admit(play_: Play, index: int, feed: int) -> None:
     shadow, slot = play_.shadows[index], index % len(play_.orders)
     order, book = play_.orders[slot], play_.book
     order.order_id, order.tick, order.side, order.size = index, shadow.tick, shadow.side, shadow.size
-    order.stream = line.stream_of(play_.settings.seed, index)
-    order.changes, order.filled, order.cancel_ts = 0, 0.0, 0
+    order.filled, order.cancel_ts = 0.0, 0
     shown = queue.shows(book, order.side, order.tick, False)
     size = size_at(book, order.side, order.tick) if shown else 0.0
     if shown and feed > 0:
         size += shadow.size
     if play_.model == DRAWS:
+        if shown:
+            shown_ts = line.last_shown(play_.recent, book, order.side, order.tick)
+            size = max(size - line.printed_since(play_.recent, order.side, order.tick, shown_ts), shadow.size)
+        line.begin(order, play_.settings)
         line.start(order, play_.draws[slot], size if shown else np.nan, shadow.ts)
     else:
         queue.join(order, book, shadow.ts)
@@ -237,7 +244,9 @@ def meet(play_: Play, slot: int, event: Record, beyond: bool, meets: bool) -> fl
         if beyond or not meets:
             return 1 - play_.results[order.order_id].p if beyond else 0.0
         line.explain(order, play_.draws[slot], play_.settings, event.ts, event.size)
-        return line.walk(order, play_.draws[slot], event.size, LEAST) / play_.draws.shape[2]
+        newly = line.walk(order, play_.draws[slot], event.size, LEAST)
+        line.keep_reached(play_.draws[slot])
+        return newly / LINES
     if model == FIFO:
         if beyond:
             return 1.0

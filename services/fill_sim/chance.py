@@ -13,6 +13,7 @@ ADVERSE_SHARE: Final = 2
 PLACEMENT_LATENCY: Final = 3
 CANCEL_LATENCY: Final = 4
 QUEUE_DRAWS: Final = 5
+QUEUE_DECISION: Final = 6
 
 
 @njit(cache=True)

@@ -125,6 +125,7 @@ def candidate(exchange: Exchange, command: Record, live_ts: int) -> Record:
     order.price, order.size, order.filled = command.price, command.size, 0.0
     order.live_ts, order.cancel_ts, order.first_fill_ts = live_ts, NEVER, 0
     order.ahead, order.ahead_at_join = np.nan, np.nan
+    order.row, order.reached, order.expected, order.variance, order.in_front = -1, 0.0, 0.0, 0.0, 0
     order.mid_at_placement, order.p_fill, order.p_adverse = command.mid, command.p_fill, command.p_adverse
     order.touched, order.touched_before_live = 0, command.touched
     order.reduce_only = command.reduce_only

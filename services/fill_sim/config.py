@@ -4,10 +4,26 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-FillModel: TypeAlias = Literal["flat", "queue", "through"]
+FillModel: TypeAlias = Literal["flat", "fifo", "through", "draws"]
+Decide: TypeAlias = Literal["chance", "half"]
 Cancels: TypeAlias = Literal["power", "ahead", "behind", "pro_rata"]
 Latency: TypeAlias = float | tuple[tuple[float, float], ...]
 
+LatencyPreset: TypeAlias = Literal["none", "public_api", "own_node", "gossip_slot"]
+
+PRESETS: dict[str, Latency] = {
+    "public_api": ((0.05, 400.0), (0.5, 600.0), (0.9, 850.0), (0.99, 1500.0)),
+    "own_node": ((0.05, 250.0), (0.5, 450.0), (0.9, 700.0), (0.99, 1350.0)),
+    "gossip_slot": ((0.05, 140.0), (0.5, 340.0), (0.9, 590.0), (0.99, 1240.0)),
+}
+"""Hyperliquid, from the decision until an order is live or a cancel has taken effect, ms by quantile.
+
+`public_api` is what was published in 2026: 600 to 700 ms by the API, 0.9 s from order to fill at the slow end. A node
+of one's own saves the 150 ms or so of the public feed, a gossip slot some 110 ms more (70 to 150, and 10 a slot):
+these two are assumptions until your own orders have measured them.
+"""
+FAST_CANCEL_MS = 70.0
+"""How much sooner a cancel with `f` takes effect: a block, an assumption."""
 LATENCY_KNOTS = 8
 LATENCY_LIMIT_MS = 60_000.0
 
@@ -18,10 +34,17 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fill_model: Annotated[
         FillModel,
         msgspec.Meta(
-            description="`queue`: the depth-aware line; `flat`: a coin per print, ignoring depth; "
-            "`through`: only prints strictly beyond the price"
+            description="`draws`: the queue as a distribution; `fifo`: the queue as one number; `flat`: a coin per "
+            "print, ignoring depth; `through`: only prints strictly beyond the price"
         ),
-    ] = "queue"
+    ] = "draws"
+    decide: Annotated[
+        Decide,
+        msgspec.Meta(
+            description="draws: an order is filled when the share of its draws that is reached passes a number of its "
+            "own between 0 and 1, so that counts are right (`chance`), or one half, the likeliest path (`half`)"
+        ),
+    ] = "chance"
     fill_prob_base: Annotated[
         float, msgspec.Meta(ge=0, le=1, description="flat model: base probability b of a fill at a print")
     ] = 0.3
@@ -31,24 +54,49 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     cancels: Annotated[
         Cancels,
         msgspec.Meta(
-            description="which cancels leave from ahead of an order: `power` the share (ahead/total)^n, `pro_rata` "
-            "the share ahead/total, `ahead` as many as possible (upper bound), `behind` as few (lower bound)"
+            description="fifo: which cancels leave from ahead of an order: `power` the share (ahead/total)^n, "
+            "`pro_rata` the share ahead/total, `ahead` as many as possible (upper bound), `behind` as few (lower bound)"
         ),
     ] = "power"
     cancel_exponent: Annotated[float, msgspec.Meta(ge=0, le=100, description="n of `power`")] = 3.5
-    draws: Annotated[int, msgspec.Meta(ge=1, le=256, description="draws of the queue per order")] = 32
     cancel_odds: Annotated[
         float,
-        msgspec.Meta(gt=0, le=100, description="hazard of a cancel ahead of an order over that of one behind it"),
+        msgspec.Meta(
+            gt=0, le=100, description="draws: how likely a cancel is ahead of an order, over how likely it is behind"
+        ),
     ] = 0.15
+    unseen_s: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            le=3600,
+            description="draws: time within which orders that come and leave again are missed by half of the messages "
+            "that show whole levels, s",
+        ),
+    ] = 0.8
     join_share: Annotated[
         float,
-        msgspec.Meta(gt=0, lt=1, description="share of what joined its level around its own join that is ahead"),
+        msgspec.Meta(
+            ge=0.34,
+            le=0.66,
+            description="draws: mean share that is ahead of what joined the level between the messages around the join",
+        ),
     ] = 0.45
     adverse_fill_ratio: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="robustness test: share of orders filled only by prints strictly through"),
     ] = 0.0
+    latency_preset: Annotated[
+        LatencyPreset,
+        msgspec.Meta(
+            description="Hyperliquid's latencies in place of the two below: `public_api`, `own_node` or `gossip_slot`; "
+            "`none` takes those below"
+        ),
+    ] = "none"
+    fast_cancels: Annotated[
+        bool,
+        msgspec.Meta(description="with a preset: cancels carry `f`, as no public client's do, and land a block sooner"),
+    ] = False
     placement_latency_ms: Annotated[
         Latency,
         msgspec.Meta(
@@ -112,6 +160,18 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         msgspec.Meta(gt=0, le=1, description="largest |price/mid − 1| of an order, fraction; beyond it is refused"),
     ] = 0.2
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62, description="seed of the coins and the sampled latencies")] = 1
+
+    def placement_latency(self) -> Latency:
+        """From the decision until an order is live."""
+        return PRESETS.get(self.latency_preset, self.placement_latency_ms)
+
+    def cancel_latency(self) -> Latency:
+        """From the decision until a cancel takes effect."""
+        preset = PRESETS.get(self.latency_preset)
+        if preset is None or isinstance(preset, float | int):
+            return self.cancel_latency_ms
+        sooner = FAST_CANCEL_MS if self.fast_cancels else 0.0
+        return tuple((quantile, ms - sooner) for quantile, ms in preset)
 
     def __post_init__(self) -> None:
         check_latency("placement_latency_ms", self.placement_latency_ms)

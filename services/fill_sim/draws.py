@@ -1,40 +1,118 @@
-"""The line at a price level as a distribution: K draws of the external size ahead of an own order.
+"""The line at a price level as a distribution: draws of the external size ahead of an own order.
 
-What level data leave open is drawn, K times, from a hash of (seed, order id, draw, number of the change); so a fill
-has a probability, and every number can be computed again. A draw is reached when a print gets past what it has ahead.
+What level data leave open is drawn, `LINES` times, from a hash of (seed, order id, number of the change, draw); so a
+fill has a probability, and every number can be computed again. A draw is *reached* when the market gets past what it
+has ahead. The order's own decision - a hash, or one half - says at which share of its draws it is filled.
 
 * Join: all that the last message before showed is ahead, less what was printed there since. Of what joined by the
-  first message after, a share U^((1 − m)/m) with mean m = `join_share`; on incremental feeds none.
-* Cancels: a net shrink that no print explains leaves as a whole from ahead or from behind. From ahead with
-  probability w·f/(w·f + 1 − f), f the share of the level that is ahead, w = `cancel_odds`: what stands ahead is w
-  times as likely to leave as what stands behind.
+  first message after, the share u·(1 − c·(1 − u)) is ahead, u uniform, its mean 1/2 − c/6 = `join_share`; nothing
+  where levels come one by one.
+* Cancels: a net shrink that no print explains leaves as a whole, from ahead with probability w·f/(w·f + 1 − f): f is
+  the share of the level that is ahead, w how likely a cancel is ahead over how likely it is behind. Young orders leave
+  first, so w = `cancel_odds` is small. A full book or a touch comes some Δ after the last: who came and left between
+  was behind and is not seen, so of the cancels that are seen more were ahead: (w·τ + Δ)/(τ + Δ), τ = `unseen_s`.
 * Prints take from the front. Never is more ahead than is shown.
 * A message newer than the join that shows the opposite best at or through the price reaches every draw.
 
-A message is taken in when one of a later time follows, so nothing depends on the order of messages of one time: of
-one time prints come first, then cancels.
+A message is taken in when something of a later time follows, so nothing depends on the order within one time: of one
+time prints come first, then cancels. Measured on order-by-order data: `papertrader judge`.
 """
+
+from typing import Final
 
 import numpy as np
 
-from papertrader.services.fill_sim.chance import QUEUE_DRAWS, chain
+from papertrader.services.fill_sim.chance import QUEUE_DECISION, QUEUE_DRAWS, chain, uniform
 from papertrader.services.fill_sim.queue import shows
+from papertrader.services.fill_sim.state import DECIDE_HALF, LINES, PRINTS
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
 from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.hashing import splitmix64
-from papertrader.shared.market.mathematics import power
 from papertrader.shared.market.records import Record, Records
 
-REACHED = -1.0
-AHEAD = 0
-TAKEN = 1
+REACHED: Final = -1.0
+NEWLY: Final = -2.0
+AHEAD: Final = 0
+TAKEN: Final = 1
 
 
 @njit(cache=True)
-def stream_of(seed: int, order_id: int) -> int:
-    """Where an order's random numbers begin."""
-    return int(chain(chain(splitmix64(seed), QUEUE_DRAWS), order_id))
+def note_print(recent: Record, event: Record) -> None:
+    """Remember a print."""
+    row = recent.count % PRINTS
+    recent.ts[row], recent.tick[row], recent.size[row], recent.side[row] = event.ts, event.tick, event.size, event.side
+    recent.count += 1
+
+
+@njit(cache=True)
+def note_message(recent: Record, event: Record) -> None:
+    """Remember how fresh the book is, after a completed message."""
+    if event.kind == TOUCH:
+        recent.touch_ts = max(recent.touch_ts, event.ts)
+    else:
+        recent.shown_ts = max(recent.shown_ts, event.ts)
+    recent.full = 0
+
+
+@njit(cache=True)
+def last_shown(recent: Record, book: Record, side: int, tick: int) -> int:
+    """When a level was last shown: by a touch if it is no worse, else by a message that shows every level."""
+    no_worse = tick >= book.best_bid if side > 0 else tick <= book.best_ask
+    return max(recent.shown_ts, recent.touch_ts) if no_worse else recent.shown_ts
+
+
+@njit(cache=True)
+def printed_since(recent: Record, side: int, tick: int, ts: int) -> float:
+    """What takers were filled with at a level after `ts`, as far as is remembered."""
+    volume = 0.0
+    for number in range(max(recent.count - PRINTS, 0), recent.count):
+        row = number % PRINTS
+        if recent.ts[row] > ts and recent.tick[row] == tick and recent.side[row] == -side:
+            volume += recent.size[row]
+    return volume
+
+
+@njit(cache=True)
+def crosses_freshest(recent: Record, book: Record, side: int, tick: int) -> bool:
+    """Whether an order would trade with the opposite best as the freshest source has it: touch, book or prints.
+
+    A buyer's print newer than the book was at the best ask, which is not below it any more; likewise for sellers.
+    """
+    bid, ask, shown_ts = book.best_bid, book.best_ask, max(recent.shown_ts, recent.touch_ts)
+    for number in range(max(recent.count - PRINTS, 0), recent.count):
+        row = number % PRINTS
+        if recent.ts[row] <= shown_ts:
+            continue
+        if recent.side[row] > 0:
+            ask = recent.tick[row]
+            bid = min(bid, ask - 1)
+        else:
+            bid = recent.tick[row]
+            ask = max(ask, bid + 1)
+    return tick >= ask if side > 0 else tick <= bid
+
+
+@njit(cache=True)
+def begin(order: Record, settings: Record) -> None:
+    """Give a new order its random numbers."""
+    order.stream = int(chain(chain(splitmix64(settings.seed), QUEUE_DRAWS), order.order_id))
+    order.decision = 0.5
+    if settings.decide != DECIDE_HALF:
+        order.decision = uniform(settings.seed, QUEUE_DECISION, order.order_id, 0)
+    order.changes, order.expected, order.variance = 0, 0.0, 0.0
+
+
+@njit(cache=True)
+def start(order: Record, draws: Records, shown: float, ts: int) -> None:
+    """Stand at the back, from `ts` on, of a level that showed `shown`, NaN where it was not shown."""
+    draws[AHEAD, :] = shown
+    draws[TAKEN, :] = 0.0
+    order.displayed = 0.0 if np.isnan(shown) else shown
+    order.ahead, order.ahead_at_join = shown, shown
+    order.joined_ts, order.seen_ts, order.traded_ts, order.credit_ts = ts, ts - 1, ts - 1, ts - 1
+    order.pending_ts, order.traded, order.credit = 0, 0.0, 0.0
+    order.joining, order.in_front, order.reached = 1, 0, 0.0
 
 
 @njit(cache=True, forceinline=True)
@@ -45,20 +123,8 @@ def unit(stream: int, number: int, draw: int) -> float:
 
 
 @njit(cache=True)
-def start(order: Record, draws: Records, ahead: float, ts: int) -> None:
-    """Stand at the back of a level that showed `ahead`, NaN if it is not shown, from `ts` on."""
-    draws[AHEAD, :] = ahead
-    draws[TAKEN, :] = 0.0
-    order.displayed = 0.0 if np.isnan(ahead) else ahead
-    order.ahead, order.ahead_at_join = ahead, ahead
-    order.joined_ts, order.seen_ts, order.traded_ts, order.credit_ts = ts, ts - 1, ts - 1, ts - 1
-    order.traded, order.credit, order.pending_ts = 0.0, 0.0, 0
-    order.joining, order.reached = 1, 0.0
-
-
-@njit(cache=True)
 def on_level(order: Record, draws: Records, book: Record, settings: Record, event: Record, full: bool) -> None:
-    """Take note of a completed book message that shows the level; take in the one before it.
+    """Take note of a completed book message that shows the level, and take in the one before it.
 
     * A message older than the last one taken in, or than a print already counted, says nothing new.
     """
@@ -76,6 +142,7 @@ def on_level(order: Record, draws: Records, book: Record, settings: Record, even
 def take_in(order: Record, draws: Records, settings: Record) -> None:
     """Take in the message that waited: joins, or what of the shrink is not explained by prints as cancels."""
     size, before = order.pending, order.displayed - order.traded
+    odds = odds_ahead(settings, (order.pending_ts - order.seen_ts) * 1e-9 if order.pending_full == 1 else 0.0)
     order.seen_ts, order.pending_ts = order.pending_ts, 0
     order.credit = 0.0
     if order.joining == 1:
@@ -84,34 +151,53 @@ def take_in(order: Record, draws: Records, settings: Record) -> None:
             order.ahead_at_join = size
             draws[AHEAD, :] = size
         elif size > before and order.pending_full == 1:
-            join_behind(order, draws, settings, size - before)
+            join_around(order, draws, settings, size - before)
     if before > size:
-        lose(order, draws, settings, before - size, before, size)
+        lose(order, draws, odds, before - size, before, size)
     order.displayed, order.traded = size, 0.0
+    order.ahead = mean_ahead(draws)
 
 
 @njit(cache=True)
-def join_behind(order: Record, draws: Records, settings: Record, joined: float) -> None:
-    """Let a share of what joined around the join stand ahead."""
-    exponent = (1 - settings.join_share) / settings.join_share
-    for draw in range(draws.shape[1]):
+def mean_ahead(draws: Records) -> float:
+    """The mean size ahead over the draws that are not reached, 0 if all are."""
+    total, waiting = 0.0, 0
+    for draw in range(LINES):
         if draws[AHEAD, draw] >= 0:
-            draws[AHEAD, draw] += joined * power(unit(order.stream, 0, draw), exponent)
+            total += draws[AHEAD, draw]
+            waiting += 1
+    return total / waiting if waiting > 0 else 0.0
 
 
 @njit(cache=True)
-def lose(order: Record, draws: Records, settings: Record, cancelled: float, before: float, size: float) -> None:
-    """Let a net cancel leave the level, wholly from ahead or from behind in each draw."""
+def join_around(order: Record, draws: Records, settings: Record, joined: float) -> None:
+    """Let a share of what joined between the messages around the join stand ahead."""
+    bend = 6 * (0.5 - settings.join_share)
+    order.changes += 1
+    for draw in range(LINES):
+        if draws[AHEAD, draw] >= 0:
+            u = unit(order.stream, order.changes, draw)
+            draws[AHEAD, draw] += joined * u * (1 - bend * (1 - u))
+
+
+@njit(cache=True)
+def odds_ahead(settings: Record, interval_s: float) -> float:
+    """How likely a cancel is ahead over how likely it is behind, where it is seen after an interval."""
+    return (settings.cancel_odds * settings.unseen_s + interval_s) / (settings.unseen_s + interval_s)
+
+
+@njit(cache=True)
+def lose(order: Record, draws: Records, odds: float, cancelled: float, before: float, size: float) -> None:
+    """Let a net cancel leave the level, in each draw as a whole from ahead or from behind."""
     order.changes += 1
     order.credit, order.credit_ts = cancelled, order.seen_ts
-    for draw in range(draws.shape[1]):
+    for draw in range(LINES):
         ahead = draws[AHEAD, draw]
         if not ahead >= 0:
             continue
         f = min(ahead / before, 1.0)
-        odds = settings.cancel_odds * f
         taken = 0.0
-        if ahead > 0 and unit(order.stream, order.changes, draw) * (odds + 1 - f) < odds:
+        if ahead > 0 and unit(order.stream, order.changes, draw) * (odds * f + 1 - f) < odds * f:
             taken = min(cancelled, ahead)
         left = min(ahead - taken, size)
         draws[AHEAD, draw], draws[TAKEN, draw] = left, ahead - left
@@ -131,34 +217,104 @@ def explain(order: Record, draws: Records, settings: Record, ts: int, volume: fl
         order.traded_ts = max(order.traded_ts, ts)
     elif ts <= order.credit_ts and order.credit > 0:
         share = min(volume / order.credit, 1.0)
-        for draw in range(draws.shape[1]):
+        for draw in range(LINES):
             if draws[AHEAD, draw] >= 0:
-                draws[AHEAD, draw] += share * draws[TAKEN, draw]
-                draws[TAKEN, draw] -= share * draws[TAKEN, draw]
+                back = share * draws[TAKEN, draw]
+                draws[AHEAD, draw] += back
+                draws[TAKEN, draw] -= back
         order.credit -= share * order.credit
 
 
 @njit(cache=True)
 def walk(order: Record, draws: Records, left: float, least: float) -> int:
-    """Let what is left of a print take from the front of every draw; returns how many it reached newly."""
-    reached = 0
-    for draw in range(draws.shape[1]):
+    """Let what is left of a print take from the front of every draw; returns how many it reaches newly.
+
+    Reached: at least `least` is left behind what is ahead. What those had ahead stands where TAKEN was, for
+    `deciding_ahead`; then `keep_reached` has to follow.
+    """
+    newly = 0
+    for draw in range(LINES):
         ahead = draws[AHEAD, draw]
         if not ahead >= 0:
             continue
-        if left - ahead > least:
-            draws[AHEAD, draw] = REACHED
-            reached += 1
+        if left - ahead >= least:
+            draws[AHEAD, draw], draws[TAKEN, draw] = NEWLY, ahead
+            newly += 1
         else:
             draws[AHEAD, draw] = max(ahead - left, 0.0)
-    return reached
+    order.ahead = mean_ahead(draws)
+    return newly
 
 
 @njit(cache=True)
-def share_reached(draws: Records) -> float:
-    """The probability that the order has been reached."""
-    reached = 0
-    for draw in range(draws.shape[1]):
-        if draws[AHEAD, draw] == REACHED:
-            reached += 1
-    return reached / draws.shape[1]
+def deciding_ahead(draws: Records, place: int) -> float:
+    """What the draw of a place, from 1, among those newly reached had ahead, least first; 0 for a place before."""
+    least = 0.0
+    for _ in range(place):
+        following = np.inf
+        count = 0
+        for draw in range(LINES):
+            ahead = draws[TAKEN, draw]
+            if draws[AHEAD, draw] == NEWLY and ahead > least:
+                following = min(following, ahead)
+            elif draws[AHEAD, draw] == NEWLY:
+                count += 1
+        if count >= place:
+            return least
+        least = following
+    return least
+
+
+@njit(cache=True)
+def keep_reached(draws: Records) -> None:
+    """Make what was newly reached just reached."""
+    for draw in range(LINES):
+        if draws[AHEAD, draw] == NEWLY:
+            draws[AHEAD, draw], draws[TAKEN, draw] = REACHED, 0.0
+
+
+@njit(cache=True)
+def grow(order: Record, reached: float) -> None:
+    """Let the share of draws reached grow to `reached`, with what of a first fill that makes us expect.
+
+    The hazard of this moment is (P − P before)/(1 − P before): over orders at risk, fills less hazards have mean 0.
+    """
+    if order.in_front == 0 and reached > order.reached:
+        hazard = (reached - order.reached) / (1 - order.reached)
+        order.expected += hazard
+        order.variance += hazard * (1 - hazard)
+    order.reached = reached
+
+
+@njit(cache=True)
+def reach_every(order: Record, draws: Records) -> None:
+    """The market certainly got to the order: every draw is reached."""
+    draws[AHEAD, :] = REACHED
+    grow(order, 1.0)
+    order.ahead, order.joining, order.pending_ts, order.in_front = 0.0, 0, 0, 1
+
+
+@njit(cache=True)
+def within_reach(order: Record, draws: Records, settings: Record, event: Record, left: float, least: float) -> float:
+    """How much of what is left of a print at the order's price gets as far as the order, once it is decided to.
+
+    * not while its level was never shown
+    * until then the draws decide: it is reached when the share of draws reached passes its decision, by what is left
+      behind that draw's queue
+    * afterwards nobody is ahead
+    """
+    explain(order, draws, settings, event.ts, event.size)
+    if order.in_front == 1:
+        return left
+    if np.isnan(order.ahead_at_join):
+        return 0.0
+    before = order.reached
+    newly = walk(order, draws, left, least)
+    grow(order, before + newly / LINES)
+    behind = 0.0
+    if order.reached > order.decision:
+        order.in_front = 1
+        behind = left - deciding_ahead(draws, int(np.floor((order.decision - before) * LINES)) + 1)
+    if newly > 0:
+        keep_reached(draws)
+    return behind

@@ -9,8 +9,8 @@ orders go live, change and end; the book changes; prints are matched. `docs/conc
 
 How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is
 there again in the next message, and for the next taker; there is no self-trade check, no margin check at the match
-(a spot account alone cannot spend twice), no rate limit; a book that crosses a resting order without a print does not
-fill it.
+(a spot account alone cannot spend twice), no rate limit; only the model `draws` fills an order that a book crosses
+without a print.
 """
 
 from typing import Final
@@ -18,18 +18,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from papertrader.services.fill_sim import draws
 from papertrader.services.fill_sim.account import on_mid, write_account
 from papertrader.services.fill_sim.commands import flatten, hear
+from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.funding import begin_funding, hear_funding, hear_settlement, settle_funding
+from papertrader.services.fill_sim.line import on_gap
 from papertrader.services.fill_sim.margin import check_margin
-from papertrader.services.fill_sim.matching import on_print
+from papertrader.services.fill_sim.matching import fill_crossed, on_print
 from papertrader.services.fill_sim.orders import reset, take_step
-from papertrader.services.fill_sim.queue import on_gap, on_level
-from papertrader.services.fill_sim.state import COMMANDS, ORDERS, Exchange, Outbox, has_room
+from papertrader.services.fill_sim.queue import on_level
+from papertrader.services.fill_sim.state import COMMANDS, DRAWS, ORDERS, Exchange, Outbox, has_room
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import apply
-from papertrader.shared.market.events import FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, TOUCH
+from papertrader.shared.market.events import FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, SNAPSHOT, TOUCH
 from papertrader.shared.market.records import Record, Records, code
 from papertrader.shared.messages import ControlAction
 
@@ -96,15 +99,18 @@ def fold_events(
         if pressing and not advance(market, book, features, accounts, settings, before_ts, out):
             return row
         if apply(book, event):
-            on_book(market, book, features, accounts, settings, event)
+            on_book(market, book, features, accounts, settings, event, out)
+        elif event.kind == SNAPSHOT:
+            market.recent.full = 1
         elif event.kind == PRINT:
+            note_print(market.recent, event)
             market_features.on_print(features, event.ts, event.size, event.side)
             for index in range(len(accounts)):
                 account = accounts[index]
                 if event.tick <= account.high_bid or event.tick >= account.low_ask:
                     on_print(Exchange(market, book, features, account, settings[index], out, index), event)
         elif event.kind >= MARK and event.kind != ROUND:
-            on_news(market, book, features, accounts, settings, event)
+            on_news(market, book, features, accounts, settings, event, out)
     if not advance(market, book, features, accounts, settings, max(book.ts, end_ts), out):
         return len(events)
     book.ts = max(book.ts, end_ts)
@@ -187,11 +193,14 @@ def check_margins(market: Record, accounts: Records, settings: Records, ts: int)
 
 @njit(cache=True)
 def on_book(
-    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record
+    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record, out: Outbox
 ) -> None:
     """Fold a completed book message: the mid, the features, and every order's queue."""
     on_top(market, book, features)
-    on_levels(book, accounts, settings, event)
+    full = market.recent.full == 1 or event.kind == SNAPSHOT
+    note_message(market.recent, event)
+    on_levels(book, accounts, settings, event, full)
+    on_crossing(market, book, features, accounts, settings, event, out)
 
 
 @njit(cache=True)
@@ -202,19 +211,36 @@ def on_top(market: Record, book: Record, features: Record) -> None:
 
 
 @njit(cache=True)
-def on_levels(book: Record, accounts: Records, settings: Records, event: Record) -> None:
-    """Fold a completed book message into every order's queue; a touch says nothing of orders behind it."""
+def on_levels(book: Record, accounts: Records, settings: Records, event: Record, full: bool) -> None:
+    """Fold a completed book message into every order's queue; a touch says nothing of orders behind it.
+
+    `full`: the message shows every level that the venue publishes.
+    """
     for index in range(len(accounts)):
         account = accounts[index]
         if event.kind == TOUCH and account.high_bid < book.best_bid and account.low_ask > book.best_ask:
             continue
         for slot in range(account.orders_count):
-            on_level(account.orders[slot], book, settings[index], event)
+            order = account.orders[slot]
+            if order.row < 0:
+                on_level(order, book, settings[index], event)
+            elif order.in_front == 0:
+                draws.on_level(order, account.draws[order.row], book, settings[index], event, full)
+
+
+@njit(cache=True)
+def on_crossing(
+    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record, out: Outbox
+) -> None:
+    """Fill the orders that a completed message crosses; the outbox has room for a step of every account."""
+    for index in range(len(accounts)):
+        if settings[index].fill_model == DRAWS:
+            fill_crossed(Exchange(market, book, features, accounts[index], settings[index], out, index), event)
 
 
 @njit(cache=True)
 def on_news(
-    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record
+    market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record, out: Outbox
 ) -> None:
     """Fold a row of the venue's context, or a gap: after one, own orders are at the back of their queues."""
     if event.kind == MARK:
@@ -233,8 +259,10 @@ def on_news(
     elif event.kind == GAP:
         market_features.on_gap(features)
         for index in range(len(accounts)):
-            for slot in range(accounts[index].orders_count):
-                on_gap(accounts[index].orders[slot], book, event.ts)
+            account = accounts[index]
+            exchange = Exchange(market, book, features, account, settings[index], out, index)
+            for slot in range(account.orders_count):
+                on_gap(exchange, account.orders[slot], event.ts)
     for index in range(len(accounts)):
         accounts[index].changed = 1
 

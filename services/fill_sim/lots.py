@@ -5,6 +5,7 @@ import numpy as np
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.records import Record
 
+SPECK = 1e-9
 TOLERANCE = 1e-6
 """How much of a lot a float may lack of a whole one."""
 
@@ -31,3 +32,9 @@ def nearest_lot(market: Record, size: float) -> float:
     if market.lot_size <= 0:
         return size
     return of_lots(np.rint(size / market.lot_size), market.lot_size)
+
+
+@njit(cache=True)
+def least_lot(market: Record) -> float:
+    """The smallest size that fills, a little less than a lot for float dust; a speck while the lot is unknown."""
+    return market.lot_size * (1 - TOLERANCE) if market.lot_size > 0 else SPECK

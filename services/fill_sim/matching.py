@@ -17,12 +17,14 @@ from typing import Final
 import numpy as np
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
-from papertrader.services.fill_sim.lots import whole_lots
+from papertrader.services.fill_sim.draws import reach_every, within_reach
+from papertrader.services.fill_sim.lots import least_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import consume, reach_front
 from papertrader.services.fill_sim.said import after_fills, fill_maker
-from papertrader.services.fill_sim.state import FLAT, THROUGH, Exchange
+from papertrader.services.fill_sim.state import DRAWS, FLAT, THROUGH, Exchange
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.book import NO_BID, size_at
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record
 
@@ -42,7 +44,10 @@ def on_print(exchange: Exchange, event: Record) -> None:
         flip_coins(exchange, event, -met, left)
     else:
         left = fill_through(exchange, event, met, event.size)
-        left = walk_line(exchange, event, met, left)
+        if exchange.settings.fill_model == DRAWS:
+            left = walk_draws(exchange, event, met, left)
+        else:
+            left = walk_line(exchange, event, met, left)
         fill_through(exchange, event, -met, left)
     after_fills(exchange, event.ts)
 
@@ -115,6 +120,8 @@ def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> f
         if eligible(order, event):
             order.touched = 1
             reach_front(order)
+            if order.row >= 0:
+                reach_every(order, account.draws[order.row])
             size = fillable(exchange, order, min(order.size - order.filled, left))
             if size > 0:
                 left -= size
@@ -163,6 +170,92 @@ def fill_at_line(exchange: Exchange, event: Record, slot: int, left: float) -> f
 
 
 @njit(cache=True)
+def walk_draws(exchange: Exchange, event: Record, side: int, left: float) -> float:
+    """Walk a print down the line at its own price, the queue being a distribution; returns what is left of it.
+
+    * the taker is of the side that meets us
+    * first come, first served: behind an own order of the level that is not filled none is
+    * orders that an `adverse_fill_ratio` marks: the line moves, but they are not filled here
+    """
+    account = exchange.account
+    rank, sequence, blocked = -side * event.tick, FIRST, False
+    slot = next_in_line(account, side, rank, rank, sequence)
+    while slot >= 0:
+        order = account.orders[slot]
+        sequence = order.sequence
+        if eligible(order, event):
+            order.touched = 1
+            if not blocked:
+                least = least_lot(exchange.market)
+                reach = within_reach(order, account.draws[order.row], exchange.settings, event, left, least)
+                wanted = order.size - order.filled
+                size = 0.0 if order.only_through == 1 else fillable(exchange, order, min(wanted, reach))
+                blocked = size < wanted
+                if size > 0:
+                    left -= size
+                    fill_maker(exchange, slot, event, size, False)
+        slot = next_in_line(account, side, rank, rank, sequence)
+    return left
+
+
+@njit(cache=True)
+def fill_crossed(exchange: Exchange, event: Record) -> None:
+    """Fill the orders that a completed book message crosses.
+
+    * the message is newer than the join, older than no other, and the order's cancel has not taken effect
+    * it shows the opposite best at the order's price or through it: whoever was ahead is gone
+    * best price first, then first come, first served; together no more than crosses, once as long as it crosses
+    * orders that an `adverse_fill_ratio` marks are not filled by it
+    """
+    account, book, recent = exchange.account, exchange.book, exchange.market.recent
+    fills = account.fills
+    for row in range(2):
+        side, opposite = (1, book.best_ask) if row == 0 else (-1, book.best_bid)
+        if opposite == NO_BID or (account.high_bid < opposite if row == 0 else account.low_ask > opposite):
+            account.crossed[row] = 0.0
+            continue
+        if event.ts < max(recent.shown_ts, recent.touch_ts):
+            continue
+        worst, rank, sequence = -side * opposite, FIRST, FIRST
+        slot = next_in_line(account, side, worst, rank, sequence)
+        while slot >= 0:
+            order = account.orders[slot]
+            rank, sequence = -side * order.tick, order.sequence
+            if order.row >= 0 and order.joined_ts < event.ts < order.cancel_ts:
+                cross(exchange, slot, event, crossing(book, side, order.tick) - account.crossed[row])
+            slot = next_in_line(account, side, worst, rank, sequence)
+    if account.fills > fills:
+        after_fills(exchange, event.ts)
+
+
+@njit(cache=True)
+def crossing(book: Record, side: int, tick: int) -> float:
+    """The opposite size displayed at an order's price or through it."""
+    size = 0.0
+    if side > 0:
+        for level in range(book.best_ask, tick + 1):
+            size += size_at(book, -1, level)
+    else:
+        for level in range(tick, book.best_bid + 1):
+            size += size_at(book, 1, level)
+    return size
+
+
+@njit(cache=True)
+def cross(exchange: Exchange, slot: int, event: Record, available: float) -> None:
+    """Fill an order by what crosses it."""
+    account, order = exchange.account, exchange.account.orders[slot]
+    order.touched = 1
+    reach_every(order, account.draws[order.row])
+    size = fillable(exchange, order, min(order.size - order.filled, available))
+    if size <= 0 or order.only_through == 1:
+        return
+    account.crossed[0 if order.side > 0 else 1] += size
+    account.fills_crossed += 1
+    fill_maker(exchange, slot, event, size, True)
+
+
+@njit(cache=True)
 def fill_probability(
     settings: Record, right_aggressor: bool, through: bool, print_size: float, order_size: float, age_s: float
 ) -> float:
@@ -187,7 +280,7 @@ def flip_coins(exchange: Exchange, event: Record, side: int, left: float) -> flo
     """The flat model: a coin for every order of a side that the print reaches; returns what is left of its volume.
 
     * the coin is a hash of (seed, order id, trade id): it depends on nothing else
-    * fill size = min(order, queue_position_factor·print, what own orders before it left of the print)
+    * fill size = min(order, queue_position_factor·print, what own orders before it left of the print), one lot at least
     * orders that an `adverse_fill_ratio` marks need a print strictly through them as well
     """
     account, settings = exchange.account, exchange.settings
@@ -203,7 +296,8 @@ def flip_coins(exchange: Exchange, event: Record, side: int, left: float) -> flo
             age_s = (event.ts - order.joined_ts) * 1e-9
             probability = fill_probability(settings, side == -event.side, through, event.size, wanted, age_s)
             coin = uniform(settings.seed, FILL_COIN, order.order_id, event.id)
-            size = fillable(exchange, order, min(wanted, settings.queue_position_factor * event.size, left))
+            share = max(settings.queue_position_factor * event.size, exchange.market.lot_size)
+            size = fillable(exchange, order, min(wanted, share, left))
             if coin < probability and size > 0 and (through or order.only_through == 0):
                 left -= size
                 fill_maker(exchange, slot, event, size, through)

@@ -18,6 +18,7 @@ SIDE = (*ACCOUNT, "side")
 FILLS = Metric("paper_fills", "counter", "Simulated fills", SIDE)
 COUNTERS = {
     "fills_through": Metric("paper_fills_through", "counter", "Maker fills by prints strictly through the order"),
+    "fills_crossed": Metric("paper_fills_crossed", "counter", "Maker fills by a book that crossed the order"),
     "fills_taker": Metric("paper_fills_taker", "counter", "Fills that took displayed size"),
     "turnover": Metric("paper_fill_notional", "counter", "Filled notional, settlement currency"),
     "liquidations": Metric("paper_liquidations", "counter", "Liquidations since the start or the last reset"),

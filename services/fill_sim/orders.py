@@ -7,16 +7,19 @@ import numpy as np
 from papertrader.services.fill_sim.account import reset_money, settle
 from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
 from papertrader.services.fill_sim.commands import candidate, find_order, turn_down
+from papertrader.services.fill_sim.draws import begin
+from papertrader.services.fill_sim.line import free_row, stand
 from papertrader.services.fill_sim.liquidation import liquidate
 from papertrader.services.fill_sim.lots import whole_lots
 from papertrader.services.fill_sim.margin import coverable
-from papertrader.services.fill_sim.queue import join, shows
+from papertrader.services.fill_sim.queue import shows
 from papertrader.services.fill_sim.said import after_fills, end_order, end_order_because, fill_taker, write_ack
 from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCEL_ALL,
     CANCELLED,
     COMMANDS,
+    DRAWS,
     EXPIRED,
     FILLED,
     GTC,
@@ -130,7 +133,10 @@ def place(exchange: Exchange, command: Record) -> None:
     share = uniform(settings.seed, ADVERSE_SHARE, order.order_id, 0)
     order.only_through = 1 if share < settings.adverse_fill_ratio else 0
     if order.time_in_force != IOC:
-        join(order, exchange.book, ts)
+        if settings.fill_model == DRAWS:
+            order.row = free_row(account)
+            begin(order, settings)
+        stand(exchange, order, ts)
     account.orders_count += 1
     account.accepted += 1
     write_ack(exchange, order, ts, ACCEPTED, REDUCE_ONLY if order.size < command.size else NONE)
@@ -241,7 +247,7 @@ def write_modified(exchange: Exchange, slot: int, ts: int, keeps_place: bool) ->
         account.sequence += 1
         order.sequence = account.sequence
         order.mid_at_placement = exchange.market.mid
-        join(order, exchange.book, ts)
+        stand(exchange, order, ts)
     write_ack(exchange, order, ts, MODIFIED, NONE)
     if not keeps_place:
         take(exchange, slot, ts)

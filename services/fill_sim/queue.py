@@ -46,14 +46,6 @@ def join(order: Record, book: Record, ts: int) -> None:
 
 
 @njit(cache=True)
-def on_gap(order: Record, book: Record, ts: int) -> None:
-    """After missed market data: the back of the line, for prints from now on as for those before."""
-    joined_ts = order.joined_ts
-    join(order, book, ts)
-    order.joined_ts = joined_ts
-
-
-@njit(cache=True)
 def on_level(order: Record, book: Record, settings: Record, event: Record) -> None:
     """Compare the level in a completed book message with what the order last saw of it.
 

@@ -69,6 +69,10 @@ def write_ack(exchange: Exchange, order: Record, ts: int, status: int, reason: i
     ack.queue_ahead = order.ahead_at_join
     ack.p_fill = order.p_fill
     ack.p_adverse = order.p_adverse
+    drawn = order.row >= 0
+    ack.fill_probability = order.reached if drawn else np.nan
+    ack.fills_expected = order.expected if drawn else np.nan
+    ack.fills_variance = order.variance if drawn else np.nan
 
 
 @njit(cache=True)
@@ -106,6 +110,8 @@ def end_order_because(exchange: Exchange, slot: int, ts: int, status: int, reaso
         account.unfilled[reason] += 1
     if status == CANCELLED:
         account.cancelled += 1
+    if order.row >= 0:
+        account.rows[order.row] = 0
     account.orders_count -= 1
     if slot != account.orders_count:
         account.orders[slot] = account.orders[account.orders_count]
@@ -203,5 +209,6 @@ def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     fill.live_ts = order.live_ts
     fill.p_fill, fill.p_adverse = order.p_fill, order.p_adverse
     fill.position_after = account.position
+    fill.fill_probability = order.reached if order.row >= 0 and fill.maker == 1 else np.nan
     freeze(exchange.features, exchange.book, side, order.tick, fill.features)
     fill.toxicity = toxicity(account, fill.features, side)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, FillModel, FillSimConfig, Latency
+from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, Decide, FillModel, FillSimConfig, Latency
 from papertrader.services.fill_sim.fees import fees_bps, liquidation_rules
 from papertrader.services.fill_sim.state import KINDS
 from papertrader.shared.market.records import Records, Row, code
@@ -15,7 +15,9 @@ SETTINGS: Final = np.dtype(
         ("cancels", "i1"),
         ("cancel_exponent", "f8"),
         ("cancel_odds", "f8"),
+        ("unseen_s", "f8"),
         ("join_share", "f8"),
+        ("decide", "i1"),
         ("fill_prob_base", "f8"),
         ("queue_position_factor", "f8"),
         ("adverse_fill_ratio", "f8"),
@@ -46,12 +48,13 @@ def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
     """
     settings = np.zeros(len(configs), dtype=SETTINGS)
     for row, config in zip(settings, configs, strict=True):
-        for name in ("cancel_exponent", "cancel_odds", "join_share", "fill_prob_base"):
+        for name in ("cancel_exponent", "cancel_odds", "unseen_s", "join_share", "fill_prob_base"):
             row[name] = getattr(config, name)
         for name in ("queue_position_factor", "adverse_fill_ratio"):
             row[name] = getattr(config, name)
         for name in ("leverage", "initial_cash", "max_distance", "seed"):
             row[name] = getattr(config, name)
+        row["decide"] = code(Decide, config.decide)
         row["fill_model"] = code(FillModel, config.fill_model)
         row["cancels"] = code(Cancels, config.cancels)
         if config.cancels == "pro_rata":
@@ -63,8 +66,8 @@ def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
         row["maker_fee"], row["taker_fee"] = row["maker_fee_bps"] * 1e-4, row["taker_fee_bps"] * 1e-4
         rules = liquidation_rules(config, venue)
         row["liquidation_fee"], row["backstop_share"] = rules.fee_bps * 1e-4, rules.backstop_share
-        write_latency(config.placement_latency_ms, row["placement_u"], row["placement_ns"])
-        write_latency(config.cancel_latency_ms, row["cancel_u"], row["cancel_ns"])
+        write_latency(config.placement_latency(), row["placement_u"], row["placement_ns"])
+        write_latency(config.cancel_latency(), row["cancel_u"], row["cancel_ns"])
     return settings
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.services.fill_sim.config import Cancels, FillModel
+from papertrader.services.fill_sim.config import Cancels, Decide, FillModel
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record, Records, code, record_dtype
@@ -18,6 +18,10 @@ ORDERS: Final = 64
 """Orders that an account may have at the exchange."""
 COMMANDS: Final = 256
 """Commands that an account may have under way."""
+LINES: Final = 32
+"""Draws of an order's queue."""
+PRINTS: Final = 64
+"""Prints remembered, for a book that is older than they are."""
 MIDS: Final = 256
 """Changes of the mid remembered, for prints that arrive late."""
 NEVER: Final = 2**62
@@ -66,8 +70,10 @@ GTC: Final = code(TimeInForce, "gtc")
 IOC: Final = code(TimeInForce, "ioc")
 
 FLAT: Final = code(FillModel, "flat")
-QUEUE: Final = code(FillModel, "queue")
+FIFO: Final = code(FillModel, "fifo")
+DRAWS: Final = code(FillModel, "draws")
 THROUGH: Final = code(FillModel, "through")
+DECIDE_HALF: Final = code(Decide, "half")
 CANCELS_AHEAD: Final = code(Cancels, "ahead")
 CANCELS_BEHIND: Final = code(Cancels, "behind")
 
@@ -101,12 +107,17 @@ ORDER: Final = np.dtype(
         ("mid_at_placement", "f8"),
         ("p_fill", "f8"),
         ("p_adverse", "f8"),
+        ("row", "i8"),  # of its draws, −1 if it has none
         ("stream", "i8"),  # where the order's random numbers begin
-        ("changes", "i8"),  # net cancels met
+        ("changes", "i8"),  # joins and net cancels drawn so far
         ("pending_ts", "i8"),  # the message that waits to be taken in, 0 for none
         ("pending", "f8"),  # the level's size in it
-        ("reached", "f8"),  # the share of draws that the market has reached
-        ("pending_full", "i1"),  # it was a full book or a touch
+        ("decision", "f8"),  # it is filled when more than this share of its draws is reached
+        ("reached", "f8"),  # the share of its draws that is reached
+        ("expected", "f8"),  # first fills expected so far: the hazards of all moments that could have brought one
+        ("variance", "f8"),  # of that number
+        ("pending_full", "i1"),  # the message that waits was a full book or a touch
+        ("in_front", "i1"),  # it was decided that the market has reached it
         ("side", "i1"),
         ("time_in_force", "i1"),
         ("joining", "i1"),  # no message has shown the level since it joined
@@ -171,14 +182,33 @@ ACCOUNT_STATE: Final = np.dtype(
         ("placed", "i8"),
         ("accepted", "i8"),
         ("cancelled", "i8"),
+        ("fills_crossed", "i8"),  # fills by a book that crossed the order
+        ("crossed", "f8", (2,)),  # of the size that crosses bids and asks at present, what own orders took
         ("rejected", "i8", (len(REASONS),)),
         ("refused", "i8", (len(REASONS),)),
         ("unfilled", "i8", (len(REASONS),)),
+        ("rows", "i1", (ORDERS,)),  # the rows of `draws` that are in use
+        ("draws", "f8", (ORDERS, 2, LINES)),  # the size ahead, and what of it the last shrink took; see `draws`
         ("orders", ORDER, (ORDERS + 1,)),  # the last row is for a candidate that is being checked
         ("commands", COMMAND_UNDER_WAY, (COMMANDS + 1,)),  # the last row is the one that takes effect
     ],
     align=True,
 )
+
+RECENT: Final = np.dtype(
+    [
+        ("shown_ts", "i8"),  # the last message that showed every level
+        ("touch_ts", "i8"),  # the last that showed the touch
+        ("full", "i1"),  # the message under way is a full book
+        ("count", "i8"),
+        ("ts", "i8", (PRINTS,)),
+        ("tick", "i8", (PRINTS,)),
+        ("size", "f8", (PRINTS,)),
+        ("side", "i8", (PRINTS,)),
+    ],
+    align=True,
+)
+"""How fresh the book is, and the last prints."""
 
 MARKET_STATE: Final = np.dtype(
     [
@@ -205,6 +235,7 @@ MARKET_STATE: Final = np.dtype(
         ("tier_initial", "f8", (MARGIN_TIERS,)),
         ("tier_maintenance", "f8", (MARGIN_TIERS,)),
         ("tier_deduction", "f8", (MARGIN_TIERS,)),
+        ("recent", RECENT),
         ("mids_count", "i8"),
         ("mid_ts", "i8", (MIDS,)),
         ("mids", "f8", (MIDS,)),

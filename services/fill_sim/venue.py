@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from papertrader.services.fill_sim.draws import crosses_freshest
 from papertrader.services.fill_sim.margin import balance_allows, margin_allows
 from papertrader.services.fill_sim.state import (
     BAD_PRICE,
     BAD_SIZE,
     BELOW_MIN_NOTIONAL,
+    DRAWS,
     DUPLICATE_ORDER_ID,
     INSUFFICIENT_BALANCE,
     INSUFFICIENT_MARGIN,
@@ -97,11 +99,19 @@ def crosses(book: Record, side: int, tick: int) -> bool:
 
 
 @njit(cache=True)
+def would_take(exchange: Exchange, order: Record) -> bool:
+    """Whether a post-only order would trade at once, as far as can be known."""
+    if exchange.settings.fill_model == DRAWS:
+        return crosses_freshest(exchange.market.recent, exchange.book, order.side, order.tick)
+    return crosses(exchange.book, order.side, order.tick)
+
+
+@njit(cache=True)
 def refusal(exchange: Exchange, order: Record) -> int:
     """Why a candidate order cannot go live, NONE if it can.
 
     * its price and size keep the rules (orders of the exchange itself, which flatten, need not);
-    * post-only does not cross the opposite best of this moment;
+    * post-only does not cross the opposite best of this moment: of the book, or with draws of the freshest source;
     * the margin allows the part that increases the position; in spot, the order is paid for or held.
     """
     book = exchange.book
@@ -111,7 +121,7 @@ def refusal(exchange: Exchange, order: Record) -> int:
             return reason
     elif not has_both_sides(book):
         return NO_MARKET
-    if order.time_in_force == POST_ONLY and crosses(book, order.side, order.tick):
+    if order.time_in_force == POST_ONLY and would_take(exchange, order):
         return POST_ONLY_WOULD_CROSS
     if exchange.market.kind == SPOT:
         return NONE if balance_allows(exchange, order) else INSUFFICIENT_BALANCE

@@ -21,9 +21,10 @@ FOLDER: Final = Path(__file__).parent
 FEES: Final = {"maker_fee_bps": 1.5, "taker_fee_bps": 4.5}
 """Those that the sessions were first recorded with, whatever the venue charges by default."""
 SESSIONS: Final = {
-    "wlfi-queue": ("hyperliquid-20250904-WLFI.gz", {}),
+    "wlfi-draws": ("hyperliquid-20250904-WLFI.gz", {}),
     "btcusdt-flat": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "flat", **FEES}}),
-    "btcusdt-queue": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "queue", **FEES}}),
+    "btcusdt-draws": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": FEES}),
+    "btcusdt-fifo": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "fifo", **FEES}}),
     "btcusdt-through": ("binance-usdm-20240808-BTCUSDT.gz", {"fill_sim": {"fill_model": "through", **FEES}}),
 }
 

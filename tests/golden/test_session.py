@@ -35,6 +35,6 @@ def test_session_gives_the_recorded_numbers(name: str, tape_dir: Path) -> None:
 
 
 def test_pessimistic_models_fill_no_more_than_the_optimistic_one() -> None:
-    """through ≤ queue, as recorded."""
+    """through ≤ fifo, as recorded."""
     fills = {name: json.loads((FOLDER / f"{name}.json").read_text())["fills"] for name in SESSIONS}
-    assert fills["btcusdt-through"] <= fills["btcusdt-queue"]
+    assert fills["btcusdt-through"] <= fills["btcusdt-fifo"]

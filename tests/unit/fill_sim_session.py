@@ -78,7 +78,12 @@ class Session:
     """A paper exchange with one account, `main`, and everything it said."""
 
     def __init__(self, instrument: m.Instrument | None = None, **settings: Any) -> None:
-        defaults: dict[str, Any] = {"late_print_ms": 0.0, "maker_fee_bps": 0.0, "taker_fee_bps": 0.0}
+        defaults: dict[str, Any] = {
+            "fill_model": "fifo",
+            "late_print_ms": 0.0,
+            "maker_fee_bps": 0.0,
+            "taker_fee_bps": 0.0,
+        }
         self.config = FillSimConfig(**(defaults | settings))
         self.exchange = FillSim(MARKET, {"main": self.config})
         self.outputs: list[Output] = []

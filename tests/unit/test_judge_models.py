@@ -62,8 +62,8 @@ def test_cancel_is_ahead_in_a_share_of_the_draws():
     arrival, joiner = add(1, 1, 1e-6, 100), add(2, 60, 10.0, 100)
     played = market(stands(50, 10.0, 100), arrival, joiner, cancel(3, 60, 10.0, 100), trade(4, 50, 5.0, 100))
     forecasts = []
-    for seed in range(40):
-        result = play(played, 0, "draws", 30 * SECOND_NS, FillSimConfig(draws=256, seed=seed))
+    for seed in range(400):
+        result = play(played, 0, "draws", 30 * SECOND_NS, FillSimConfig(seed=seed))
         forecasts.append(result["p"][0])
     assert np.mean(forecasts) == pytest.approx(0.15 / 1.15, abs=0.01)
 

@@ -34,8 +34,8 @@ TABLES: dict[str, Any] = {"feed": {"synthetic": {"duration_s": 400.0, "assets": 
 
 
 def test_axes_read_numbers_and_words() -> None:
-    assert axes_of(["fill_sim.fill_model=queue,through", "quoter.levels=1, 2", "quoter.min_edge_bps=0.5"]) == {
-        "fill_sim.fill_model": ["queue", "through"],
+    assert axes_of(["fill_sim.fill_model=fifo,through", "quoter.levels=1, 2", "quoter.min_edge_bps=0.5"]) == {
+        "fill_sim.fill_model": ["fifo", "through"],
         "quoter.levels": [1, 2],
         "quoter.min_edge_bps": [0.5],
     }
