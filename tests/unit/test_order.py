@@ -76,7 +76,7 @@ def test_orders_that_are_not_filled_say_why(tape: Path) -> None:
     answer = asked(
         tape,
         *("--place", f"{T0 + 1_000} buy 100.1 1 post_only"),
-        *("--place", f"{T0 + 1_000} buy 99.8 1 post_only"),
+        *("--place", f"{T0 + 1_000} buy 98.5 1 post_only"),
         *("--place", f"{T0 + 1_000} buy 99.9 1 post_only"),
         *("--place", f"{T0 + 1_000} sell 100.2 1 gtc"),
         *("--cancel", f"{T0 + 2_500} 3"),
