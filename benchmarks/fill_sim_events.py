@@ -10,21 +10,18 @@ each, which is the worst case: a fill and its features for every order and print
 import gzip
 import sys
 import time
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from papertrader.services.feed.venues.binance.frames import BinanceAdapter
-from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
+from papertrader.services.feed.venues import registry
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.kernel import fold_events
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market import features as market_features
-from papertrader.shared.market.book import apply
 from papertrader.shared.market.event_rows import market_events
-from papertrader.shared.market.events import PRINT, Events, Grid
+from papertrader.shared.market.events import Events, Grid
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import Instrument, Place
 from papertrader.shared.service.fold import Received, Round
@@ -35,7 +32,7 @@ FILLED = FillSimConfig(initial_cash=1e12)
 
 def tape_events(path: str, venue: str, symbol: str, tick_size: float) -> tuple[Events, Instrument]:
     """The tape's market data of one symbol as events."""
-    adapter: Any = BinanceAdapter() if venue == "binance" else HyperliquidAdapter()
+    adapter = registry.venue(venue).adapter(None)
     messages = []
     with gzip.open(path, "rb") as lines:
         for line in lines:
@@ -49,11 +46,7 @@ def tape_events(path: str, venue: str, symbol: str, tick_size: float) -> tuple[E
 def fold_book(book: Record, features: Record, events: Events) -> None:
     """What every fold does with an event anyway."""
     for row in range(len(events)):
-        event = events[row]
-        if apply(book, event):
-            market_features.on_top(features, book)
-        elif event.kind == PRINT:
-            market_features.on_print(features, event.ts, event.size, event.side)
+        market_features.follow(features, book, events[row])
 
 
 def started(instrument: Instrument, events: Events, orders: int, settings: FillSimConfig) -> tuple[FillSim, int]:

@@ -31,6 +31,7 @@ from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.estimator import touch_fills
 from papertrader.services.fill_sim import kernel as exchange
+from papertrader.services.fill_sim.account import on_mid
 from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.matching import on_print as match_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
@@ -38,7 +39,7 @@ from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import decision
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
-from papertrader.shared.market.book import NEXT, NO_ASK, apply, apply_message
+from papertrader.shared.market.book import NEXT, NO_ASK, apply_message
 from papertrader.shared.market.events import GAP, PRINT, ROUND, SNAPSHOT, TOUCH, Events
 from papertrader.shared.market.records import Record, Records
 
@@ -270,7 +271,8 @@ def on_top(market: Record, estimators: Records) -> None:
     """What follows from a touch at new prices; where the prices are the same, so is the mid."""
     book, progress = market.book, market.progress
     progress.best_bid, progress.best_ask = book.best_bid, book.best_ask
-    exchange.on_top(market.exchange, book, market.features)
+    market_features.on_top(market.features, book)
+    on_mid(market.exchange, book)
     estimator.on_top(book, market.estimator_seconds, market.estimator, estimators)
     tracker.on_top(book, market.tracker_seconds, market.tracker)
 
@@ -279,9 +281,8 @@ def on_top(market: Record, estimators: Records) -> None:
 def on_print(market: Record, estimators: Records, event: Record) -> None:
     """Fold a print into the shared part of every service."""
     book = market.book
-    book.ts = max(book.ts, event.ts)
     note_print(market.exchange.recent, event)
-    market_features.on_print(market.features, event.ts, event.size, event.side)
+    market_features.follow(market.features, book, event)
     estimator.on_print(book, market.features, market.estimator_seconds, market.estimator, estimators, event)
 
 
@@ -289,7 +290,7 @@ def on_print(market: Record, estimators: Records, event: Record) -> None:
 def on_news(market: Record, exchanges: Records, exchange_settings: Records, out: Outbox, event: Record) -> None:
     """Fold a row of the venue's context or a gap into the shared part of every service."""
     book, progress = market.book, market.progress
-    apply(book, event)
+    market_features.follow(market.features, book, event)
     exchange.on_news(market.exchange, book, market.features, exchanges, exchange_settings, event, out)
     plan(market, exchanges)
     if event.kind == GAP:

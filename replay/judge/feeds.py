@@ -23,9 +23,8 @@ from papertrader.replay.judge.orders import ADD, EXECUTE, HIDDEN, MODIFY, PRINT,
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.events import EVENT, LEVEL, SNAPSHOT, TOUCH
 from papertrader.shared.market.events import PRINT as PRINT_ROW
-from papertrader.shared.market.records import Record, Records
+from papertrader.shared.market.records import Integers, Record, Records
 
-Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 NEVER: Final = 2**62

@@ -20,9 +20,8 @@ from papertrader.services.fill_sim.state import LINES, ORDER, RECENT
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, new_book, price_of, size_at
 from papertrader.shared.market.events import PRINT, SNAPSHOT, TOUCH
-from papertrader.shared.market.records import Record, Records
+from papertrader.shared.market.records import Integers, Record, Records
 
-Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 DRAWS: Final = 1

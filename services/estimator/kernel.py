@@ -172,14 +172,10 @@ def fold_events(
     for index in range(events.shape[0]):
         event = events[index]
         before_event(book, features, seconds, market, estimators, settings, event)
-        if books.apply(book, event):
-            market_features.on_top(features, book)
+        if market_features.follow(features, book, event):
             on_top(book, seconds, market, estimators)
         elif event.kind == PRINT:
-            market_features.on_print(features, event.ts, event.size, event.side)
             on_print(book, features, seconds, market, estimators, event)
-        elif event.kind == GAP:
-            market_features.on_gap(features)
 
 
 @njit(cache=True)

@@ -16,7 +16,6 @@ without a print.
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from papertrader.services.fill_sim import draws
 from papertrader.services.fill_sim.account import on_mid, write_account
@@ -31,12 +30,9 @@ from papertrader.services.fill_sim.queue import on_level
 from papertrader.services.fill_sim.state import COMMANDS, DRAWS, ORDERS, Exchange, Outbox, has_room
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
-from papertrader.shared.market.book import apply
 from papertrader.shared.market.events import FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, SNAPSHOT, TOUCH
-from papertrader.shared.market.records import Record, Records, code
+from papertrader.shared.market.records import Integers, Record, Records, code
 from papertrader.shared.messages import ControlAction
-
-Integers = npt.NDArray[np.int64]
 
 SECOND_NS: Final = 1_000_000_000
 SAID_UNCHECKED: Final = ORDERS + COMMANDS
@@ -98,13 +94,12 @@ def fold_events(
         pressing = out.counts[2] > SAID_UNCHECKED or is_due(market, accounts, before_ts)
         if pressing and not advance(market, book, features, accounts, settings, before_ts, out):
             return row
-        if apply(book, event):
+        if market_features.follow(features, book, event):
             on_book(market, book, features, accounts, settings, event, out)
         elif event.kind == SNAPSHOT:
             market.recent.full = 1
         elif event.kind == PRINT:
             note_print(market.recent, event)
-            market_features.on_print(features, event.ts, event.size, event.side)
             for index in range(len(accounts)):
                 account = accounts[index]
                 if event.tick <= account.high_bid or event.tick >= account.low_ask:
@@ -195,19 +190,12 @@ def check_margins(market: Record, accounts: Records, settings: Records, ts: int)
 def on_book(
     market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record, out: Outbox
 ) -> None:
-    """Fold a completed book message: the mid, the features, and every order's queue."""
-    on_top(market, book, features)
+    """Fold a completed book message: the mid, and every order's queue."""
+    on_mid(market, book)
     full = market.recent.full == 1 or event.kind == SNAPSHOT
     note_message(market.recent, event)
     on_levels(book, accounts, settings, event, full)
     on_crossing(market, book, features, accounts, settings, event, out)
-
-
-@njit(cache=True)
-def on_top(market: Record, book: Record, features: Record) -> None:
-    """Fold the mid of a completed book message."""
-    on_mid(market, book)
-    market_features.on_top(features, book)
 
 
 @njit(cache=True)
@@ -257,7 +245,6 @@ def on_news(
         hear_funding(market, event, book.ts)
         check_margins(market, accounts, settings, book.ts)
     elif event.kind == GAP:
-        market_features.on_gap(features)
         for index in range(len(accounts)):
             account = accounts[index]
             exchange = Exchange(market, book, features, account, settings[index], out, index)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.events import (
@@ -27,10 +26,9 @@ from papertrader.shared.market.events import (
     Grid,
     empty_events,
 )
-from papertrader.shared.market.records import Row
+from papertrader.shared.market.records import Integers, Row
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, RoundEnd, Trades
 
-Integers = npt.NDArray[np.int64]
 RUN: Final = 6
 """Numbers that describe a run of rows."""
 

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.book import MASK, WINDOW, has_both_sides, in_window, mid_of, price_of, size_at
-from papertrader.shared.market.events import PRINT, ROUND, Events
+from papertrader.shared.market.book import MASK, WINDOW, apply, has_both_sides, in_window, mid_of, price_of, size_at
+from papertrader.shared.market.events import GAP, PRINT, ROUND, Events
 from papertrader.shared.market.mathematics import exp, log, log1p
 from papertrader.shared.market.records import Record, Records, Row
 from papertrader.shared.messages import FEATURES
@@ -51,6 +51,19 @@ FEATURE_STATE: Final = np.dtype(
 def new_features() -> Records:
     """Features that have seen nothing, shape (1,)."""
     return np.zeros(1, dtype=FEATURE_STATE)
+
+
+@njit(cache=True)
+def follow(features: Record, book: Record, event: Record) -> bool:
+    """Fold one event into the book and the features that go with it; true if it completes a book message."""
+    completed = apply(book, event)
+    if completed:
+        on_top(features, book)
+    elif event.kind == PRINT:
+        on_print(features, event.ts, event.size, event.side)
+    elif event.kind == GAP:
+        on_gap(features)
+    return completed
 
 
 @njit(cache=True)
