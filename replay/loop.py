@@ -40,13 +40,13 @@ from papertrader.services.quoter import decision
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import NEXT, NO_ASK, apply_message
-from papertrader.shared.market.events import GAP, PRINT, ROUND, SNAPSHOT, TOUCH, Events
+from papertrader.shared.market.events import GAP, PRINT, ROUND, RULES, SNAPSHOT, TOUCH, Events
 from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)
 def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
-    """Fold the events from `progress.row` on, at most so many rounds; False if `said` has to grow first.
+    """Fold the events from `progress.row` on, at most so many rounds or up to a RULES row; False if `said` has to grow.
 
     `markets` is a WORLD of shape (1,).
     """
@@ -62,6 +62,8 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     row, end = np.uint64(progress.row), np.uint64(len(events))
     while row < end:
         if progress.begun == 0:
+            if events[row].kind == RULES:
+                break  # the caller takes it over, and goes on behind it
             begin_round(market, accounts, said, events, row)
         row = fold_market_data(market, accounts, out, events, row, end)
         if row == end:

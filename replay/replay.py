@@ -6,13 +6,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from papertrader.replay.composition import MEMBERS, Composition
-from papertrader.replay.loop import run
+from papertrader.replay.loop import plan, run
 from papertrader.replay.session import Session
 from papertrader.replay.world import (
     ADDRESS,
     KINDS,
     Said,
     accounts_of,
+    change_rules,
     grown,
     hand_back,
     limits,
@@ -29,9 +30,9 @@ from papertrader.services.quoter.strategy import BUILT_IN
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import COMMAND, command_of, record_of_command
-from papertrader.shared.market.events import GAP, PRINT, ROUND, Events, Grid
+from papertrader.shared.market.events import GAP, PRINT, ROUND, RULES, Events, Grid
 from papertrader.shared.market.records import Records, message_of, record_dtype, record_of
-from papertrader.shared.messages import Command, Gap, Message, RoundEnd, Trades
+from papertrader.shared.messages import Command, Gap, Instrument, Message, RoundEnd, Trades
 from papertrader.shared.service.config import ACCOUNTS, Settings
 from papertrader.shared.service.fold import Fold, Received, Round, canonical
 
@@ -95,7 +96,12 @@ def in_the_loop(session: Session, settings: Settings, progress: Progress | None 
     state["limit"] = limits(said, len(names))
     rounds = ROUNDS_AT_ONCE if progress else len(session.events)
     while state["row"] < len(session.events):
-        if not run(market, accounts, said, scratch, session.events, rounds):
+        event = session.events[state["row"]]
+        if event["kind"] == RULES and not state["begun"]:
+            change_rules(market, accounts, session.changes[event["id"] - 1])
+            plan(market[0], accounts.exchange)
+            state["row"] += 1
+        elif not run(market, accounts, said, scratch, session.events, rounds):
             said = grown(said, state["count"], len(names))
             state["limit"] = limits(said, len(names))
         if progress is not None:
@@ -117,8 +123,8 @@ def composed(session: Session, settings: Settings, progress: Progress | None = N
     composition = Composition(ordered, session.market, [name for name in MEMBERS if name != MONITOR])
     names = tuple(ordered.by_account("quoter", QuoterConfig))
     said: dict[Kind, list[tuple[tuple[int, int], Any]]] = {kind: [] for kind in KINDS}
-    for number, (end, events) in enumerate(_rounds(session)):
-        for spoken in composition.fold(_market_data(session, number, events), _marker(end, session), events=events):
+    for number, (end, market_data, events) in enumerate(_rounds(session)):
+        for spoken in composition.fold(market_data, _marker(end, session), events=events):
             kind, account, message = spoken.output
             record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             said[kind].append(((names.index(account), number), record))
@@ -147,13 +153,13 @@ def judged(replayed: Replayed, settings: Settings) -> Monitor:
     said = _by_round(replayed)
     previous_ts = 0
     rounds = list(_rounds(session))
-    for number, (end, events) in enumerate(rounds):
+    for number, (end, market_data, events) in enumerate(rounds):
         round_ = Round(
             number=int(end["id"]),
             ts=int(end["ts"]),
             previous_ts=previous_ts,
             heard=canonical(said.pop(number - 1, ())),
-            market_data=_market_data(session, number, events),
+            market_data=market_data,
             final=number == len(rounds) - 1,
             events=events,
         )
@@ -163,12 +169,17 @@ def judged(replayed: Replayed, settings: Settings) -> Monitor:
     return monitor
 
 
-def _rounds(session: Session) -> Iterator[tuple[Any, Events]]:
-    """Each round's marker and its market data."""
-    start = 0
+def _rounds(session: Session) -> Iterator[tuple[Any, tuple[Message, ...], Events]]:
+    """Each round's marker, and its market data: what is read of the messages, and the events."""
+    start, told = 0, [session.instrument]
+    in_force = session.instrument
     for row in np.flatnonzero(session.events["kind"] == ROUND).tolist():
-        yield session.events[row], session.events[start:row]
-        start = row + 1
+        while session.events[start]["kind"] == RULES:
+            in_force = session.changes[session.events[start]["id"] - 1]
+            told, start = [in_force], start + 1
+        events = session.events[start:row]
+        yield session.events[row], _market_data(told, in_force, events), events
+        start, told = row + 1, []
 
 
 def _by_round(replayed: Replayed) -> dict[int, list[Received]]:
@@ -181,14 +192,14 @@ def _by_round(replayed: Replayed) -> dict[int, list[Received]]:
     return heard
 
 
-def _market_data(session: Session, number: int, events: Events) -> tuple[Message, ...]:
-    """What the monitor reads of the market beside the book: the rules, the prints and the gaps."""
-    messages: list[Message] = [session.instrument] if number == 0 else []
+def _market_data(told: list[Instrument], in_force: Instrument, events: Events) -> tuple[Message, ...]:
+    """What the monitor reads of the market beside the book: the rules that are told, the prints and the gaps."""
+    messages: list[Message] = [*told]
     if not len(events):
         return tuple(messages)
     prints = events[events["kind"] == PRINT]
     if len(prints):
-        messages.append(_trades(prints, Grid(session.instrument)))
+        messages.append(_trades(prints, Grid(in_force)))
     gaps = events[events["kind"] == GAP][["id", "ts"]].tolist()
     messages += [Gap(ts=to_ts, recv_ts=0, from_ts=from_ts, to_ts=to_ts, reason="") for from_ts, to_ts in gaps]
     return tuple(messages)

@@ -1,7 +1,8 @@
 """A market's session as one event array, and its cache: to parse a tape takes seconds, to map its array microseconds.
 
-A cache file is one line of JSON, padded to a page, and then the EVENT rows as they lie in memory. Its name holds the
-session and a fingerprint of the sources that made it, so that a changed tape, cut or parser never meets an old array.
+A cache file is one line of JSON, padded to whole pages, and then the EVENT rows as they lie in memory. Its name holds
+the session and a fingerprint of the sources that made it, so that a changed tape, cut or parser never meets an old
+array.
 """
 
 import hashlib
@@ -21,24 +22,34 @@ from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.event_rows import market_events
-from papertrader.shared.market.events import EVENT, ROUND, Events, Grid
+from papertrader.shared.market.events import EVENT, ROUND, RULES, Events, Grid
 from papertrader.shared.messages import Instrument
 
 PAGE: Final = 4096
 NS_PER_S: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
-SOURCES: Final = ("services/feed", "shared/market/events.py", "shared/messages.py", "shared/market/tape.py")
+SOURCES: Final = (
+    "services/feed",
+    "shared/market/events.py",
+    "shared/market/event_rows.py",
+    "shared/messages.py",
+    "shared/market/tape.py",
+)
 """What decides how a tape becomes events."""
 
 
 class Session(NamedTuple):
-    """One market's whole session: events with their ROUND rows, and what the feed refused."""
+    """One market's whole session: events with their ROUND rows, and what the feed refused.
+
+    `changes` are the instruments that follow the first one; a RULES row says where.
+    """
 
     market: Market
     instrument: Instrument
     session: str
     events: Events
     bad: dict[str, int]
+    changes: tuple[Instrument, ...] = ()
 
     @property
     def rounds(self) -> int:
@@ -52,6 +63,7 @@ class _Header(msgspec.Struct):
     session: str
     rows: int
     bad: dict[str, int]
+    changes: tuple[Instrument, ...]
 
 
 def sessions(
@@ -88,16 +100,26 @@ def fingerprint() -> str:
 
 
 def _parsed(source: MarketSource, config: FeedConfig, progress: Callable[[str, int], None] | None) -> Session:
-    grid, parts, rows = Grid(source.instrument), [], 0
+    told, parts, rows = list[Instrument](), list[Events](), 0
     rounds = (round_.messages for round_ in source.rounds())
     for market_data, end in until(rounds, int(config.duration_s * NS_PER_S), config.round_ms * NS_PER_MS):
-        part = market_events((*market_data, end), grid)
+        for instrument in (message for message in market_data if isinstance(message, Instrument)):
+            told.append(instrument)
+            parts.append(_rules_row(instrument, len(told) - 1))
+        part = market_events((*market_data, end), Grid(told[-1] if told else source.instrument))
         parts.append(part)
         rows += len(part)
         if progress is not None:
             progress(str(source.market), rows)
-    events = np.concatenate(parts) if parts else np.zeros(0, dtype=EVENT)
-    return Session(source.market, source.instrument, source.session, events, dict(source.bad))
+    events = np.concatenate(parts[1:]) if parts else np.zeros(0, dtype=EVENT)
+    first, *changes = told or [source.instrument]
+    return Session(source.market, first, source.session, events, dict(source.bad), tuple(changes))
+
+
+def _rules_row(instrument: Instrument, number: int) -> Events:
+    row = np.zeros(1, dtype=EVENT)
+    row["ts"], row["kind"], row["id"], row["last"] = instrument.ts, RULES, number, 1
+    return row
 
 
 def _keep(session: Session, path: Path) -> None:
@@ -108,12 +130,14 @@ def _keep(session: Session, path: Path) -> None:
         session=session.session,
         rows=len(session.events),
         bad=session.bad,
+        changes=session.changes,
     )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with partial.open("wb") as file:
-            file.write(msgspec.json.encode(header).ljust(PAGE - 1) + b"\n")
+            content = msgspec.json.encode(header)
+            file.write(content.ljust(-(-(len(content) + 1) // PAGE) * PAGE - 1) + b"\n")
             session.events.tofile(file)
         partial.replace(path)
     except OSError:
@@ -123,11 +147,13 @@ def _keep(session: Session, path: Path) -> None:
 def _mapped(path: Path) -> Session | None:
     try:
         with path.open("rb") as file:
-            header = msgspec.json.decode(file.read(PAGE), type=_Header)
-        if path.stat().st_size != PAGE + header.rows * EVENT.itemsize:
+            content = file.readline()
+        header = msgspec.json.decode(content, type=_Header)
+        if path.stat().st_size != len(content) + header.rows * EVENT.itemsize:
             return None
         # copy-on-write: private to this process, shared with others as long as nobody writes
-        events: Any = np.memmap(path, dtype=EVENT, mode="c", offset=PAGE, shape=(header.rows,))
+        events: Any = np.memmap(path, dtype=EVENT, mode="c", offset=len(content), shape=(header.rows,))
     except (OSError, msgspec.DecodeError, ValueError):
         return None
-    return Session(Market(*header.market), header.instrument, header.session, np.asarray(events), header.bad)
+    market = Market(*header.market)
+    return Session(market, header.instrument, header.session, np.asarray(events), header.bad, header.changes)

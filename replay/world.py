@@ -8,7 +8,9 @@ from papertrader.services.calibration.config import CalibrationConfig
 from papertrader.services.calibration.service import Calibration as CalibrationFold
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.grid import regrid_shadows
 from papertrader.services.estimator.service import Estimator
+from papertrader.services.fill_sim import grid as exchange_grid
 from papertrader.services.fill_sim import state as exchange
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.instrument import learn_rules as learn_exchange_rules
@@ -17,6 +19,7 @@ from papertrader.services.fill_sim.state import STEP_ROOM, Outbox
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.outcome_tracker.config import OutcomeTrackerConfig
 from papertrader.services.outcome_tracker.service import OutcomeTracker
+from papertrader.services.quoter import grid as quoter_grid
 from papertrader.services.quoter import kernel as quoter
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import VIEW
@@ -32,6 +35,7 @@ from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.events import Grid
 from papertrader.shared.market.features import FEATURE_STATE
 from papertrader.shared.market.records import Integers, Records, record_dtype, settings_records
+from papertrader.shared.market.regrid import grid_of, regrid, regrid_features
 from papertrader.shared.market.seconds import SECONDS
 from papertrader.shared.messages import Calibration, Estimate, Instrument
 from papertrader.shared.service.config import Settings
@@ -197,11 +201,31 @@ def new_market(folds: Folds, instrument: Instrument) -> Records:
     market = np.zeros(1, dtype=WORLD)
     for part, (service, name) in SHARED.items():
         market[part] = getattr(folds, service).state()[name]
-    learn_exchange_rules(market["exchange"], instrument)
-    quoter.learn_rules(market["quoter"], instrument)
+    _learn_rules(market, instrument)
     grid = Grid(instrument)
     market["book"]["tick_size"], market["book"]["ticks_per_unit"] = grid.tick_size, grid.ticks_per_unit
     return market
+
+
+def _learn_rules(market: Records, instrument: Instrument) -> None:
+    learn_exchange_rules(market["exchange"], instrument)
+    quoter.learn_rules(market["quoter"], instrument)
+
+
+def change_rules(market: Records, accounts: Accounts, instrument: Instrument) -> None:
+    """Let other trading rules be in force from here on, as every fold does at the beginning of a round."""
+    _learn_rules(market, instrument)
+    accounts.quoters["settled"] = 0
+    book = market["book"]
+    if instrument.tick_size == book["tick_size"][0]:
+        return
+    left, grid = grid_of(book[0]), Grid(instrument)
+    regrid(book, grid)
+    regrid_features(market["features"], left, grid)
+    regrid_shadows(market["estimator"], accounts.estimators, left, grid)
+    exchange_grid.regrid_orders(accounts.exchange, accounts.exchange_settings, grid)
+    quoter_grid.regrid_orders(accounts.quoters, left, grid)
+    market["progress"]["best_bid"] = UNKNOWN
 
 
 def accounts_of(folds: Folds, quoter_configs: list[QuoterConfig]) -> Accounts:

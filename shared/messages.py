@@ -82,6 +82,8 @@ class Instrument(Message, frozen=True, kw_only=True):
     lot_size: float
     significant_figures: Int = 0
     """Figures that a price may have beside the tick rule, 0 where there is no such rule; whole numbers always may."""
+    finest_tick_size: float = 0.0
+    """What the tick becomes at most as the price falls and its figures move, 0 where nothing bounds it."""
     min_notional: float = 0.0
     contract_size: float = 1.0
     kind: MarketKind = "perpetual"

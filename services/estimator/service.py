@@ -5,13 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from papertrader.services.estimator.config import EstimatorConfig
+from papertrader.services.estimator.grid import regrid_shadows
 from papertrader.services.estimator.kernel import ESTIMATOR, MARKET_STATE, fold_round, hear, start
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
+from papertrader.shared.market.regrid import grid_of, regrid_features
 from papertrader.shared.market.seconds import new_seconds
 from papertrader.shared.messages import Ack, Estimate, Fill, Markout
-from papertrader.shared.service.fold import Output, Round, State
+from papertrader.shared.service.fold import Output, Round, State, instrument_of
 from papertrader.shared.service.market_data import MarketData
 
 
@@ -32,6 +34,11 @@ class Estimator:
 
     def fold(self, round_: Round) -> list[Output]:
         """The estimates that are due."""
+        left = self._market_data.learn(instrument_of(round_))
+        if left is not None:
+            grid = grid_of(self._market_data.book[0])
+            regrid_features(self._features, left, grid)
+            regrid_shadows(self.market_state, self.estimators, left, grid)
         for index, account in enumerate(self.accounts):
             self._hear(index, account, round_)
         said = fold_round(

@@ -5,7 +5,7 @@ An adapter turns the raw frames of one connection into messages. It is pure: liv
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -26,9 +26,12 @@ BAD_REASONS: Final = (
     "unsorted_book",
     "crossed_book",
     "price_off",
+    "off_grid",
+    "beyond_grid",
     "time_went_back",
     "time_jumped",
     "stale_print",
+    "no_depth_snapshot",
     "tape_truncated",
 )
 
@@ -129,6 +132,12 @@ def trades_of(recv_ns: int, prints: Sequence[tuple[int, float, float, Side, int]
         aggressors=aggressors,
         trade_ids=trade_ids,
     )
+
+
+def confirmed(guard: Guard, recv_ns: int, prices: Iterable[float | None]) -> list[Message]:
+    """The prints that were held and are confirmed by the prices that the venue's book now has, as a message."""
+    released = guard.released(recv_ns, prices)
+    return [trades_of(recv_ns, released)] if released else []
 
 
 def under_touch(book: Book, touch: Bbo) -> Book:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from papertrader.services.feed.instrument import InstrumentSettings
 from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.services.feed.venues.registry import names
 from papertrader.shared.log.health import FOLDS
@@ -72,6 +73,10 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     assets: Annotated[
         tuple[str, ...], Meta(description="assets to publish, as the venue spells them; empty: all of a tape")
     ] = ()
+    instruments: Annotated[
+        dict[str, InstrumentSettings],
+        Meta(description="rules of markets, told by hand: a table of fields of an instrument by asset"),
+    ] = {}
     speed: Annotated[
         float, Meta(ge=0, le=10_000, description="event seconds per wall-clock second; 0: as fast as the folds follow")
     ] = 1.0

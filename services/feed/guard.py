@@ -1,16 +1,20 @@
 """The sanity checks that all venue adapters share: which book, touch, print and time of an asset is believed."""
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from papertrader.shared.messages import Bbo, Book, Context, Message
+from papertrader.shared.messages import Bbo, Book, Context, Message, Side
 
 MAX_PRICE_MOVE: Final = 0.2
 """A price further than this fraction from the last mid is not believed."""
 MAX_STRIKES: Final = 20
-"""After so many refusals in a row it is the old mid, or the old clock, that is not believed."""
+"""After so many refusals in a row it is the old clock that is not believed."""
+AGREEING: Final = 2
+"""So many touches in a row that lie off the mid, but near each other, are the market: one alone may be an error."""
+HELD_PRINTS: Final = 1_000
+"""Prints that wait for the book to confirm them."""
 CLOCK_PERSISTS_NS: Final = 10_000_000_000
 """For so long, too, must a clock have been ahead before it is believed."""
 MAX_TIME_JUMP_NS: Final = 10_000_000_000
@@ -20,10 +24,26 @@ STALE_PRINT_NS: Final = 5_000_000_000
 REMEMBERED_PRINTS: Final = 20_000
 
 
+class Held(NamedTuple):
+    """A print off the mid that nothing has confirmed yet."""
+
+    ts: int
+    price: float
+    size: float
+    aggressor: Side
+    trade_id: int
+
+
 class Guard:
     """What is known of one asset, to tell good data from bad. `clock` is the largest accepted ts in ns.
 
-    `forget` is called when that clock no longer holds: it drops the times of all channels.
+    A price more than 20 % off the mid is believed if the venue's book confirms it:
+
+    * a print, if it lies between the worst levels of the last book; else it is held, and taken when a touch or level
+      near it comes within five seconds: if none comes it is `price_off`;
+    * a touch, if its mid lies there, or near a print that is held, or near the touch before that was off as well.
+
+    `forget` is called when the clock no longer holds: it drops the times of all channels.
     """
 
     __slots__ = (
@@ -31,10 +51,14 @@ class Guard:
         "bad",
         "clock",
         "forget",
+        "held",
+        "high",
         "ignored",
         "is_new",
         "jumped_ns",
+        "low",
         "mid",
+        "off_mid",
         "recv_ns",
         "strikes",
         "time_strikes",
@@ -49,13 +73,17 @@ class Guard:
         self.recv_ns = 0
         self.jumped_ns = 0
         self.mid = 0.0
+        self.low = 0.0  # the worst bid and ask of the last book
+        self.high = 0.0
+        self.off_mid = 0.0  # the mid of the last touch that was refused for being off
+        self.held: deque[Held] = deque()
         self.strikes = 0
         self.time_strikes = 0
         self.is_new = True
 
     def reconnected(self) -> None:
         """Begin anew: nobody knows how far price and time have gone since."""
-        self.mid = 0.0
+        self.mid = self.low = self.high = 0.0
         self.clock = 0
         self.is_new = True
         self.forget()
@@ -100,7 +128,10 @@ class Guard:
             return self.refuse("unsorted_book")
         if not self.accepts_time(book.ts, channel_ts, book.recv_ts):
             return False
-        return self.accepts_touch(bids[0] if bids else None, asks[0] if asks else None)
+        if not self.accepts_touch(bids[0] if bids else None, asks[0] if asks else None):
+            return False
+        self.low, self.high = (bids or asks or [0.0])[-1], (asks or bids or [0.0])[-1]
+        return True
 
     def accepts_bbo(self, bbo: Bbo, channel_ts: int) -> bool:
         """The same for a best bid and ask."""
@@ -118,28 +149,58 @@ class Guard:
         if bid >= ask:
             return self.refuse("crossed_book")
         mid = 0.5 * (bid + ask)
-        if not self.is_near(mid):
-            self.strikes += 1
-            if self.strikes >= MAX_STRIKES:
-                self.mid = 0.0
-            return self.refuse("price_off")
+        if not (self.is_near(mid) or self._is_shown(mid) or self._is_confirmed(mid)):
+            self.strikes = self.strikes + 1 if self.strikes and are_near(mid, self.off_mid) else 1
+            self.off_mid = mid
+            if self.strikes < AGREEING:
+                return self.refuse("price_off")
         self.mid = mid
         self.strikes = 0
         return True
 
     def is_near(self, price: float) -> bool:
         """Whether a price is within 20 % of the last mid; anything is while there is none."""
-        return self.mid == 0.0 or abs(price - self.mid) <= MAX_PRICE_MOVE * self.mid
+        return self.mid == 0.0 or are_near(price, self.mid)
 
-    def accepts_print(self, price: float, size: float, ts: int, recv_ns: int) -> bool:
-        """Whether a print is sound: positive, near the mid, at most 5 s behind the clock and not far ahead of it."""
+    def _is_shown(self, price: float) -> bool:
+        """Whether a price lies between the worst levels of the last book."""
+        return self.low <= price <= self.high
+
+    def _is_confirmed(self, mid: float) -> bool:
+        return any(are_near(item.price, mid) for item in self.held)
+
+    def accepts_print(
+        self, price: float, size: float, ts: int, recv_ns: int, aggressor: Side = "none", trade_id: int = 0
+    ) -> bool:
+        """Whether a print is sound: positive, near the market, at most 5 s behind the clock and not far ahead of it.
+
+        One that is off and has an aggressor is held, to be `released` when the book confirms it.
+        """
         if not are_positive((price, size)):
             return self.refuse("non_positive")
-        if not self.is_near(price):
-            return self.refuse("price_off")
         if ts < self.clock - STALE_PRINT_NS:
             return self.refuse("stale_print")
+        if not self.is_near(price) and not self._is_shown(price):
+            if aggressor == "none" or len(self.held) >= HELD_PRINTS:
+                return self.refuse("price_off")
+            self.held.append(Held(ts, price, size, aggressor, trade_id))
+            return False
         return self.accepts_time(ts, 0, recv_ns)
+
+    def released(self, recv_ns: int, prices: Iterable[float | None]) -> list[Held]:
+        """The prints that were held and that these prices, which the venue's book now has, confirm.
+
+        Those that nothing has confirmed in five seconds are counted as `price_off`.
+        """
+        if not self.held:
+            return []
+        known_prices = [price for price in prices if price]
+        confirmed = [item for item in self.held if any(are_near(item.price, price) for price in known_prices)]
+        waiting = [item for item in self.held if item not in confirmed and item.ts >= self.clock - STALE_PRINT_NS]
+        if unconfirmed := len(self.held) - len(confirmed) - len(waiting):
+            self.bad["price_off"] += unconfirmed
+        self.held = deque(waiting)
+        return [item for item in confirmed if self.accepts_time(item.ts, 0, recv_ns)]
 
     def context(
         self,
@@ -190,6 +251,11 @@ class Prints:
         if len(self._seen) > REMEMBERED_PRINTS:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def are_near(price: float, other: float) -> bool:
+    """Whether two prices lie within 20 % of the second."""
+    return abs(price - other) <= MAX_PRICE_MOVE * other
 
 
 def are_positive(values: Iterable[float]) -> bool:

@@ -1,50 +1,103 @@
-"""A market's price and size grid, inferred from what it published."""
+"""What a market's trading rules are: as they were told, and where nobody told, what its prices and sizes let guess."""
 
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+
+from papertrader.services.feed.decimal_grid import common_step, decimals, step
 from papertrader.shared.market.events import TICKS
-from papertrader.shared.messages import Bbo, Book, Depth, Instrument, Message, Trades
+from papertrader.shared.messages import Bbo, Book, Depth, Instrument, MarginTier, Message, Trades
 
-MAX_DECIMALS: Final = 6
 PRICE_ROOM: Final = 0.75
 """Prices down to this fraction of the current one must still be on the grid."""
 PRICE_HEADROOM: Final = 4.0
+SURE_VALUES: Final = 10
+"""So many distinct numbers are no thin evidence for the decimals that they have."""
+SURE_MULTIPLES: Final = 50
+"""So many distinct prices that are all multiples of a step, such as 0.5, are not so by chance."""
 
 
-def infer_instrument(messages: Iterable[Message], significant_figures: int, min_notional: float) -> Instrument:
-    """The trading rules that the prices and sizes of `messages` obey; `ts` is the first message's.
+class InstrumentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The rules of a market as far as they are told by hand; the rest is the venue's, the tape's, or guessed."""
 
-    The tick is 1 or a negative power of ten, at most 6 decimals. Where the venue rounds prices to
-    `significant_figures` (with sizes of d decimals, prices have at most 6 − d: Hyperliquid) it is fine enough for
-    prices down to 0.75 of the last. It is coarse enough for prices up to four times the last to be counted in ticks.
-    Raises ValueError if there is no price at all.
+    tick_size: float | None = None
+    lot_size: float | None = None
+    significant_figures: int | None = None
+    finest_tick_size: float | None = None
+    min_notional: float | None = None
+    contract_size: float | None = None
+    kind: str | None = None
+    funding_interval_s: int | None = None
+    funding_price: str | None = None
+    maximum_leverage: float | None = None
+    margin_tiers: tuple[MarginTier, ...] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The fields that are told."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def infer_instrument(
+    messages: Iterable[Message], significant_figures: int, min_notional: float, **known: Any
+) -> Instrument:
+    """The trading rules that the prices and sizes of `messages` obey, beside what is `known`; `ts` is the first
+    message's.
+
+    The tick is a power of ten, or a multiple of one that so many prices cannot all have by chance. Where the venue
+    rounds prices to `significant_figures` the tick is fine enough for prices down to 0.75 of the last, and no finer
+    than `price_decimals` less those of the size (Hyperliquid). It is coarse enough for prices up to four times the
+    last to be counted in ticks. `doubtful` names what few numbers speak for. Raises ValueError if there is no price.
     """
-    price_decimals, size_decimals, price, ts = 0, 0, 0.0, -1
+    most: int | None = known.pop("price_decimals", None)
+    written: int = known.pop("size_decimals", 0)
+    prices, sizes, price, ts = set[float](), set[float](), 0.0, -1
     for message in messages:
         ts = message.ts if ts < 0 else ts
-        prices, sizes = _numbers(message)
-        price_decimals = max(price_decimals, *map(decimals, prices), 0)
-        size_decimals = max(size_decimals, *map(decimals, sizes), 0)
-        price = prices[0] if prices else price
+        some, amounts = numbers_of(message)
+        prices.update(some)
+        sizes.update(amounts)
+        price = some[0] if some else price
     if not price:
         raise ValueError("no price: an instrument cannot be inferred")
+    near = [other for other in prices if price / PRICE_HEADROOM <= other <= price * PRICE_HEADROOM]
+    price_decimals = max(map(decimals, near))
+    size_decimals = max(written, *map(decimals, sizes), 0)
+    finest = 0.0 if most is None else step(max(most - size_decimals, 0))
+    doubtful = ["lot_size"] if len(sizes) < SURE_VALUES and not written else []
     if significant_figures:
-        price_decimals = max(price_decimals, needed_decimals(price, significant_figures, MAX_DECIMALS - size_decimals))
+        price_decimals = max(price_decimals, needed_decimals(price, significant_figures, finest))
+        price_decimals = min(price_decimals, decimals(finest)) if finest else price_decimals
+    price_decimals = min(price_decimals, most_decimals(price))
+    tick_size = step(price_decimals)
+    if not significant_figures and len(near) >= SURE_MULTIPLES:
+        tick_size = common_step(near, price_decimals)
+    elif not significant_figures and len(near) < SURE_VALUES:
+        doubtful.append("tick_size")
+    inferred = tuple(dict.fromkeys(("tick_size", "lot_size", *known.pop("inferred", ()))))
     return Instrument(
         ts=ts,
-        tick_size=float(f"1e-{min(price_decimals, MAX_DECIMALS, most_decimals(price))}"),
-        lot_size=float(f"1e-{size_decimals}"),
+        tick_size=tick_size,
+        lot_size=step(size_decimals),
         significant_figures=significant_figures,
+        finest_tick_size=finest,
         min_notional=min_notional,
+        inferred=inferred,
+        doubtful=tuple(sorted(doubtful, reverse=True)),
+        **known,
     )
 
 
-def needed_decimals(price: float, significant_figures: int, most: int) -> int:
+def rule_step(price: float, significant_figures: int, finest: float) -> float:
+    """The step of prices with so many significant figures at `price`: at most 1, at least `finest`."""
+    return max(step(max(significant_figures - 1 - math.floor(math.log10(price) + 1e-12), 0)), finest)
+
+
+def needed_decimals(price: float, significant_figures: int, finest: float) -> int:
     """The decimals that prices down to 0.75 of `price` need where the venue keeps so many significant figures."""
-    magnitude = math.floor(math.log10(PRICE_ROOM * price))
-    return max(min(significant_figures - 1 - magnitude, most), 0)
+    return decimals(rule_step(PRICE_ROOM * price, significant_figures, finest))
 
 
 def most_decimals(price: float) -> int:
@@ -52,22 +105,14 @@ def most_decimals(price: float) -> int:
     return max(math.floor(math.log10(TICKS / (PRICE_HEADROOM * price))), 0)
 
 
-def decimals(value: float) -> int:
-    """The decimals of the shortest number that reads as `value`."""
-    text = repr(value)
-    if "e" in text:
-        mantissa, _, exponent = text.partition("e")
-        return max(len(mantissa.partition(".")[2]) - int(exponent), 0)
-    fraction = text.partition(".")[2]
-    return 0 if fraction == "0" else len(fraction)
-
-
-def _numbers(message: Message) -> tuple[list[float], list[float]]:
+def numbers_of(message: Message) -> tuple[list[float], list[float]]:
+    """The prices and sizes that a message holds, those of removed levels left out."""
     if isinstance(message, Trades):
         return message.prices, message.sizes
     if isinstance(message, (Book, Depth)):
-        return message.bid_prices + message.ask_prices, message.bid_sizes + message.ask_sizes
+        sizes = [*message.bid_sizes, *message.ask_sizes]
+        return message.bid_prices + message.ask_prices, [size for size in sizes if size]
     if isinstance(message, Bbo):
-        prices, sizes = (message.bid_price, message.ask_price), (message.bid_size, message.ask_size)
-        return [price for price in prices if price], [size for size in sizes if size]
+        prices, amounts = (message.bid_price, message.ask_price), (message.bid_size, message.ask_size)
+        return [price for price in prices if price], [size for size in amounts if size]
     return [], []

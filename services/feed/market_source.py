@@ -40,13 +40,15 @@ class MarketSource(Tally):
     def rounds(self) -> Iterator[MarketRound]:
         """The rounds of the session; the last one is marked final. A tape that breaks off ends with a gap."""
         self.clear()
-        builder = RoundBuilder(self.instrument, self.session, self.round_ns, self._gap_after_ns)
+        builder = RoundBuilder(self.instrument, self.session, self.round_ns, self._gap_after_ns, self.bad)
         reason = ""
         number = 0
         try:
             for number, (recv_ns, messages) in enumerate(self._frames(self.bad), start=1):
                 if isinstance(messages, Break):
                     builder.broke(messages.reason)
+                elif isinstance(messages, Instrument):
+                    builder.tell(messages)
                 else:
                     yield from self._counted(builder.add(recv_ns, number, messages))
         except TapeError:

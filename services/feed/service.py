@@ -15,8 +15,7 @@ from papertrader.services.feed.metrics import CONNECTION_METRICS, METRICS, conne
 from papertrader.services.feed.publisher import Barrier, Pace, Publisher, marker_of, settling, until
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
-from papertrader.shared.log.subjects import Market, subject
-from papertrader.shared.messages import Instrument
+from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.metrics import FoldCollector
 from papertrader.shared.service.runtime import BusConfig
 from papertrader.shared.service.web import StatusServer
@@ -24,7 +23,6 @@ from papertrader.shared.service.web import StatusServer
 log = logging.getLogger("feed")
 
 NS_PER_S = 1_000_000_000
-_instrument = msgspec.json.Decoder(Instrument)
 
 
 class Feed:
@@ -71,9 +69,7 @@ class Feed:
         for market in session.markets.values():
             number = resumes[market.market]
             if number >= 0:
-                stored = await self.bus.last(subject("instrument", market.market))
-                rules = _instrument.decode(stored.payload) if stored else None
-                market.resume(number, self.publishers[market.market].last_ts, rules)
+                market.resume(number, self.publishers[market.market].last_ts)
         publishing = asyncio.gather(*(self._publish_live(market) for market in session.markets.values()))
         following = asyncio.ensure_future(session.run())
         try:

@@ -2,24 +2,26 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.files import foreign
-from papertrader.services.feed.instrument import infer_instrument
+from papertrader.services.feed.files.sidecar import Sidecar, sidecar_of, told
+from papertrader.services.feed.instrument import InstrumentSettings, infer_instrument
 from papertrader.services.feed.kernel import Break, Frames
 from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.synthetic import SyntheticMarket
 from papertrader.services.feed.venues.registry import recorded
 from papertrader.services.feed.venues.venue import Venue
 from papertrader.shared.log.subjects import Market, token
-from papertrader.shared.market.tape import DISCONNECTED, TapeError, read_tape
+from papertrader.shared.market.tape import DISCONNECTED, INSTRUMENT, TapeError, read_tape, told_instrument
 from papertrader.shared.messages import Bbo, Book, Instrument, Message, Trades
 
 DISCOVERY_FRAMES: Final = 3_000
@@ -63,7 +65,7 @@ def _tape_sources(config: FeedConfig) -> list[MarketSource]:
     found: dict[Market, list[_Part]] = {}
     others = [path for path in paths if path.exists() and foreign.is_foreign(path)]
     for path in (path for path in paths if path not in others):
-        tape = discover(path)
+        tape = discover(path, config.instruments)
         for asset, instrument in tape.instruments.items():
             part = _Part(tape.first_ns, path, tape.venue, frozenset(tape.instruments), asset, instrument)
             found.setdefault(Market(tape.venue.name, token(asset)), []).append(part)
@@ -97,10 +99,19 @@ class _Part(NamedTuple):
 
 
 def _tape_source(market: Market, parts: list[_Part], config: FeedConfig) -> MarketSource:
+    """The session of a market's tapes. It begins with the rules that were told, or the finest of those inferred."""
     finest = min((part.instrument for part in parts), key=lambda instrument: instrument.tick_size)
-    frames = partial(_tape_frames, parts, config.gap_after_ms * NS_PER_MS)
-    content = b"".join(_beginning(part.path) for part in parts)
-    return MarketSource(market, finest, _session(config, content, parts[0].asset), frames, config, parts[0].asset)
+    instrument = finest if parts[0].instrument.inferred else parts[0].instrument
+    by_hand = _by_hand(market, parts[0].asset, parts[0].path, config.instruments)
+    frames = partial(_tape_frames, parts, config.gap_after_ms * NS_PER_MS, by_hand)
+    content = b"".join(_beginning(part.path) for part in parts) + repr(by_hand).encode()
+    return MarketSource(market, instrument, _session(config, content, parts[0].asset), frames, config, parts[0].asset)
+
+
+def _by_hand(market: Market, asset: str, path: Path, settings: Mapping[str, InstrumentSettings]) -> Sidecar:
+    """What the file beside a tape and the settings tell of a market, the settings having the last word."""
+    beside = sidecar_of(path, market).instrument
+    return Sidecar(instrument=beside | settings.get(asset, settings.get(market.asset, InstrumentSettings())).told())
 
 
 def _beginning(path: Path) -> bytes:
@@ -117,25 +128,55 @@ class Discovery(NamedTuple):
     first_ns: int
 
 
-def discover(path: Path) -> Discovery:
-    """Read the beginning of a tape; raises TapeError if it holds no market."""
+def discover(path: Path, settings: Mapping[str, InstrumentSettings] = MappingProxyType({})) -> Discovery:
+    """Read the beginning of a tape. What nobody has told of its markets - the settings, the file beside the tape, the
+    recorder within it - is inferred. Raises TapeError if it holds no market.
+    """
     prefix = _prefix(path)
     venues = recorded()
     for venue in venues:
         adapter = venue.adapter(None)
         messages: dict[str, list[Message]] = {}
+        told_rules: dict[str, Instrument] = {}
         for recv_ns, data in prefix:
+            if rules := told_instrument(data):
+                told_rules.setdefault(rules.asset, rules.data)
+                continue
             for asset, message in adapter.frame(recv_ns, data):
                 messages.setdefault(asset, []).append(message)
-        instruments = {
-            asset: infer_instrument(seen, venue.significant_figures, venue.min_notional)
+        markets = {
+            asset: seen
             for asset, seen in messages.items()
             if any(isinstance(message, (Book, Bbo, Trades)) for message in seen)
         }
-        if instruments:
+        if markets:
+            instruments = {
+                asset: _rules(
+                    asset,
+                    path,
+                    told_rules.get(asset)
+                    or infer_instrument(
+                        seen,
+                        venue.significant_figures,
+                        venue.min_notional,
+                        size_decimals=venue.size_decimals((data for _, data in prefix), asset),
+                        **venue.known(asset),
+                    ),
+                    _by_hand(Market(venue.name, token(asset)), asset, path, settings),
+                )
+                for asset, seen in markets.items()
+            }
             prices = {asset: _price(messages[asset]) for asset in instruments}
             return Discovery(venue, instruments, prices, prefix[0][0])
     raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in venues)}")
+
+
+def _rules(asset: str, path: Path, found: Instrument, by_hand: Sidecar) -> Instrument:
+    """The rules of a tape's market with what was told by hand; raises TapeError for what cannot be."""
+    try:
+        return told(found, by_hand)
+    except ValueError as error:
+        raise TapeError(f"{path}: the instrument told for {asset}: {error}") from None
 
 
 def _price(messages: Iterable[Message]) -> float:
@@ -160,7 +201,7 @@ def _prefix(path: Path) -> list[tuple[int, bytes]]:
     return prefix
 
 
-def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, bad: Counter[str]) -> Frames:
+def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, by_hand: Sidecar, bad: Counter[str]) -> Frames:
     """The frames of a market's tapes, one after the other; a broken tape is a gap before the next one."""
     first = parts[0]
     adapter = first.venue.adapter(frozenset().union(*(part.assets for part in parts)))
@@ -169,6 +210,13 @@ def _tape_frames(parts: Sequence[_Part], gap_after_ns: int, bad: Counter[str]) -
     for number, part in enumerate(parts, start=1):
         try:
             for recv_ns, data in read_tape(part.path, bad):
+                if data.startswith(INSTRUMENT):
+                    rules = told_instrument(data)
+                    if rules is None:
+                        bad["malformed_message"] += 1
+                    elif rules.asset == first.asset:
+                        yield recv_ns, told(rules.data, by_hand)
+                    continue
                 broken = data.startswith(DISCONNECTED)
                 if broken or (last_recv_ns and recv_ns - last_recv_ns > gap_after_ns):
                     adapter.reconnected()

@@ -8,6 +8,7 @@ import numpy as np
 
 from papertrader.services.fill_sim.account import write_account
 from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.grid import regrid_orders
 from papertrader.services.fill_sim.instrument import learn_rules
 from papertrader.services.fill_sim.kernel import control, fold_round, hear_all
 from papertrader.services.fill_sim.settings import settings_of
@@ -17,6 +18,7 @@ from papertrader.shared.market.book import new_book
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import Records, code, message_of, record_dtype
+from papertrader.shared.market.regrid import grid_of, regrid_features
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -70,6 +72,11 @@ class FillSim:
         instrument = instrument_of(round_)
         if instrument is not None:
             learn_rules(self._market, instrument)
+        left = self._market_data.learn(instrument)
+        if left is not None:
+            grid = grid_of(self._book[0])
+            regrid_features(self._features, left, grid)
+            regrid_orders(self.account_states, self.settings, grid)
         outputs: list[Output] = []
         for index, account in enumerate(self.accounts if round_.heard else ()):
             said = [item for item in round_.heard if item.account == account]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.decision import decide_for
 from papertrader.services.quoter.glft import VIEW
+from papertrader.services.quoter.grid import regrid_orders
 from papertrader.services.quoter.kernel import (
     ASK,
     QUOTER,
@@ -32,6 +33,7 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import Record, code, record_dtype, record_of, settings_records
+from papertrader.shared.market.regrid import grid_of, regrid_features
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -108,18 +110,18 @@ class Quoter:
 
     def _see(self, round_: Round) -> None:
         instrument = instrument_of(round_)
-        old_tick_size = float(self.book["tick_size"])
-        events = self._market_data.events(round_)
         if instrument is not None:
-            self._on_instrument(instrument, old_tick_size)
-        see(self._market_data.book, self._features, self._market, events, round_.ts)
+            self._on_instrument(instrument)
+        left = self._market_data.learn(instrument)
+        if left is not None:
+            grid = grid_of(self.book)
+            regrid_features(self._features, left, grid)
+            regrid_orders(self._quoters, left, grid)
+        see(self._market_data.book, self._features, self._market, self._market_data.events(round_), round_.ts)
 
-    def _on_instrument(self, instrument: Instrument, old_tick_size: float) -> None:
+    def _on_instrument(self, instrument: Instrument) -> None:
         self._quoters["settled"] = 0
         learn_rules(self._market, instrument)
-        if old_tick_size not in (0.0, instrument.tick_size):
-            ticks = self._quoters["orders"]["tick"]
-            ticks[:] = np.rint(ticks * (old_tick_size / instrument.tick_size))
 
     @staticmethod
     def _by_account(round_: Round) -> dict[tuple[str, Kind], list[Message]]:

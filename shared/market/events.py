@@ -41,6 +41,8 @@ ORACLE: Final = 9
 """`size` is the oracle's or index price; NaN where unknown. Follows the MARK of its context."""
 SETTLEMENT: Final = 10
 """`id` is when the venue pays funding next, 0 where it does not say. Stands before the FUNDING of its context."""
+RULES: Final = 11
+"""The trading rules change: before the first event of a round, in a session's array only. `id` counts the changes."""
 
 Events = npt.NDArray[np.void]
 

@@ -11,13 +11,45 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+import msgspec
+
+from papertrader.shared.messages import Instrument
 
 GZIP_MAGIC = b"\x1f\x8b"
 RECV_TIME_DIGITS = 19
 UNITS = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (10**8, 1_000_000_000))
 """A Unix time from 1973 to 2286 that is at least this is in units of so many ns: ns, µs, ms, s."""
 DISCONNECTED = b'{"stream":"connection","channel":"connection","data":{"e":"disconnected"}}'
+
+INSTRUMENT: Final = b'{"stream":"instrument","channel":"instrument","asset":'
+"""How a frame begins that tells the trading rules of an asset; readers that know it not skip it, as `DISCONNECTED`."""
+
+
+class InstrumentFrame(msgspec.Struct):
+    """The frame: the asset as the venue spells it, and its rules."""
+
+    asset: str
+    data: Instrument
+
+
+_instruments: Final = msgspec.json.Decoder(InstrumentFrame)
+
+
+def instrument_frame(asset: str, instrument: Instrument) -> bytes:
+    """The frame that tells the trading rules of an asset."""
+    return INSTRUMENT + msgspec.json.encode(asset) + b',"data":' + msgspec.json.encode(instrument) + b"}"
+
+
+def told_instrument(frame: bytes) -> InstrumentFrame | None:
+    """What a frame tells of an asset's rules; None if it is another frame, or not sound."""
+    if not frame.startswith(INSTRUMENT):
+        return None
+    try:
+        return _instruments.decode(frame)
+    except msgspec.MsgspecError:
+        return None
 
 
 class TapeError(Exception):

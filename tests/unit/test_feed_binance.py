@@ -181,7 +181,7 @@ def test_depth_older_than_the_ticker_cannot_undo_its_touch(adapter: BinanceAdapt
     assert isinstance(found, Depth)
     assert (found.bid_prices, found.bid_sizes) == ([98.0], [7.0])
     assert (found.ask_prices, found.ask_sizes) == ([101.0], [8.0])
-    assert adapter.ignored["BTCUSDT"]["far_or_overtaken_level"] == 3
+    assert adapter.ignored["BTCUSDT"]["overtaken_level"] == 3
 
 
 def test_ticker_older_than_the_depth_is_ignored(adapter: BinanceAdapter) -> None:
@@ -198,14 +198,25 @@ def test_snapshot_under_a_newer_ticker_takes_its_touch(adapter: BinanceAdapter) 
     assert (book.ask_prices, book.ask_sizes) == ([100.5, 101.0, 102.0], [2.0, 3.0, 4.0])
 
 
-def test_depth_levels_that_are_unsound_or_far_away_are_dropped_alone(adapter: BinanceAdapter) -> None:
+def test_depth_levels_that_are_unsound_are_dropped_alone_and_far_ones_are_told(adapter: BinanceAdapter) -> None:
     feed(adapter, depth(15, 20, 10, [], []), SNAPSHOT)
     bids = [["98.0", "-1"], ["nan", "1"], ["79.0", "1"], ["97.0", "6.0"]]
     (found,) = feed(adapter, depth(21, 25, 20, bids, []))
     assert isinstance(found, Depth)
-    assert found.bid_prices == [97.0]
+    assert found.bid_prices == [79.0, 97.0]
     assert adapter.bad["BTCUSDT"] == {"non_positive": 2}
-    assert adapter.ignored["BTCUSDT"] == {"far_or_overtaken_level": 1}
+
+
+def test_differences_without_a_snapshot_tell_what_lies_behind_the_touch_and_it_is_said(adapter: BinanceAdapter) -> None:
+    assert feed(adapter, depth(15, 20, 10, [["98.0", "7.0"]], [])) == [], "nobody knows where the market is"
+    feed(adapter, ticker(21, "99.0", "101.0"))
+    changes = depth(21, 25, 20, [["99.5", "1.0"], ["99.0", "0"], ["98.0", "6.0"]], [["101.0", "1"], ["102.0", "3.0"]])
+    (found,) = feed(adapter, changes)
+    assert isinstance(found, Depth)
+    assert (found.bid_prices, found.ask_prices) == ([98.0], [102.0])
+    assert adapter.bad["BTCUSDT"] == {}
+    feed(adapter, *(depth(26 + n, 26 + n, 25 + n, [["98.0", "6.0"]], []) for n in range(60)))
+    assert adapter.bad["BTCUSDT"] == {"no_depth_snapshot": 12}
 
 
 def test_snapshot_goes_to_the_symbol_that_trades_at_its_price() -> None:

@@ -7,7 +7,13 @@ import pytest
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter, number_of
-from papertrader.services.feed.venues.ccxt.rules import DECIMAL_PLACES, hours_of, step_of
+from papertrader.services.feed.venues.ccxt.rules import (
+    DECIMAL_PLACES,
+    SIGNIFICANT_DIGITS,
+    hours_of,
+    rules_of,
+    size_factor,
+)
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.services.feed.venues.registry import live_venue
 from papertrader.shared.messages import Book, Context, Trades
@@ -77,11 +83,57 @@ def test_funding_comes_at_the_event_clock() -> None:
     assert message == Context(ts=T0 * MS, recv_ts=RECV, funding_rate=1e-5, mark_price=100.5)
 
 
+SWAP: dict[str, Any] = {
+    "swap": True,
+    "contract": True,
+    "linear": True,
+    "contractSize": 0.01,
+    "precision": {"amount": 1.0, "price": 0.1},
+    "limits": {"cost": {"min": 5}, "leverage": {"max": 100}},
+}
+TICK_SIZE = 4
+
+
 @pytest.mark.parametrize(
-    ("precision", "mode", "step"), [(0.1, 4, 0.1), (5.0, 4, 5.0), (3, DECIMAL_PLACES, 0.001), (None, 4, 1e-8)]
+    ("precision", "mode", "step"),
+    [(0.1, TICK_SIZE, 0.1), (5.0, TICK_SIZE, 5.0), (3, DECIMAL_PLACES, 0.001), (-1, DECIMAL_PLACES, 10.0)],
 )
-def test_precision_is_a_step_or_a_number_of_decimals(precision: float | None, mode: int, step: float) -> None:
-    assert step_of(precision, mode) == step
+def test_precision_is_a_step_or_a_number_of_decimals(precision: float, mode: int, step: float) -> None:
+    rules = rules_of("A/B", {"precision": {"amount": precision, "price": precision}}, mode)
+    assert (rules.tick_size, rules.lot_size, rules.significant_figures, rules.kind) == (step, step, 0, "spot")
+
+
+def test_precision_of_significant_digits_is_a_rule_of_figures_and_its_amount_has_decimals() -> None:
+    rules = rules_of("BTC/USD", {"spot": True, "precision": {"amount": 8, "price": 5}}, SIGNIFICANT_DIGITS)
+    assert (rules.significant_figures, rules.lot_size, rules.contract_size) == (5, 1e-8, 1.0)
+
+
+@pytest.mark.parametrize(("what", "mode"), [("price", TICK_SIZE), ("amount", TICK_SIZE), ("price", SIGNIFICANT_DIGITS)])
+def test_missing_precision_is_refused_naming_the_market(what: str, mode: int) -> None:
+    precision = {"amount": 3.0, "price": 3.0, what: None}
+    with pytest.raises(LiveError, match=rf"A/B:B no precision of its {what}"):
+        rules_of("A/B:B", SWAP | {"precision": precision}, mode)
+
+
+def test_sizes_of_a_linear_contract_are_base_units_and_those_of_an_inverse_one_contracts() -> None:
+    linear = rules_of("BTC/USDT:USDT", SWAP, TICK_SIZE)
+    assert (linear.kind, linear.contract_size, linear.lot_size, size_factor(linear)) == ("perpetual", 0.01, 0.01, 0.01)
+    assert (linear.min_notional, linear.maximum_leverage) == (5.0, 100.0)
+    inverse = rules_of("BTC/USD:BTC", SWAP | {"linear": False, "inverse": True, "contractSize": 100.0}, TICK_SIZE)
+    assert (inverse.kind, inverse.contract_size, inverse.lot_size, size_factor(inverse)) == ("inverse", 100.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"contractSize": None}, "contract size None"),
+        ({"linear": False}, "neither a linear nor an inverse"),
+        ({"option": True}, "is an option"),
+    ],
+)
+def test_contract_that_is_not_understood_is_refused_naming_the_market(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(LiveError, match=f"A/B:B.*{text}"):
+        rules_of("A/B:B", SWAP | changes, TICK_SIZE)
 
 
 @pytest.mark.parametrize(("interval", "hours"), [("8h", 8.0), ("1h", 1.0), (None, 8.0), ("0h", 8.0)])

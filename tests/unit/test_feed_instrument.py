@@ -27,7 +27,7 @@ def test_decimals_of_a_float_are_those_of_its_shortest_text(value: float, expect
     ],
 )
 def test_tick_by_significant_figures_leaves_room_below(price: float, size: float, tick: float) -> None:
-    assert infer_instrument([touch(price, size)], 5, 10.0).tick_size == tick
+    assert infer_instrument([touch(price, size)], 5, 10.0, price_decimals=6).tick_size == tick
 
 
 def test_tick_without_significant_figures_is_the_finest_seen() -> None:

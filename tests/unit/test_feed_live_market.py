@@ -1,5 +1,6 @@
 """A live market's rounds, every time given by hand."""
 
+import msgspec
 import pytest
 
 from papertrader.services.feed.config import FeedConfig
@@ -156,11 +157,9 @@ def test_outage_before_any_time_passed_is_a_gap_all_the_same() -> None:
     assert [type(message) for message in messages] == [Context, Gap, Context]
 
 
-def test_session_goes_on_after_an_earlier_one_with_a_gap_on_the_finer_grid() -> None:
+def test_session_goes_on_after_an_earlier_one_with_a_gap() -> None:
     live = market()
-    fine = Instrument(ts=0, tick_size=0.01, lot_size=0.001)
-    live.resume(START // ROUND - 100, START - 100 * ROUND, fine)
-    assert live.instrument == fine
+    live.resume(START // ROUND - 100, START - 100 * ROUND)
     live.hear(local(10), [at(10)])
     live.hear(local(60), [at(60)])
     ((_, (gap, _)),) = rounds(live)
@@ -168,16 +167,36 @@ def test_session_goes_on_after_an_earlier_one_with_a_gap_on_the_finer_grid() -> 
     assert (gap.from_ts, gap.to_ts, gap.reason) == (START - 100 * ROUND, START + 10 * MS, "restarted")
 
 
+def test_rules_that_the_venue_changes_are_in_force_from_the_round_that_needs_them() -> None:
+    live = market()
+    live.hear(local(10), [at(10)])
+    finer = msgspec.structs.replace(live.instrument, tick_size=live.instrument.tick_size / 10, lot_size=0.5)
+    live.tell(finer)
+    live.hear(local(11), [at(11)])
+    live.tell(msgspec.structs.replace(finer, lot_size=0.25))
+    for ms in (12, 60, 61):
+        live.hear(local(ms), [at(ms)])
+    live.hear(local(110), [at(110)])
+    first, changed, waited = (round_.messages[:-1] for round_ in live.backlog)
+    assert [type(message) for message in first] == [Instrument]
+    assert [type(message) for message in changed] == [Instrument, Context, Context, Context]
+    assert isinstance(changed[0], Instrument)
+    assert (changed[0].tick_size, changed[0].lot_size) == (finer.tick_size, 0.5)
+    assert [type(message) for message in waited] == [Instrument, Context, Context], "what can wait comes with the next"
+    assert isinstance(waited[0], Instrument)
+    assert waited[0].lot_size == 0.25
+
+
 def test_session_ahead_of_the_venue_is_refused() -> None:
     live = market()
-    live.resume(START // ROUND + 100_000, START + 100_000 * ROUND, None)
+    live.resume(START // ROUND + 100_000, START + 100_000 * ROUND)
     with pytest.raises(SessionError, match="ahead of the venue"):
         live.hear(local(10), [at(10)])
 
 
 def test_round_numbers_rise_after_a_session_that_ended_a_little_ahead() -> None:
     live = market(grace_ms=0)
-    live.resume(START // ROUND + 5, START + 6 * ROUND - 1, None)
+    live.resume(START // ROUND + 5, START + 6 * ROUND - 1)
     live.hear(local(10), [at(10)])
     live.pass_time(local(1_100), alive=True)
     assert windows(rounds(live)) == [7, 21]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from papertrader.services.feed.files import array_file, hftbacktest, tardis_reader
 from papertrader.services.feed.files.sidecar import Sidecar, sidecar_of, told
 from papertrader.services.feed.instrument import infer_instrument
-from papertrader.services.feed.kernel import Break, Frames
+from papertrader.services.feed.kernel import Frames
 from papertrader.services.feed.venues import registry
 from papertrader.shared.log.subjects import Market, token
 from papertrader.shared.market.tape import TapeError
@@ -87,10 +87,11 @@ def _rules(market: Market, frames: Callable[[Counter[str]], Frames], sidecar: Si
     seen: list[Message] = []
     with contextlib.suppress(TapeError):  # what can be read is enough
         for _, messages in islice(frames(Counter()), DISCOVERY_FRAMES):
-            seen += [] if isinstance(messages, Break) else messages
-    known = [registry.venue(name) for name in registry.names() if name == market.venue]
-    figures, notional = (known[0].significant_figures, known[0].min_notional) if known else (0, 0.0)
+            seen += messages if isinstance(messages, list) else []
+    venue = registry.venue(market.venue) if market.venue in registry.names() else None
+    figures, notional = (venue.significant_figures, venue.min_notional) if venue else (0, 0.0)
+    known = venue.known(sidecar.asset or market.asset) if venue else {}
     try:
-        return told(infer_instrument(seen, figures, notional), sidecar)
+        return told(infer_instrument(seen, figures, notional, **known), sidecar)
     except ValueError as error:
         raise TapeError(f"{path}: {error}") from None

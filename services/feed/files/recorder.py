@@ -17,7 +17,7 @@ from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.session import LiveSession, live_session
 from papertrader.services.feed.venues.live import LiveVenue
 from papertrader.shared.log.subjects import token
-from papertrader.shared.market.tape import DISCONNECTED
+from papertrader.shared.market.tape import DISCONNECTED, INSTRUMENT
 from papertrader.shared.messages import Gap
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class AssetTape:
         self._file: TapeFile | None = None
         self._refused_ns = 0
         self._missed = False
+        self._rules = b""  # the frame that told the trading rules last: every tape begins with it
 
     def missed(self) -> None:
         """Something was missed: what is written next begins with a break, however short it was."""
@@ -79,6 +80,8 @@ class AssetTape:
     def add(self, recv_ns: int, frame: bytes) -> None:
         """Take a frame; it is on the disk after the next flush."""
         self._lines.append((recv_ns, frame))
+        if frame.startswith(INSTRUMENT):
+            self._rules = frame
 
     def flush(self, now_ns: int) -> None:
         """Write what was taken; raises OSError if the disk takes it not, and drops it then."""
@@ -95,7 +98,10 @@ class AssetTape:
                 if self._file is not None and self._file.first_ns and self._file.first_ns // ROLL_NS != hour:
                     self.close()
                 count = sum(1 for recv_ns, _ in lines if recv_ns // ROLL_NS == hour)
-                self._file = self._file or self._open(lines[0][0])
+                if self._file is None:
+                    self._file = self._open(lines[0][0])
+                    if self._rules and not lines[0][1].startswith(INSTRUMENT):
+                        self._file.append([(lines[0][0], self._rules)])
                 self._file.append(lines[:count])
                 lines = lines[count:]
         except OSError:

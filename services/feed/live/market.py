@@ -43,7 +43,9 @@ class LiveMarket(Tally):
         self._gap_after_ns = config.gap_after_ms * NS_PER_MS
         self._grace_ns = config.live.grace_ms * NS_PER_MS
         self._idle_ns = config.live.idle_ms * NS_PER_MS
-        self._builder = RoundBuilder(instrument, self.session, config.round_ms * NS_PER_MS, self._gap_after_ns)
+        self._builder = RoundBuilder(
+            instrument, self.session, config.round_ms * NS_PER_MS, self._gap_after_ns, self.bad
+        )
         self._frames = 0
         self._heard_ns = 0  # when data last came
         self._idle_from_ns = 0  # when time last moved
@@ -53,7 +55,7 @@ class LiveMarket(Tally):
 
     @property
     def instrument(self) -> Instrument:
-        """The trading rules that the session begins with."""
+        """The trading rules as they are known now."""
         return self._builder.instrument
 
     @property
@@ -61,12 +63,14 @@ class LiveMarket(Tally):
         """Whether data is missed now."""
         return bool(self._gap_reason)
 
-    def resume(self, number: int, ts: int, instrument: Instrument | None) -> None:
-        """Go on after what an earlier session has left in the log, on its price grid if that is the finer one."""
+    def resume(self, number: int, ts: int) -> None:
+        """Go on after what an earlier session has left in the log."""
         self._builder.resume(number, ts, "restarted")
         self._resumed_ts = ts
-        if instrument is not None and instrument.tick_size < self.instrument.tick_size:
-            self._builder.instrument = instrument
+
+    def tell(self, instrument: Instrument) -> None:
+        """The venue has told its trading rules anew."""
+        self._builder.tell(instrument)
 
     def hear(self, now_ns: int, messages: list[Message]) -> None:
         """Take the messages of a frame that was received now."""

@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import aiohttp
+import msgspec
 
 from papertrader.services.feed.adapter import NO_ASSET
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.connection import SendBudget, VenueConnection, reason_of
 from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.market import LiveMarket
-from papertrader.services.feed.venues.live import LiveVenue
+from papertrader.services.feed.venues.live import LiveError, LiveVenue
 from papertrader.shared.log.subjects import Market, token
-from papertrader.shared.market.tape import DISCONNECTED
+from papertrader.shared.market.tape import DISCONNECTED, instrument_frame
 from papertrader.shared.messages import Instrument, Message
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class LiveSession:
     ) -> None:
         self.clock = LocalClock()
         self.venue = venue
+        self.instruments = dict(instruments)
+        self._rules_every_s = config.live.rules_every_s
         self.bad: Counter[str] = Counter()
         self._http = http
         self._tap = tap
@@ -78,6 +81,8 @@ class LiveSession:
 
     async def run(self) -> None:
         """Follow the markets until cancelled."""
+        for asset, instrument in self.instruments.items():
+            self._tap_rules(asset, instrument)
         for frame in self.venue.opening:
             self.hear(frame)
         try:
@@ -85,6 +90,7 @@ class LiveSession:
                 for connection in self.connections:
                     tasks.create_task(connection.run())
                 tasks.create_task(self.venue.beside(self._http, self._hear_beside))
+                tasks.create_task(self._follow_rules())
                 tasks.create_task(self._pass_time())
         except BaseExceptionGroup as group:
             raise _innermost(group) from None
@@ -136,6 +142,26 @@ class LiveSession:
         if self._lost_tap is not None:
             self._lost_tap(assets, now_ns)
 
+    async def _follow_rules(self) -> None:
+        """Ask for the trading rules now and then, and tell every market whose rules have changed."""
+        while True:
+            await asyncio.sleep(self._rules_every_s)
+            try:
+                found = await self.venue.instruments(self._http, list(self.instruments))
+            except (LiveError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.warning("%s does not tell its trading rules: %s", self.venue.name, error or type(error).__name__)
+                continue
+            for asset, instrument in found.items():
+                if _rules_of(instrument) != _rules_of(self.instruments[asset]):
+                    log.info("%s has new trading rules of %s", self.venue.name, asset)
+                    self.instruments[asset] = instrument
+                    self.markets[asset].tell(instrument)
+                    self._tap_rules(asset, instrument)
+
+    def _tap_rules(self, asset: str, instrument: Instrument) -> None:
+        if self._tap is not None:
+            self._tap(asset, self.clock.now_ns(), instrument_frame(asset, instrument))
+
     async def _pass_time(self) -> None:
         while True:
             await asyncio.sleep(STEP_S)
@@ -147,6 +173,11 @@ class LiveSession:
                 silent = [asset for asset in assets if self.markets[asset].pass_time(now_ns, alive)]
                 if silent:
                     self.venue.adapter.reconnected(silent)
+
+
+def _rules_of(instrument: Instrument) -> Instrument:
+    """What of an instrument is rule: where figures count, the tick follows the price and is not."""
+    return msgspec.structs.replace(instrument, tick_size=0.0) if instrument.significant_figures else instrument
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -29,6 +29,9 @@ class LiveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     request_timeout_s: Annotated[
         float, Meta(gt=0, le=120, description="longest time that a REST request may take, s")
     ] = 10.0
+    rules_every_s: Annotated[
+        float, Meta(ge=0.1, le=86_400, description="time between two requests for the venue's trading rules, s")
+    ] = 300.0
     grace_ms: Annotated[
         int, Meta(ge=0, le=5_000, description="how long after its end a round waits for data that is under way, ms")
     ] = 50

@@ -78,8 +78,8 @@ class LiveVenue(Protocol):
         ...
 
 
-def choose(wanted: Collection[str], listed: Mapping[str, Instrument], venue: str) -> dict[str, Instrument]:
-    """The rules of the wanted assets; raises LiveError with the closest name for one that is not listed."""
+def choose(wanted: Collection[str], listed: Mapping[str, T], venue: str) -> dict[str, T]:
+    """What is listed of the wanted assets; raises LiveError with the closest name for one that is not listed."""
     for asset in wanted:
         if asset not in listed:
             folded = {name.casefold(): name for name in listed}

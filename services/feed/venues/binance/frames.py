@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, trades_of, under_touch
-from papertrader.services.feed.guard import MAX_PRICE_MOVE, MAX_STRIKES, Guard, known
+from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, confirmed, trades_of, under_touch
+from papertrader.services.feed.guard import MAX_STRIKES, Guard, known
 from papertrader.services.feed.venues.binance.rules import FUNDING_INTERVAL_H
 from papertrader.services.feed.venues.binance.wire import (
     READ_EVENTS,
@@ -31,6 +31,8 @@ from papertrader.services.feed.venues.binance.wire import (
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Message, Side
 
 BUFFERED_DIFFERENCES: Final = 2_000
+PATIENT_DIFFERENCES: Final = 50
+"""So many may come before the snapshot that they follow."""
 IGNORED_EVENTS: Final = frozenset(
     {"kline", "continuous_kline", "24hrMiniTicker", "24hrTicker", "forceOrder", "compositeIndex", "contractInfo"}
     | {RESULT}
@@ -42,13 +44,14 @@ class Asset:
 
     __slots__ = (
         *("buffer", "depth_ts", "funding_interval_h", "guard", "joined", "last_id", "print_type", "strikes"),
-        *("ticker", "ticker_id", "trade_id"),
+        *("ticker", "ticker_id", "trade_id", "unsnapped"),
     )
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         guard.forget = self._forget_times
         self.buffer: deque[Difference] = deque(maxlen=BUFFERED_DIFFERENCES)
+        self.unsnapped = 0  # differences since the book is not known
         self.last_id = 0  # update id up to which the book is known, 0 while it is not
         self.joined = False  # whether a difference has followed the snapshot
         self.depth_ts = 0
@@ -83,7 +86,7 @@ class Asset:
         self.strikes["older_touch"] = 0
         self.ticker_id = ticker.last_id
         self.ticker = bbo
-        return [bbo]
+        return [*confirmed(self.guard, recv_ns, (bbo.bid_price, bbo.ask_price)), bbo]
 
     def difference(self, recv_ns: int, difference: Difference) -> list[Message]:
         """Changed levels, buffered while the book is not known; a break in the sequence is a gap."""
@@ -100,8 +103,22 @@ class Asset:
             return [Gap(ts=ts, recv_ts=recv_ns, from_ts=min(self.depth_ts, ts), to_ts=ts, reason="sequence_break")]
         if not self.last_id:
             self.buffer.append(difference)
-            return []
+            return self._behind_touch(recv_ns, difference)
         return self._apply(recv_ns, difference)
+
+    def _behind_touch(self, recv_ns: int, difference: Difference) -> list[Message]:
+        """What a difference tells while the book is not known: its levels, those behind the touch, which is.
+
+        When none has come for a while, it is said that the book is told by differences alone: `no_depth_snapshot`.
+        """
+        self.unsnapped += 1
+        if self.ticker is None:
+            return []
+        if self.unsnapped > PATIENT_DIFFERENCES:
+            self.guard.bad["no_depth_snapshot"] += 1
+        bids = self._levels(difference.bids, 0.0, self.ticker.bid_price or 0.0)
+        asks = self._levels(difference.asks, self.ticker.ask_price or math.inf, math.inf)
+        return _depth(difference.time * NS_PER_MS, recv_ns, bids, asks)
 
     def _ids_are_wrong(self, reason: str, ts: int) -> bool:
         """Count a message whose id says that it is old; true when, by their times, too many such ones were new."""
@@ -123,9 +140,11 @@ class Asset:
             self.guard.ignored["older_snapshot"] += 1
             return []
         self.buffer.clear()
+        self.unsnapped = 0
         self.last_id, self.joined, self.depth_ts = frame.last_update_id, False, ts
         newer = self.ticker if self.ticker_id > self.last_id else None
-        messages: list[Message] = [under_touch(book, newer) if newer else book]
+        newest = under_touch(book, newer) if newer else book
+        messages: list[Message] = [*confirmed(self.guard, recv_ns, (*newest.bid_prices, *newest.ask_prices)), newest]
         for item in following:
             messages += self.difference(recv_ns, item)
         return messages
@@ -139,40 +158,22 @@ class Asset:
         self.last_id, self.joined = difference.last_id, True
         self.strikes["older_depth"] = 0
         self.depth_ts = max(self.depth_ts, difference.time * NS_PER_MS)
-        low, high = self._believed()
-        bid_limit, ask_limit = high, low
+        bid_limit, ask_limit = math.inf, 0.0
         if self.ticker is not None and difference.last_id < self.ticker_id:
-            bid_limit, ask_limit = self.ticker.bid_price or high, self.ticker.ask_price or low
-        bids = self._levels(difference.bids, low, bid_limit)
-        asks = self._levels(difference.asks, ask_limit, high)
-        if not bids and not asks:
-            return []
-        return [
-            Depth(
-                ts=self.depth_ts,
-                recv_ts=recv_ns,
-                bid_prices=[price for price, _ in bids],
-                bid_sizes=[size for _, size in bids],
-                ask_prices=[price for price, _ in asks],
-                ask_sizes=[size for _, size in asks],
-            )
-        ]
-
-    def _believed(self) -> tuple[float, float]:
-        mid = self.guard.mid
-        return (mid * (1 - MAX_PRICE_MOVE), mid * (1 + MAX_PRICE_MOVE)) if mid else (0.0, math.inf)
+            bid_limit, ask_limit = self.ticker.bid_price or math.inf, self.ticker.ask_price or 0.0
+        bids = self._levels(difference.bids, 0.0, bid_limit)
+        asks = self._levels(difference.asks, ask_limit, math.inf)
+        found = confirmed(self.guard, recv_ns, [price for price, _ in (*bids, *asks)])
+        return [*found, *_depth(self.depth_ts, recv_ns, bids, asks)]
 
     def _levels(self, levels: Levels, above: float, below: float) -> Levels:
-        """The sound levels strictly between two prices.
-
-        What lies beyond is far from the market or, at and inside a newer touch, overtaken by it.
-        """
+        """The sound levels strictly between two prices: what lies at and inside a newer touch is overtaken by it."""
         kept = [(price, size) for price, size in levels if above < price < below and 0.0 <= size < math.inf]
         if len(kept) < len(levels):
             bad = sum(1 for price, size in levels if not (0.0 < price < math.inf and 0.0 <= size < math.inf))
             if bad:
                 self.guard.bad["non_positive"] += bad
-            self.guard.ignored["far_or_overtaken_level"] += len(levels) - len(kept) - bad
+            self.guard.ignored["overtaken_level"] += len(levels) - len(kept) - bad
         return kept
 
     def trade(self, recv_ns: int, item: Print | AggregatePrint) -> list[Message]:
@@ -189,12 +190,13 @@ class Asset:
             if self._ids_are_wrong("duplicate_print", ts):
                 self.trade_id = -1
             return []
-        if not self.guard.accepts_print(item.price, item.size, ts, recv_ns):
-            return []
-        self.trade_id = item.trade_id
-        self.strikes["duplicate_print"] = 0
         side: Side = "sell" if item.buyer_is_maker else "buy"
-        return [trades_of(recv_ns, [(ts, item.price, item.size, side, item.trade_id)])]
+        held = len(self.guard.held)
+        accepted = self.guard.accepts_print(item.price, item.size, ts, recv_ns, side, item.trade_id)
+        if accepted or len(self.guard.held) > held:
+            self.trade_id = item.trade_id
+            self.strikes["duplicate_print"] = 0
+        return [trades_of(recv_ns, [(ts, item.price, item.size, side, item.trade_id)])] if accepted else []
 
     def mark(self, recv_ns: int, mark: Mark) -> list[Message]:
         """Mark and index price, and the funding rate of an interval with the time when it is paid."""
@@ -249,8 +251,11 @@ class BinanceAdapter(AssetAdapter[Asset]):
         if frame.last_update_id is UNSET:
             self._classify(data, self._envelope, READ_EVENTS, IGNORED_EVENTS)
             return []
-        symbol = self._owner(frame) if isinstance(frame.symbol, UnsetType) else frame.symbol
-        if symbol not in self._assets:
+        if not isinstance(frame.symbol, UnsetType):
+            asset = self._asset(frame.symbol)
+            return [(frame.symbol, message) for message in asset.snapshot(recv_ns, frame)] if asset else []
+        symbol = self._owner(frame)
+        if symbol is None:
             self.bad[NO_ASSET]["unknown_asset"] += 1
             return []
         return [(symbol, message) for message in self._assets[symbol].snapshot(recv_ns, frame)]
@@ -272,6 +277,22 @@ def _messages(asset: Asset, recv_ns: int, event: Difference | Ticker | Print | A
     if isinstance(event, Difference):
         return asset.difference(recv_ns, event)
     return asset.mark(recv_ns, event)
+
+
+def _depth(ts: int, recv_ns: int, bids: Levels, asks: Levels) -> list[Message]:
+    """The message of changed levels, if there are any."""
+    if not bids and not asks:
+        return []
+    return [
+        Depth(
+            ts=ts,
+            recv_ts=recv_ns,
+            bid_prices=[price for price, _ in bids],
+            bid_sizes=[size for _, size in bids],
+            ask_prices=[price for price, _ in asks],
+            ask_sizes=[size for _, size in asks],
+        )
+    ]
 
 
 def _book(recv_ns: int, ts: int, frame: Frame) -> Book:

@@ -65,9 +65,9 @@ class Live:
         if len(assets) > most:
             raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")
         info = await ask(http, f"{self.rest_url}/fapi/v1/exchangeInfo", _exchange_info)
-        chosen = choose(assets, of_symbols(info), self.name)
-        self.opening = await self._funding_intervals(http)
-        return chosen
+        intervals = await self._funding_intervals(http)
+        self.opening = list(map(funding_frame, intervals))
+        return choose(assets, of_symbols(info, intervals), self.name)
 
     def lines(self, assets: Collection[str]) -> list[Line]:
         """One line of both sockets."""
@@ -87,8 +87,8 @@ class Live:
     async def _follow_funding(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
         while True:
             await asyncio.sleep(FUNDING_EVERY_S)
-            for frame in await self._funding_intervals(http):
-                hear(frame)
+            for interval in await self._funding_intervals(http):
+                hear(funding_frame(interval))
 
     async def _follow_books(self, http: aiohttp.ClientSession, hear: Callable[[bytes], None]) -> None:
         asked: dict[str, float] = {}
@@ -100,17 +100,13 @@ class Live:
                     await self._fetch_snapshot(http, symbol, hear)
                     await asyncio.sleep(SNAPSHOTS_EVERY_S)
 
-    async def _funding_intervals(self, http: aiohttp.ClientSession) -> list[bytes]:
+    async def _funding_intervals(self, http: aiohttp.ClientSession) -> list[FundingInterval]:
         try:
             intervals = await ask(http, f"{self.rest_url}/fapi/v1/fundingInfo", _funding)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("no funding intervals, 8 h are assumed: %s", error or type(error).__name__)
             return []
-        return [
-            b'{"symbol":"%s","fundingIntervalHours":%d}' % (found.symbol.encode(), found.hours)
-            for found in intervals
-            if found.symbol in self._assets
-        ]
+        return [found for found in intervals if found.symbol in self._assets]
 
     async def _fetch_snapshot(self, http: aiohttp.ClientSession, symbol: str, hear: Callable[[bytes], None]) -> None:
         query = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
@@ -133,3 +129,8 @@ class Live:
         """The symbol that a frame names."""
         found = _symbol.search(frame)
         return found[1].decode(errors="replace") if found else ""
+
+
+def funding_frame(interval: FundingInterval) -> bytes:
+    """What a tape holds of a symbol's funding interval."""
+    return b'{"symbol":"%s","fundingIntervalHours":%d}' % (interval.symbol.encode(), interval.hours)

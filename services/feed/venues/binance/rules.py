@@ -1,6 +1,8 @@
 """Trading rules of Binance USD-M, as the venue lists them symbol by symbol."""
 
-from typing import Final
+import re
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 from msgspec import field
@@ -11,6 +13,8 @@ SIGNIFICANT_FIGURES: Final = 0
 MIN_NOTIONAL: Final = 5.0
 FUNDING_INTERVAL_H: Final = 8
 """Of a symbol of which the venue says nothing else."""
+
+_size: Final = re.compile(rb'\["[\d.]+","\d+(?:\.(\d+))?"\]|"[BAq]":"\d+(?:\.(\d+))?"')
 
 
 class Filter(msgspec.Struct):
@@ -43,12 +47,33 @@ class FundingInterval(msgspec.Struct):
     hours: int = field(name="fundingIntervalHours", default=FUNDING_INTERVAL_H)
 
 
-def of_symbols(info: ExchangeInfo) -> dict[str, Instrument]:
-    """Tick, lot and least notional of the symbols that trade."""
-    return {symbol.name: _rules(symbol) for symbol in info.symbols if symbol.status == "TRADING"}
+def known_of(symbol: str) -> dict[str, Any]:
+    """What is so of most symbols: funding every eight hours on the mark price; the least notional varies."""
+    return {
+        "funding_interval_s": FUNDING_INTERVAL_H * 3_600,
+        "funding_price": "mark",
+        "inferred": ("min_notional", "funding_interval_s"),
+    }
 
 
-def _rules(symbol: Symbol) -> Instrument:
+def written_decimals(frames: Iterable[bytes], symbol: str) -> int:
+    """The decimals that the sizes of a symbol are written with: always those of its lot, 2.000 for a lot of 0.001."""
+    name = b'"%s"' % symbol.encode()
+    found = (_size.findall(frame) for frame in frames if name in frame)
+    return max((len(level or other) for sizes in found for level, other in sizes), default=0)
+
+
+def of_symbols(info: ExchangeInfo, intervals: Iterable[FundingInterval] = ()) -> dict[str, Instrument]:
+    """The rules of the symbols that trade; funding every eight hours unless `intervals` says otherwise."""
+    hours = {interval.symbol: interval.hours for interval in intervals}
+    return {
+        symbol.name: _rules(symbol, hours.get(symbol.name, FUNDING_INTERVAL_H))
+        for symbol in info.symbols
+        if symbol.status == "TRADING"
+    }
+
+
+def _rules(symbol: Symbol, funding_interval_h: int) -> Instrument:
     rules = {item.kind: item for item in symbol.filters}
     price, lot = rules.get("PRICE_FILTER"), rules.get("LOT_SIZE")
     notional = rules.get("MIN_NOTIONAL")
@@ -58,4 +83,7 @@ def _rules(symbol: Symbol) -> Instrument:
         lot_size=lot.step_size if lot else 0.0,
         significant_figures=SIGNIFICANT_FIGURES,
         min_notional=notional.notional if notional else MIN_NOTIONAL,
+        kind="perpetual",
+        funding_interval_s=funding_interval_h * 3_600,
+        funding_price="mark",
     )

@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, Millis, number_of, trades_of
+from papertrader.services.feed.adapter import (
+    NO_ASSET,
+    NS_PER_MS,
+    AssetAdapter,
+    Millis,
+    confirmed,
+    number_of,
+    trades_of,
+)
 from papertrader.services.feed.guard import Guard, Prints
 from papertrader.shared.messages import Book, Message, Side
 
@@ -75,14 +83,15 @@ class Asset:
         if not self.guard.accepts_book(book, self.book_ts):
             return []
         self.book_ts = ts
-        return [book]
+        return [*confirmed(self.guard, recv_ns, (*book.bid_prices, *book.ask_prices)), book]
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new and sound; before the first book there is no market to print in."""
+        accepts = self.guard.accepts_print
         kept: list[tuple[int, float, float, Side, int]] = []
         for item in prints:
             ts, trade_id = item.time * NS_PER_MS, number_of(item.id)
-            if self._is_new(trade_id) and self.guard.accepts_print(item.price, item.size, ts, recv_ns):
+            if self._is_new(trade_id) and accepts(item.price, item.size, ts, recv_ns, item.side, trade_id):
                 kept.append((ts, item.price, item.size, item.side, trade_id))
         return [trades_of(recv_ns, kept)] if kept else []
 

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter
-from papertrader.services.feed.venues.ccxt.rules import hours_of, of_markets
+from papertrader.services.feed.venues.ccxt.rules import hours_of, rules_of, size_factor
 from papertrader.services.feed.venues.config import Access, LiveConfig
 from papertrader.services.feed.venues.live import Line, LiveError, choose
 from papertrader.shared.market.tape import DISCONNECTED
@@ -40,6 +40,7 @@ class Live:
         self.adapter = CcxtAdapter(frozenset(config.assets))
         self._assets = config.assets
         self._live = config.live
+        self._size_factors: dict[str, float] = {}
         self._exchange = _exchange(config.exchange, config.live)
 
     @property
@@ -52,10 +53,14 @@ class Live:
         if not assets:
             raise LiveError("feed.assets: name the symbols to follow as ccxt spells them, e.g. BTC/USDT:USDT")
         try:
-            markets = await self._exchange.load_markets()
+            markets = await (self._exchange.load_markets(True) if self._size_factors else self._exchange.load_markets())
         except importlib.import_module("ccxt").BaseError as error:
             raise aiohttp.ClientPayloadError(f"ccxt: {error}") from None
-        return choose(assets, of_markets(markets, self._exchange.precisionMode), self.name)
+        listed = {name: market for name, market in markets.items() if market.get("active") is not False}
+        chosen = choose(assets, listed, self.name)
+        rules = {name: rules_of(name, market, self._exchange.precisionMode) for name, market in chosen.items()}
+        self._size_factors = {name: size_factor(instrument) for name, instrument in rules.items()}
+        return rules
 
     def lines(self, assets: Collection[str]) -> list[Line]:
         """None: ccxt connects."""
@@ -97,8 +102,10 @@ class Live:
 
     async def _watch_book(self, symbol: str, hear: Hear) -> None:
         book = await self._exchange.watch_order_book(symbol)
+        factor = self._size_factors.get(symbol, 1.0)
         sides = {
-            side: [(float(level[0]), float(level[1])) for level in book[side][:LEVELS]] for side in ("bids", "asks")
+            side: [(float(level[0]), float(level[1]) * factor) for level in book[side][:LEVELS]]
+            for side in ("bids", "asks")
         }
         hear(_encode({"kind": "book", "asset": symbol, "time": book.get("timestamp"), **sides}))
 
@@ -109,7 +116,7 @@ class Live:
                 "id": str(trade.get("id") or f"{trade['timestamp']}-{trade['price']}-{trade['amount']}"),
                 "time": trade["timestamp"],
                 "price": float(trade["price"]),
-                "size": float(trade["amount"]),
+                "size": float(trade["amount"]) * self._size_factors.get(symbol, 1.0),
                 "side": trade["side"],
             }
             for trade in trades

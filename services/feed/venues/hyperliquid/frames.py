@@ -10,10 +10,20 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import field
 
-from papertrader.services.feed.adapter import NO_ASSET, NS_PER_MS, AssetAdapter, Id, Millis, trades_of, under_touch
+from papertrader.services.feed.adapter import (
+    NO_ASSET,
+    NS_PER_MS,
+    AssetAdapter,
+    Id,
+    Millis,
+    confirmed,
+    trades_of,
+    under_touch,
+)
 from papertrader.services.feed.guard import Guard, Prints
 from papertrader.shared.messages import Bbo, Book, Message, Side
 
+_TAKER: Final[dict[str, Side]] = {"B": "buy", "A": "sell"}
 GREETING: Final = b"Websocket connection established"
 IGNORED_CHANNELS: Final = frozenset(
     {"subscriptionResponse", "pong", "error", "post", "candle", "allMids", "fastAssetCtxs", "notification", "user"}
@@ -155,7 +165,8 @@ class Asset:
             book = self._under_fast(book)
         self.book_ts = max(self.book_ts, book.ts)
         self.first_book_ts = self.first_book_ts or ts
-        return [under_touch(book, self.bbo) if self.bbo is not None and self.bbo.ts > book.ts else book]
+        newest = under_touch(book, self.bbo) if self.bbo is not None and self.bbo.ts > book.ts else book
+        return [*confirmed(self.guard, recv_ns, (*newest.bid_prices, *newest.ask_prices)), newest]
 
     def _under_fast(self, deep: Book) -> Book:
         """A deep book that is older than the fast one: of it only what lies beyond the fast levels is news."""
@@ -191,15 +202,16 @@ class Asset:
         if ts < self.book_ts:
             self.guard.ignored["older_touch"] += 1
             return []
-        return [bbo]
+        return [*confirmed(self.guard, recv_ns, (bbo.bid_price, bbo.ask_price)), bbo]
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
         """The prints that are new, younger than the connection's first book, and sound."""
+        accepts = self.guard.accepts_print
         kept: list[tuple[int, float, float, Side, int]] = []
         for item in prints:
-            ts = item.time * NS_PER_MS
-            if self._is_new(item) and self.guard.accepts_print(item.price, item.size, ts, recv_ns):
-                kept.append((ts, item.price, item.size, "buy" if item.side == "B" else "sell", item.tid))
+            ts, side = item.time * NS_PER_MS, _TAKER[item.side]
+            if self._is_new(item) and accepts(item.price, item.size, ts, recv_ns, side, item.tid):
+                kept.append((ts, item.price, item.size, side, item.tid))
         return [trades_of(recv_ns, kept)] if kept else []
 
     def _is_new(self, item: Print) -> bool:
