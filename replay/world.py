@@ -224,6 +224,7 @@ def change_rules(market: Records, accounts: Accounts, instrument: Instrument) ->
     regrid_features(market["features"], left, grid)
     regrid_shadows(market["estimator"], accounts.estimators, left, grid)
     exchange_grid.regrid_orders(accounts.exchange, accounts.exchange_settings, grid)
+    exchange_grid.regrid_prints(market["exchange"], left, grid)
     quoter_grid.regrid_orders(accounts.quoters, left, grid)
     market["progress"]["best_bid"] = UNKNOWN
 

@@ -1,9 +1,9 @@
-"""Orders on another price grid: they keep their prices, and get the ticks that these have on it."""
+"""Orders and the last prints on another price grid: they keep their prices, and get the ticks that these have on it."""
 
 from papertrader.services.fill_sim.state import reschedule
 from papertrader.shared.market.events import Grid
 from papertrader.shared.market.records import Records
-from papertrader.shared.market.regrid import inner_tick
+from papertrader.shared.market.regrid import inner_tick, prices_of
 
 
 def regrid_orders(accounts: Records, settings: Records, grid: Grid) -> None:
@@ -19,3 +19,11 @@ def regrid_orders(accounts: Records, settings: Records, grid: Grid) -> None:
             if command["price"] > 0:
                 command["tick"] = inner_tick(grid, float(command["price"]), int(command["side"]) or 1)
         reschedule(account, account_settings)
+
+
+def regrid_prints(market: Records, left: Grid, grid: Grid) -> None:
+    """Give the last prints their ticks on a new grid; one that lies between two reaches the less of them."""
+    recent = market["recent"][0]
+    prices = prices_of(left, recent["tick"])
+    for row in recent["ts"].nonzero()[0].tolist():
+        recent["tick"][row] = inner_tick(grid, float(prices[row]), int(recent["side"][row]))

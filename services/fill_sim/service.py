@@ -8,7 +8,7 @@ import numpy as np
 
 from papertrader.services.fill_sim.account import write_account
 from papertrader.services.fill_sim.config import FillSimConfig
-from papertrader.services.fill_sim.grid import regrid_orders
+from papertrader.services.fill_sim.grid import regrid_orders, regrid_prints
 from papertrader.services.fill_sim.instrument import learn_rules
 from papertrader.services.fill_sim.kernel import control, fold_round, hear_all
 from papertrader.services.fill_sim.settings import settings_of
@@ -77,6 +77,7 @@ class FillSim:
             grid = grid_of(self._book[0])
             regrid_features(self._features, left, grid)
             regrid_orders(self.account_states, self.settings, grid)
+            regrid_prints(self._market, left, grid)
         outputs: list[Output] = []
         for index, account in enumerate(self.accounts if round_.heard else ()):
             said = [item for item in round_.heard if item.account == account]
