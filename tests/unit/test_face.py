@@ -71,7 +71,7 @@ def test_columns_of_fills_have_words_booleans_and_unknown_numbers() -> None:
     assert (fills["market"].tolist(), fills["account"].tolist()) == (["v.A", "v.A"], ["main", "main"])
     assert fills["maker"].dtype == np.bool_
     assert np.isnan(fills["queue_ahead_at_join"]).all()
-    assert fills["features_spread_bps"].shape == (2,)
+    assert fills["features_log_spread_bps"].shape == (2,)
     assert fills.where(price=2.5).rows == 1
 
 
