@@ -32,7 +32,7 @@ SOURCES: Final = (
     "services/feed",
     "shared/market/events.py",
     "shared/market/event_rows.py",
-    "shared/messages.py",
+    "shared/messages",
     "shared/market/tape.py",
 )
 """What decides how a tape becomes events."""

@@ -89,5 +89,5 @@ def _imported(source: bytes) -> Iterator[Path]:
     """Where the modules may lie that a source imports: `from a import b` may mean the module `a` or `a.b`."""
     for module, names in _IMPORT.findall(source):
         place = ROOT / module.decode().replace(".", "/")
-        yield place.with_suffix(".py")
+        yield from (place.with_suffix(".py"), place / "__init__.py")
         yield from (place / f"{name}.py" for name in re.findall(r"\w+", names.decode()))

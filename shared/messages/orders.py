@@ -1,0 +1,175 @@
+"""Orders and commands, and what the exchange answers: acks, fills and money."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from papertrader.shared.messages.base import FeatureVector, Int, Message, Side
+
+TimeInForce: TypeAlias = Literal["post_only", "gtc", "ioc"]
+
+
+class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", forbid_unknown_fields=True):
+    """Place an order. `order_id` is chosen by the sender and unique per account.
+
+    `mid` is the mid that the decision saw; `p_fill` forecasts a fill within 10 s of going live, `p_adverse` an
+    adverse move within 5 s of a fill. A `reduce_only` order never makes the position larger or turns it: it is cut to
+    the position, and cancelled when there is nothing left to reduce.
+    """
+
+    order_id: Annotated[int, msgspec.Meta(gt=0, lt=2**62)]
+    side: Literal["buy", "sell"]
+    price: float
+    size: float
+    time_in_force: TimeInForce = "post_only"
+    mid: float | None = None
+    params_version: Int = 0
+    p_fill: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    p_adverse: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    reduce_only: bool = False
+
+
+class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
+    """Cancel an order."""
+
+    order_id: Int
+
+
+class Modify(Message, frozen=True, kw_only=True, tag_field="type", tag="modify", forbid_unknown_fields=True):
+    """Change an order's price or size. A new price joins the back of the queue; a smaller size keeps its place."""
+
+    order_id: Int
+    price: float
+    size: float
+
+
+Command: TypeAlias = Place | Cancel | Modify
+ControlAction: TypeAlias = Literal["pause", "resume", "flatten", "reset"]
+
+
+class Control(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's command to an account: `flatten` closes the position, `reset` starts the account afresh."""
+
+    action: ControlAction
+
+
+AckStatus: TypeAlias = Literal["accepted", "rejected", "modified", "cancelled", "expired", "filled", "refused"]
+"""`accepted` when the order goes live; `refused` answers a command that named no order that could obey it."""
+Reason: TypeAlias = Literal[
+    "none",
+    "post_only_would_cross",
+    "insufficient_margin",
+    "off_tick",
+    "off_lot",
+    "below_min_notional",
+    "too_far_from_mid",
+    "bad_size",
+    "bad_price",
+    "bad_time",
+    "duplicate_order_id",
+    "too_many_orders",
+    "unknown_order",
+    "no_market",
+    "no_liquidity",
+    "never_touched",
+    "queue_not_reached",
+    "touched_before_live",
+    "coin",
+    "not_through",
+    "max_position",
+    "reset",
+    "insufficient_balance",
+    "reduce_only",
+    "liquidated",
+]
+"""Why an order was rejected or changed, or what kept an order that ended unfilled from filling."""
+
+
+class Ack(Message, frozen=True, kw_only=True):
+    """What became of an order. A terminal ack describes the whole life of the order.
+
+    `queue_ahead` is the external size ahead when the order joined its level; `first_fill_ts` is 0 if never filled.
+    With the fill model `draws`, `fill_probability` is the share of the order's draws that the market has reached, and
+    `fills_expected` sums the hazards of a first fill over the order's life, `fills_variance` their variances: over
+    many orders, orders filled less `fills_expected` has mean 0.
+    """
+
+    order_id: Int
+    status: AckStatus
+    reason: Reason
+    side: Side
+    price: float
+    size: float
+    filled_size: float
+    live_ts: Int
+    first_fill_ts: Int
+    mid_at_placement: float | None
+    queue_ahead: float | None
+    p_fill: float | None
+    p_adverse: float | None
+    fill_probability: float | None = None
+    fills_expected: float | None = None
+    fills_variance: float | None = None
+
+
+class Fill(Message, frozen=True, kw_only=True):
+    """A simulated fill with everything that later learning needs, frozen at fill time.
+
+    `fill_probability`, of a maker's fill with the model `draws`, is the share of the order's draws that the market had
+    reached: 1 is certain, less is possible.
+    """
+
+    fill_id: Int
+    order_id: Int
+    trade_id: Int
+    side: Side
+    price: float
+    size: float
+    maker: bool
+    fee: float
+    mid_at_placement: float
+    mid_at_fill: float
+    half_spread_bps: float
+    through: bool
+    queue_ahead_at_join: float | None
+    live_ts: Int
+    toxicity: float | None
+    p_fill: float | None
+    p_adverse: float | None
+    features: FeatureVector
+    position_after: float
+    fill_probability: float | None = None
+
+
+class Account(Message, frozen=True, kw_only=True):
+    """Money of one paper account in one market. The identity: total = spread + inventory − fees + funding.
+
+    All of it is in the currency that the market settles in: quote currency, of an inverse contract the base coin.
+    `notional` is the position's value at the mark and `leverage` what it may be held at; below `maintenance_margin`
+    the account is liquidated. The fees are those of its next fills.
+    """
+
+    position: float
+    average_entry_price: float
+    mark_price: float
+    cash: float
+    equity: float
+    margin_used: float
+    margin_available: float
+    realised: float
+    unrealised: float
+    spread: float
+    inventory: float
+    fees: float
+    funding: float
+    total: float
+    residual: float
+    turnover: float
+    fills: Int
+    orders_live: Int
+    notional: float = 0.0
+    leverage: float = 0.0
+    maintenance_margin: float = 0.0
+    liquidations: Int = 0
+    maker_fee_bps: float | None = None
+    taker_fee_bps: float | None = None
