@@ -287,6 +287,16 @@ def grow(order: Record, reached: float) -> None:
 
 
 @njit(cache=True)
+def come_to_front(order: Record, draws: Records) -> None:
+    """The market went past the order, but better own orders had all of it: nobody is ahead, and nothing is reached."""
+    for draw in range(LINES):
+        if draws[AHEAD, draw] != REACHED:
+            draws[AHEAD, draw] = 0.0
+    order.ahead, order.ahead_at_join = 0.0, 0.0 if np.isnan(order.ahead_at_join) else order.ahead_at_join
+    order.joining, order.pending_ts = 0, 0
+
+
+@njit(cache=True)
 def reach_every(order: Record, draws: Records) -> None:
     """The market certainly got to the order: every draw is reached."""
     draws[AHEAD, :] = REACHED

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
-from papertrader.services.fill_sim.draws import reach_every, within_reach
+from papertrader.services.fill_sim.draws import come_to_front, reach_every, within_reach
 from papertrader.services.fill_sim.lots import least_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import consume, reach_front
@@ -121,7 +121,7 @@ def fill_through(exchange: Exchange, event: Record, side: int, left: float) -> f
             order.touched = 1
             reach_front(order)
             if order.row >= 0:
-                reach_every(order, account.draws[order.row])
+                go_past(exchange, order, left)
             size = fillable(exchange, order, min(order.size - order.filled, left))
             if size > 0:
                 left -= size
@@ -229,6 +229,16 @@ def fill_crossed(exchange: Exchange, event: Record) -> None:
 
 
 @njit(cache=True)
+def go_past(exchange: Exchange, order: Record, available: float) -> None:
+    """The market went past an order, with so much available for it."""
+    draws = exchange.account.draws[order.row]
+    if available >= least_lot(exchange.market):
+        reach_every(order, draws)
+    else:
+        come_to_front(order, draws)
+
+
+@njit(cache=True)
 def crossing(book: Record, side: int, tick: int) -> float:
     """The opposite size displayed at an order's price or through it."""
     size = 0.0
@@ -246,7 +256,7 @@ def cross(exchange: Exchange, slot: int, event: Record, available: float) -> Non
     """Fill an order by what crosses it."""
     account, order = exchange.account, exchange.account.orders[slot]
     order.touched = 1
-    reach_every(order, account.draws[order.row])
+    go_past(exchange, order, available)
     size = fillable(exchange, order, min(order.size - order.filled, available))
     if size <= 0 or order.only_through == 1:
         return

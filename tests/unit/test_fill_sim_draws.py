@@ -189,6 +189,17 @@ def test_own_orders_of_one_line_share_a_print_first_come_first_served():
     assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 2.0), (2, 1.0)]
 
 
+def test_print_that_better_own_orders_had_alone_reaches_nobody_else():
+    # the print through both prices is wholly the better order's: the other is in front then, and not yet expected
+    session = drawn(place(1000, 1, "buy", 99.9, 5), place(1000, 2, "buy", 99.8, 5))
+    session.round(1300, prints(1300, "sell", (99.7, 5.0)))
+    assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 5.0)]
+    assert session.orders["expected"].tolist() == [0.0]
+    session.round(1400, prints(1400, "sell", (99.8, 1.0), first_id=2))
+    assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 5.0), (2, 1.0)]
+    assert session.orders["expected"].tolist() == [1.0]
+
+
 def test_nobody_is_filled_behind_an_own_order_that_is_not():
     for seed in range(40):
         session = drawn(place(1000, 1, "buy", 99.9, 50), place(1000, 2, "buy", 99.9, 1), seed=seed)
