@@ -7,7 +7,7 @@ from rich.console import Console
 
 from papertrader import __version__
 from papertrader.cli.commands.log import export, verify
-from papertrader.cli.commands.research import order, replay, sweep
+from papertrader.cli.commands.research import order, replay, sweep, twin
 from papertrader.cli.commands.system import control, doctor, report, run, tail
 from papertrader.cli.commands.venues import convert, record
 from papertrader.cli.judge import judge
@@ -38,7 +38,7 @@ def options(
     """Paper trading for market makers: simulated fills on real market data, and proof that the system learns."""
 
 
-for command in (run, doctor, record, convert, report, tail, control, export, verify, replay, order, sweep, judge):
+for command in (run, doctor, record, convert, report, tail, control, export, verify, replay, order, sweep, judge, twin):
     app.command()(command)
 
 

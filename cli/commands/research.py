@@ -14,6 +14,7 @@ from papertrader.cli.options import (
     SettingsFile,
     Strategy,
     Tapes,
+    VenueUrl,
     checked,
     fail,
     guarded,
@@ -120,3 +121,38 @@ def sweep(
     count = workers or os.cpu_count() or 1
     ensure_compiled(_part(tables))
     raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
+
+
+def twin(
+    live: Annotated[
+        list[Path] | None, typer.Option(help="the live record: Hyperliquid's or ccxt's JSON, or CSV; several make one")
+    ] = None,
+    tape: Annotated[list[Path] | None, typer.Option(help="the tapes of that time; several make one session")] = None,
+    follow: Annotated[str | None, typer.Option(help="instead: a public address to follow live, as its ghost")] = None,
+    source: Annotated[str, typer.Option(help="with --follow: the live venue")] = "hyperliquid",
+    assets: Assets = None,
+    account: Annotated[str, typer.Option(help="the paper account whose exchange is compared")] = "main",
+    fit_share: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="share of the orders, the first ones, that settings are fitted to")
+    ] = 0.5,
+    report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
+    write_settings: Annotated[Path | None, typer.Option(help="write the fitted settings here, as TOML")] = None,
+    duration: Annotated[float | None, typer.Option(help="with --follow: seconds after which to stop")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="with --follow: serve metrics to Prometheus here")] = None,
+    venue_url: VenueUrl = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a live maker's orders with their simulation, order by order, and fit latency and queue to them."""
+    if follow is not None:
+        from papertrader.cli.ghost import run as run_ghost
+
+        feed = {"source": source, "assets": names(assets), "duration_s": duration, "venue_url": venue_url}
+        followed = Settings(checked(settings, {"feed": feed}))
+        raise typer.Exit(guarded(lambda: run_ghost(followed, follow, account, metrics_port, as_json)))
+    from papertrader.cli.twin import run as run_twin
+
+    taped = {"source": "tape", "tapes": paths(tape), "assets": names(assets)}
+    compared = Settings(checked(settings, {"feed": taped}))
+    done = guarded(lambda: run_twin(compared, live or [], account, fit_share, report, write_settings, as_json))
+    raise typer.Exit(done)

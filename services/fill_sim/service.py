@@ -86,6 +86,11 @@ class FillSim:
         return outputs + self._fold_market(round_)
 
     @property
+    def mid(self) -> float:
+        """The last mid of a two-sided book, 0 before the first."""
+        return float(self._market["mid"][0])
+
+    @property
     def levels_outside(self) -> int:
         """Book levels refused because they lie outside the book's window."""
         return int(self._market_data.book["outside"][0])

@@ -26,7 +26,7 @@ LASTING: Final = frozenset({"drop", "dead", "stall", "silence", "slow_start"})
 """Faults that are a state of the connection; the others change frames, without a duration only the next one."""
 DEFAULT_JUMP_MS: Final = 30_000
 
-_time: Final = re.compile(rb'("(?:time|T|E)"\s*:\s*)(\d{13})')
+_time: Final = re.compile(rb'("(?:time|timestamp|statusTimestamp|T|E)"\s*:\s*)(\d{13})')
 
 
 class Fault(NamedTuple):

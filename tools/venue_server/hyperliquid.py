@@ -11,6 +11,9 @@ from aiohttp import web
 from tools.venue_server.frames import Frame
 from tools.venue_server.server import Client, Protocol, VenueServer
 
+USER_STREAMS: Final = ("orderUpdates", "userFills")
+"""What the venue tells of an address: a tape that is played holds those of one address, whoever asks."""
+
 
 class Hyperliquid(Protocol):
     """`/ws` and `/info`. Books go to plain subscriptions every 5.4 s and, with five levels, to fast ones at once."""
@@ -43,6 +46,9 @@ class Hyperliquid(Protocol):
                 await client.send('{"channel":"pong"}')
                 return
             wanted = asked["subscription"]
+            if wanted["type"] in USER_STREAMS:
+                client.streams.add(f"{wanted['type']} {wanted['user']}")
+                return
             stream = f"{wanted['type']}{' fast' if wanted.get('fast') else ''} {wanted['coin']}"
         except (ValueError, KeyError, TypeError):
             error = f"Error parsing JSON into valid websocket request: {text}"
@@ -70,6 +76,11 @@ class Hyperliquid(Protocol):
         channel = _channel(frame.data)
         if channel == "l2Book":
             await self._publish_book(frame)
+            return
+        if channel in USER_STREAMS:
+            for stream in {stream for client in self.server.clients for stream in client.streams}:
+                if stream.startswith(channel):
+                    await self._to(stream, frame.data)
             return
         if channel == "trades" and not self.server.raw:
             self._remember(frame)
@@ -135,7 +146,7 @@ class Hyperliquid(Protocol):
 
 
 def _channel(data: bytes) -> str:
-    for channel in ("l2Book", "bbo", "trades", "activeAssetCtx", "activeSpotAssetCtx"):
+    for channel in ("l2Book", "bbo", "trades", "activeAssetCtx", "activeSpotAssetCtx", *USER_STREAMS):
         if f'"channel":"{channel}"'.encode() in data[:60]:
             return channel
     return ""

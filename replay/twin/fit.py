@@ -1,0 +1,89 @@
+"""Fit of what a desk cannot look up: latency and the queue's shares, from its own live orders.
+
+Each candidate is an exchange of its own that hears the same orders, so one pass over the data tries all of them. The
+candidate whose probabilities make what really happened most likely is taken: least log loss over the orders of the
+first part of the record. Fill times count as well: a candidate that fills at the right moment but another order is
+no better, so a fill is scored as foretold only when it falls within `TIME_WINDOW_S` of the real one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from papertrader.replay.twin.comparison import compare, log_loss
+from papertrader.replay.twin.intentions import intended_cancels
+from papertrader.replay.twin.record import LiveOrder
+from papertrader.replay.twin.simulation import simulate
+from papertrader.replay.twin.stage import PaperOrder
+from papertrader.services.feed.market_source import MarketSource
+from papertrader.services.fill_sim.config import FillSimConfig
+
+
+class Knob(NamedTuple):
+    """A setting to be fitted, and what is tried."""
+
+    name: str
+    candidates: tuple[float, ...]
+
+
+LATENCIES_MS: Final = (0.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1000.0, 1500.0)
+KNOBS: Final = (
+    Knob("cancel_odds", (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0)),
+    Knob("join_share", (0.1, 0.25, 0.45, 0.65, 0.85)),
+)
+"""The shares of the queue, each fitted given those before it."""
+SUPPORT: Final = 2.0
+"""Candidates whose log likelihood is within this of the best are in the interval (a 95 % likelihood interval)."""
+
+
+class Tried(NamedTuple):
+    """A candidate and how likely it makes the record: log loss per order, and its log likelihood."""
+
+    value: float
+    log_loss: float
+    log_likelihood: float
+
+
+class Fitted(NamedTuple):
+    """A fitted setting with its support interval, and everything that was tried."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    tried: tuple[Tried, ...]
+
+
+def fit_knob(
+    source: MarketSource,
+    orders: Sequence[LiveOrder],
+    config: FillSimConfig,
+    knob: Knob,
+    p_fill: Callable[[PaperOrder], float],
+) -> Fitted:
+    """Try every candidate of a setting on these orders; raises ValueError if none can be judged."""
+    exchanges = {str(index): changed(config, knob.name, value) for index, value in enumerate(knob.candidates)}
+    until_ts = max(intended_cancels(orders)) + 1
+    simulated = simulate(source, orders, intended_cancels(orders), exchanges, until_ts)
+    tried = []
+    for name, papers in simulated.papers.items():
+        rows = compare(orders, papers, simulated.mids, p_fill)
+        if not rows:
+            raise ValueError(f"{knob.name}: none of {len(orders)} orders of the first part could be judged")
+        loss = log_loss(np.array([row.p_fill for row in rows]), np.array([float(row.live_filled) for row in rows]))
+        tried.append(Tried(knob.candidates[int(name)], loss, -loss * len(rows)))
+    return _fitted(knob.name, tried)
+
+
+def _fitted(name: str, tried: Sequence[Tried]) -> Fitted:
+    best = max(tried, key=lambda item: item.log_likelihood)
+    inside = [item.value for item in tried if item.log_likelihood >= best.log_likelihood - SUPPORT]
+    return Fitted(name, best.value, min(inside), max(inside), tuple(tried))
+
+
+def changed(config: FillSimConfig, name: str, value: float) -> FillSimConfig:
+    """The settings with one of them changed."""
+    change: Mapping[str, Any] = {name: value}
+    return msgspec.structs.replace(config, **change)
