@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,24 @@ unit: setup  ## the fast tests
 
 test: lint  ## lint and every test but the long ones
 	$(BIN)/pytest -q -m "not long"
+
+KERNEL_TESTS := $(addprefix tests/unit/test_,book.py features.py fill_sim_*.py estimator_*.py calibration_*.py outcome_tracker_*.py quoter_glft.py quoter_kernel.py quoter_orders.py)
+COVERAGE := $(BIN)/coverage
+
+coverage: setup  ## branches that tests reach, kernels in their Python form
+	$(COVERAGE) erase
+	NUMBA_DISABLE_JIT=1 $(COVERAGE) run -m pytest -q -p tests.python_form $(wildcard $(KERNEL_TESTS))
+	$(COVERAGE) report
+
+MUTATION := build/mutation/bin/cosmic-ray
+
+$(MUTATION): requirements-mutation.lock
+	$(PYTHON) -m venv build/mutation
+	build/mutation/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
+	touch $@
+
+mutation: setup $(MUTATION)  ## which changes of the money and queue kernels no test notices (an hour)
+	$(BIN)/python -m tools.mutation $(MUTATION) $(MODULES)
 
 test-long: setup  ## chaos, scaling, whole tapes
 	$(BIN)/pytest -q -m long

@@ -16,6 +16,7 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
     "requirements-dev.lock": ("--extra", "dev", "--group", "grafana"),
     "requirements-ccxt.lock": ("--extra", "ccxt", "--group", "ccxt-test"),
     "requirements-audit.lock": ("--only-group", "audit"),
+    "requirements-mutation.lock": ("--only-group", "mutation"),
 }
 """What each requirement file holds, in terms of pyproject.toml."""
 
