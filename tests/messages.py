@@ -161,4 +161,4 @@ def calibration(ts: int, **fields: Any) -> Calibration:
 
 def account(ts: int, **fields: float) -> Account:
     numbers: dict[str, Any] = {name: 0.0 for name in Account.__struct_fields__ if name not in ("ts", "fills")}
-    return Account(ts=ts, **(numbers | {"fills": 0, "orders_live": 0} | fields))
+    return Account(ts=ts, **(numbers | {"fills": 0, "orders_live": 0, "liquidations": 0} | fields))

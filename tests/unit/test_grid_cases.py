@@ -183,7 +183,8 @@ def test_grid_follows_the_figures_and_the_loop_says_what_the_services_say(
     (session,) = sessions(FeedConfig(source="tape", tapes=(path,)), tmp_path / "cache")
     assert [item.tick_size for item in (session.instrument, *session.changes)] == ticks
     assert session.bad == {}
-    by_loop, by_services = replay(session, Settings({})), composed(session, Settings({}))
+    settings = Settings({"quoter": {"max_loss": 1.0, "max_drawdown": 1.0}})  # a price that runs away costs a lot
+    by_loop, by_services = replay(session, settings), composed(session, settings)
     for kind in ("orders", "acks", "fills", "account", "markouts", "estimate"):
         assert by_loop.records(kind).tobytes() == by_services.records(kind).tobytes(), kind
     changed = int(session.events["ts"][session.events["kind"] == RULES][0])
