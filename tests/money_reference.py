@@ -79,6 +79,13 @@ def maintenance(terms: Terms, size: Decimal, mark: Decimal) -> Decimal:
     return margin / mark if inverse else margin
 
 
+def match_of(event: m.Message) -> tuple[int, int] | None:
+    """What a fill is part of: a print, or an order that takes. The margin is checked when all of it is booked."""
+    if not isinstance(event, m.Fill):
+        return None
+    return event.ts, event.trade_id if event.maker else -event.order_id
+
+
 class Reference:
     """One account over one session."""
 
@@ -95,10 +102,15 @@ class Reference:
             events: list[tuple[int, int, m.Message]] = [(item.ts, 0, item) for item in market]
             events += [(fill.ts, 1, fill) for fill in fills]
             events.sort(key=lambda event: event[:2])
-            for (ts, _, event), (following, *_) in pairwise([*events, (end_ts + 1, 2, None)]):  # type: ignore[list-item]
+            end: tuple[int, int, m.Message] = (end_ts + 1, 2, m.Message(ts=end_ts + 1))
+            for (ts, _, event), (following_ts, _, following) in pairwise([*events, end]):
                 self._until(ts - 1)
                 self._hear(event)
-                self._until(min(ts, following - 1))
+                if isinstance(event, m.Context) or (
+                    isinstance(event, m.Fill) and match_of(event) != match_of(following)
+                ):
+                    self._check(ts)
+                self._until(min(ts, following_ts - 1))
             self._until(end_ts)
             self.money.total = self._equity(self._mids[-1][1]) - exact(self.terms.initial_cash)
         return self.money
@@ -110,7 +122,6 @@ class Reference:
             self._on_context(event)
         elif isinstance(event, m.Fill):
             self._on_fill(event)
-            self._check(event.ts)
 
     def _on_context(self, context: m.Context) -> None:
         self._mark = exact(context.mark_price or 0) or self._mark
@@ -121,7 +132,6 @@ class Reference:
             self._named, self._next_ts = True, context.next_funding_ts
         if context.funding_rate is not None:
             self._rate, self._period_s = exact(context.funding_rate), context.funding_period_s
-        self._check(context.ts)
 
     def _interval_s(self) -> int:
         told = self.terms.instrument.funding_interval_s

@@ -10,7 +10,7 @@ from papertrader.services.fill_sim.commands import candidate, find_order, turn_d
 from papertrader.services.fill_sim.draws import begin
 from papertrader.services.fill_sim.line import free_row, stand
 from papertrader.services.fill_sim.liquidation import liquidate
-from papertrader.services.fill_sim.lots import whole_lots
+from papertrader.services.fill_sim.lots import nearest_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import shows
 from papertrader.services.fill_sim.said import after_fills, end_order, end_order_because, fill_taker, write_ack
@@ -163,7 +163,7 @@ def take(exchange: Exchange, slot: int, ts: int) -> None:
     if order.time_in_force == IOC or order.time_in_force == GTC:
         tick = book.best_ask if order.side > 0 else book.best_bid
         for _ in range(LEVELS_TAKEN):
-            left = order.size - order.filled
+            left = nearest_lot(exchange.market, order.size - order.filled)
             if left <= 0 or not reachable(exchange, order, tick):
                 break
             price = price_of(book, tick)

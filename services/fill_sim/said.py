@@ -126,7 +126,7 @@ def after_fills(exchange: Exchange, ts: int) -> None:
     * with nothing left to reduce it is cancelled
     """
     account = exchange.account
-    check_margin(account, exchange.market, exchange.settings, exchange.book.ts)
+    check_margin(account, exchange.market, exchange.settings, max(exchange.book.ts, ts))
     for slot in range(account.orders_count - 1, -1, -1):
         order = account.orders[slot]
         if order.reduce_only == 0 or order.cancel_ts < NEVER:
