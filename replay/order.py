@@ -227,7 +227,8 @@ def _on_ack(life: Life, ack: Ack) -> None:
     life.status, life.reason = ack.status, ack.reason
     life.live_ts = ack.live_ts or life.live_ts
     life.filled_size = ack.filled_size
-    life.queue_ahead, life.p_fill = ack.queue_ahead, ack.p_fill
+    life.queue_ahead = ack.queue_ahead
+    life.p_fill = ack.p_fill if ack.fill_probability is None else ack.fill_probability
     if ack.status in ("accepted", "modified") and life.time_in_force != "ioc":
         life.queue.append(Queue(ack.ts, ack.queue_ahead))
     if ack.status in ENDED:
