@@ -115,6 +115,9 @@ def last_touch(found: Story) -> Bbo:
     return msgspec.structs.replace(touches[-1], recv_ts=0)
 
 
+SHOWN = "five levels are shown at once: of quotes behind them the queue is unknown, and nothing else may be wrong"
+
+
 def test_every_fault_has_its_place() -> None:
     assert sorted((*OUTAGES, *REFUSED, *HARMLESS)) == sorted(KINDS)
 
@@ -126,7 +129,9 @@ def test_market_recovers_and_the_system_goes_on_with_good_data(kind: Kind) -> No
     assert last_touch(found) == last_touch(story(None))
     struck_ts = story(None).line.rounds[0].end.ts + int((STRUCK_S + 30.0) * 1e9)
     assert any(fill.ts > struck_ts for fill in found.fills)
-    assert {name: check.cause for name, check in found.checks().items() if check.state == "fail"} == {}
+    failed = {name: check.cause for name, check in found.checks().items() if check.state == "fail"}
+    assert failed.keys() <= {"data"}
+    assert all("queue ahead" in cause and "refused" not in cause for cause in failed.values()), SHOWN
     assert found.monitor().facts.accounts[ACCOUNT].fills.now == len(found.fills)
 
 

@@ -80,6 +80,20 @@ def assert_rounds_in_order(rounds: list[MarketRound]) -> None:
         previous = end
 
 
+def crossed(fill: Fill, shown: list[Book | Bbo]) -> bool:
+    """Whether a touch of the other side up to the fill's time stood at the fill's price or through it."""
+    side = 1 if fill.side == "buy" else -1
+    facing = [best(message, -side) for message in shown if message.ts <= fill.ts]
+    return any(price is not None and side * (fill.price - price) >= -1e-9 for price in facing)
+
+
+def best(message: Book | Bbo, side: int) -> float | None:
+    """The best price of a side (+1 bids) that a message shows."""
+    if isinstance(message, Bbo):
+        return message.bid_price if side > 0 else message.ask_price
+    return next(iter(message.bid_prices if side > 0 else message.ask_prices), None)
+
+
 @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(faults=sequences, seed=st.integers(0, 3))
 def test_feed_recovers_from_any_faults_and_invents_nothing(faults: list[Fault], seed: int) -> None:
@@ -117,15 +131,20 @@ def test_paper_exchange_behind_any_faults_fills_only_on_true_prints_and_guesses_
     folds = Composition(Settings({}), MARKET)
     gaps: list[Gap] = []
     fills: dict[int, Fill] = {}
+    shown: list[Book | Bbo] = []
     for round_ in line.rounds:
         *market_data, _ = round_.messages
         gaps += [message for message in market_data if isinstance(message, Gap)]
+        shown += [message for message in market_data if isinstance(message, Book | Bbo)]
         for spoken in folds.fold(market_data, round_.end):
             said = spoken.output.message
             if isinstance(said, Fill):
                 fills[said.fill_id] = said
-                assert said.trade_id in known
-                assert said.size <= known[said.trade_id][1] + 1e-9
+                if said.trade_id == 0:  # a book that crossed the order: the other side stood at its price or through it
+                    assert crossed(said, shown)
+                else:
+                    assert said.trade_id in known
+                    assert said.size <= known[said.trade_id][1] + 1e-9
             elif isinstance(said, Markout) and said.filled and said.resolved:
                 due_ts = said.fill_ts + int(said.horizon_s * 1e9)
                 assert not any(gap.from_ts < due_ts and gap.to_ts > said.fill_ts for gap in gaps)

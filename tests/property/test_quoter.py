@@ -154,8 +154,8 @@ def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
 
 
 HEARD_OF_THE_MARKET = st.sampled_from(["same", "same", "moved", "nothing", "gap"])
-SETTLED = (*(name for name in QUOTER.names or () if name.startswith("settled")), "vector", "facing")
-"""What only says when to skip, and room for computations."""
+SETTLED = (*(name for name in QUOTER.names or () if name.startswith("settled")), "vector", "facing", "terms")
+"""What only says when to skip, room for computations, and what is published of the last decision that was made."""
 IMPATIENT = st.fixed_dictionaries(
     {
         "stale_after_ms": st.sampled_from([150.0, 1_000.0, 60_000.0]),

