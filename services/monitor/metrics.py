@@ -55,7 +55,7 @@ GUESSED: Final = Metric(
     (*MARKET, "how"),
 )
 UNKNOWN_QUEUES: Final = Metric(
-    "paper_unknown_queue_share", "gauge", "Share of the orders that joined a line of unknown length"
+    "paper_unknown_queue_share", "gauge", "Share of the orders reached of which nobody knew how much stood ahead"
 )
 FILLED_ORDERS: Final = Metric("paper_filled_orders", "counter", "Orders of which something was filled")
 EXPOSURE: Final = Metric(

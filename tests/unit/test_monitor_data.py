@@ -89,19 +89,22 @@ def test_check_waits_for_data() -> None:
 
 def test_order_joins_a_known_or_unknown_line_and_counts_as_filled_once() -> None:
     facts = AccountFacts()
-    for order_id, tif in ((1, "post_only"), (2, "post_only"), (3, "ioc")):
+    for order_id, tif in ((1, "post_only"), (2, "post_only"), (3, "ioc"), (4, "post_only")):
         hearing.on_command(facts, place(START, order_id=order_id, time_in_force=tif), START)
-        known = 4.0 if order_id == 1 else None
-        hearing.on_ack(facts, ack(None, START, order_id=order_id, status="accepted", queue_ahead=known), START)
-    assert (facts.joined, facts.joined_unknown) == (2, 1)
+        hearing.on_ack(facts, ack(None, START, order_id=order_id, status="accepted", queue_ahead=None), START)
     hearing.on_fill(facts, fill(START, order_id=1), START)
     hearing.on_fill(facts, fill(START, order_id=1), START)
     assert filled_orders(facts) == 1
-    hearing.on_ack(facts, ack(None, START, order_id=1, status="filled", filled_size=1.0), START)
-    hearing.on_ack(facts, ack(None, START, order_id=2, status="cancelled", filled_size=0.0), START)
+    came_into_view = {"queue_ahead": 4.0, "filled_size": 1.0}
+    hearing.on_ack(facts, ack(None, START, order_id=1, status="filled", **came_into_view), START)
+    kept_back = {"queue_ahead": None, "reason": "queue_not_reached"}
+    hearing.on_ack(facts, ack(None, START, order_id=2, status="cancelled", **kept_back), START)
+    never = {"queue_ahead": None, "reason": "never_touched"}
+    hearing.on_ack(facts, ack(None, START, order_id=4, status="cancelled", **never), START)
     hearing.on_ack(facts, ack(None, START, order_id=3, status="expired", filled_size=0.5), START)
     hearing.on_fill(facts, fill(START, order_id=3), START)  # heard after the ack that ended it
     assert filled_orders(facts) == 2
+    assert (facts.joined, facts.joined_unknown) == (2, 1), "one of the two that the market reached"
 
 
 def test_exposure_is_the_positions_value_over_the_time_that_it_was_held() -> None:

@@ -26,8 +26,8 @@ class Doubt(NamedTuple):
 
 
 class DataQuality(NamedTuple):
-    """What was seen of a market's data. `refused` counts what the feed refused by reason; `joined` orders joined the
-    line of their level, of `joined_unknown` nobody knew how long it was."""
+    """What was seen of a market's data. `refused` counts what the feed refused by reason; the market reached
+    `joined` resting orders; of `joined_unknown` of them it was never known how much stood ahead."""
 
     market: MarketFacts
     refused: Mapping[str, int]
@@ -52,7 +52,7 @@ class DataQuality(NamedTuple):
 
     @property
     def unknown_queue_share(self) -> float:
-        """Share of the orders that joined a line of unknown length."""
+        """Share of the orders that the market reached of which it was never known how much stood ahead."""
         return self.joined_unknown / self.joined if self.joined else 0.0
 
 
@@ -96,7 +96,7 @@ def _no_depth(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
 def _unknown_queues(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     if seen.joined < ORDERS_TO_JUDGE or seen.unknown_queue_share <= config.max_unknown_queue_share:
         return None
-    text = f"the queue ahead of {seen.unknown_queue_share:.0%} of {seen.joined:,} orders was unknown"
+    text = f"the queue ahead of {seen.unknown_queue_share:.0%} of {seen.joined:,} orders that were reached was unknown"
     return Doubt("unknown_queues", text, "quote nearer to the touch, or take a source that shows more levels")
 
 

@@ -1,7 +1,7 @@
 """How each message changes what is known of an account: one function per kind."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from papertrader.services.monitor.facts.facts import SECOND, WORKING_LIMIT, AccountFacts, Counted, Tally, WorkingOrder
 from papertrader.services.monitor.facts.worlds import fee_per_notional
@@ -24,6 +24,9 @@ ROUNDING: float = 1e-12
 """Positions below this share of a fill are what floats leave of zero."""
 LEAST_DEPARTURE: float = 1e-3
 """A toxicity this far from the base rate, or from before, is a forecast."""
+
+REACHED: Final = ("queue_not_reached", "not_through", "coin")
+"""Why an order that the market reached was not filled: its place in the line decided."""
 
 
 def next_round(facts: AccountFacts) -> None:
@@ -88,9 +91,6 @@ def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.live_ts = ack.live_ts or ts
-    if order is None or order.rests:
-        facts.joined += 1
-        facts.joined_unknown += ack.queue_ahead is None
 
 
 def _changed(facts: AccountFacts, ack: Ack) -> None:
@@ -100,7 +100,10 @@ def _changed(facts: AccountFacts, ack: Ack) -> None:
 
 
 def _ended(facts: AccountFacts, ack: Ack) -> None:
-    facts.working.pop(ack.order_id, None)
+    order = facts.working.pop(ack.order_id, None)
+    if (order is None or order.rests) and (ack.filled_size > 0 or ack.reason in REACHED):
+        facts.joined += 1
+        facts.joined_unknown += ack.queue_ahead is None
     facts.worlds.add(ack, fee_per_notional(facts.account))
     if ack.status == "rejected":
         _count(facts.rejected, ack.reason)
