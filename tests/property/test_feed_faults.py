@@ -11,6 +11,7 @@ from papertrader.replay.composition import Composition
 from papertrader.services.feed.kernel import MarketRound
 from papertrader.shared.messages import Bbo, Book, Fill, Gap, Instrument, Markout, RoundEnd, Trades
 from papertrader.shared.service.config import Settings
+from tests.crossing import crossed
 from tests.faulty_line import MARKET, FaultyLine
 from tools.venue_server.faults import KINDS, Fault
 from tools.venue_server.frames import COINS, Frame, of_synthetic
@@ -78,20 +79,6 @@ def assert_rounds_in_order(rounds: list[MarketRound]) -> None:
         assert all(message.ts <= end.ts for message in round_.messages)
         assert previous is None or (end.round > previous.round and end.ts > previous.ts)
         previous = end
-
-
-def crossed(fill: Fill, shown: list[Book | Bbo]) -> bool:
-    """Whether a touch of the other side up to the fill's time stood at the fill's price or through it."""
-    side = 1 if fill.side == "buy" else -1
-    facing = [best(message, -side) for message in shown if message.ts <= fill.ts]
-    return any(price is not None and side * (fill.price - price) >= -1e-9 for price in facing)
-
-
-def best(message: Book | Bbo, side: int) -> float | None:
-    """The best price of a side (+1 bids) that a message shows."""
-    if isinstance(message, Bbo):
-        return message.bid_price if side > 0 else message.ask_price
-    return next(iter(message.bid_prices if side > 0 else message.ask_prices), None)
 
 
 @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=list(HealthCheck))
