@@ -48,7 +48,8 @@ def infer_instrument(
 
     The tick is a power of ten, or a multiple of one that so many prices cannot all have by chance. Where the venue
     rounds prices to `significant_figures` the tick is fine enough for prices down to 0.75 of the last, and no finer
-    than `price_decimals` less those of the size (Hyperliquid). It is coarse enough for prices up to four times the
+    than `price_decimals` less those of the size (Hyperliquid; sizes of more decimals than that do not follow its rule).
+    It is coarse enough for prices up to four times the
     last to be counted in ticks. `doubtful` names what few numbers speak for. Raises ValueError if there is no price.
     """
     most: int | None = known.pop("price_decimals", None)
@@ -65,7 +66,7 @@ def infer_instrument(
     near = [other for other in prices if price / PRICE_HEADROOM <= other <= price * PRICE_HEADROOM]
     price_decimals = max(map(decimals, near))
     size_decimals = max(written, *map(decimals, sizes), 0)
-    finest = 0.0 if most is None else step(max(most - size_decimals, 0))
+    finest = 0.0 if most is None or size_decimals > most else step(most - size_decimals)
     doubtful = ["lot_size"] if len(sizes) < SURE_VALUES and not written else []
     if significant_figures:
         price_decimals = max(price_decimals, needed_decimals(price, significant_figures, finest))

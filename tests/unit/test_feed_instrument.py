@@ -23,6 +23,7 @@ def test_decimals_of_a_float_are_those_of_its_shortest_text(value: float, expect
         (13000.0, 0.01, 0.1),  # 9750.0: a tenth although the prices seen are integers
         (0.18648, 30984.0, 1e-05),  # 0.13986
         (0.0012345, 100.0, 1e-06),  # never finer than six decimals
+        (236.47, 0.12345678, 0.01),  # sizes of eight decimals do not follow the rule that would make it 1
         (1200.0, 0.00001, 0.1),  # 900.00 has two decimals by figures, 6 − 5 = 1 by the size's decimals
     ],
 )
