@@ -1,9 +1,9 @@
 """Fit of what a desk cannot look up: latency and the queue's shares, from its own live orders.
 
 Each candidate is an exchange of its own that hears the same orders, so one pass over the data tries all of them. The
-candidate whose probabilities make what really happened most likely is taken: least log loss over the orders of the
-first part of the record. Fill times count as well: a candidate that fills at the right moment but another order is
-no better, so a fill is scored as foretold only when it falls within `TIME_WINDOW_S` of the real one.
+candidate whose probabilities make what really happened - filled or not - most likely is taken: least log loss over the
+orders of the first part of the record. That says much of the queue's shares and little of the latency: an order that
+goes in too early only stands a little farther ahead. Look at the interval, and measure latency where you can.
 """
 
 from collections.abc import Callable, Mapping, Sequence
