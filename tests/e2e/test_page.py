@@ -114,7 +114,7 @@ def test_page_shows_the_checklist_the_numbers_and_every_chart_without_an_error()
         kappa = await page.inner_text("[data-check=kappa]")
         assert "no estimate for" in kappa
         assert "restart estimator" in kappa
-        assert "1 of 9 checks fail: kappa." in await page.inner_text("#verdict")
+        assert "1 of 10 checks fail: kappa." in await page.inner_text("#verdict")
         for canvas in ("price", "money", "kappa", "toxicity", "calibration", "markout"):
             assert await drawn_pixels(page, canvas) > 500, canvas
         assert len(await page.query_selector_all("#ladder tr")) >= 20
