@@ -74,11 +74,12 @@ def fit_knob(
             raise ValueError(f"{knob.name}: none of {len(orders)} orders of the first part could be judged")
         loss = log_loss(np.array([row.p_fill for row in rows]), np.array([float(row.live_filled) for row in rows]))
         tried.append(Tried(knob.candidates[int(name)], loss, -loss * len(rows)))
-    return _fitted(knob.name, tried)
+    return chosen(knob.name, tried, getattr(config, knob.name))
 
 
-def _fitted(name: str, tried: Sequence[Tried]) -> Fitted:
-    best = max(tried, key=lambda item: item.log_likelihood)
+def chosen(name: str, tried: Sequence[Tried], current: float) -> Fitted:
+    """The likeliest candidate; of those that are equally likely the one nearest to what was set."""
+    best = max(tried, key=lambda item: (round(item.log_likelihood, 6), -abs(item.value - current)))
     inside = [item.value for item in tried if item.log_likelihood >= best.log_likelihood - SUPPORT]
     return Fitted(name, best.value, min(inside), max(inside), tuple(tried))
 
