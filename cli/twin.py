@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
 from rich.progress import Progress
 
+from papertrader.cli.replay import Told
 from papertrader.replay.twin.readers import FORMS, read_record
 from papertrader.replay.twin.record import RecordError
 from papertrader.replay.twin.report import report_html, result, settings_toml, verdict
@@ -55,20 +55,7 @@ def _twins(settings: Settings, live: Sequence[Path], account: str, fit_share: fl
         named = ", ".join(record.symbols) or "no market"
         raise RecordError(f"the record holds orders of {named}, the tape none of them")
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        return [twin(source, record, configs[account], fit_share, _Told(bar)) for source in found]
-
-
-class _Told:
-    """Moves the progress bar."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done)
+        return [twin(source, record, configs[account], fit_share, Told(bar)) for source in found]
 
 
 def _print(twins: Sequence[MarketTwin]) -> None:

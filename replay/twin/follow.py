@@ -20,6 +20,7 @@ from papertrader.replay.twin.twin import p_fill
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.market import LiveMarket
 from papertrader.services.feed.live.session import LiveSession, live_session
+from papertrader.services.feed.venues.hyperliquid.live import URL
 from papertrader.services.feed.venues.registry import live_venue
 from papertrader.services.fill_sim.config import FillSimConfig
 
@@ -30,7 +31,6 @@ STREAMS: Final = ("orderUpdates", "userFills")
 PING_S: Final = 30.0
 STEP_S: Final = 0.1
 RETRY_S: Final = 2.0
-PUBLIC_URL: Final = "https://api.hyperliquid.xyz"
 
 Tell = Callable[[Ghost, list[Compared]], None]
 """Told of the orders of a market that have ended on both sides."""
@@ -77,7 +77,7 @@ def _old_enough(market: LiveMarket, now_ns: int) -> Iterable[tuple[Any, ...]]:
 
 async def _hear_address(feed: FeedConfig, address: str, ghosts: Mapping[str, Ghost]) -> None:
     """Hand every entry of the address' streams to the ghost of its coin; connect again for ever."""
-    url = f"ws{(feed.venue_url or PUBLIC_URL).rstrip('/').removeprefix('http')}/ws"
+    url = f"ws{(feed.venue_url or URL).rstrip('/').removeprefix('http')}/ws"
     async with aiohttp.ClientSession() as http:
         while True:
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from papertrader.replay.twin.record import LiveFill, LiveOrder, LiveRecord, LiveStatus, RecordError, ordered
+from papertrader.shared.market.tape import nanoseconds_in
 from papertrader.shared.messages import Side, TimeInForce
 
 NEEDED: Final = ("order_id", "side", "price", "size", "placed_ts")
@@ -97,7 +98,7 @@ class _Row:
             value: int | float = int(text)
         except ValueError:
             value = self.number(name)
-        return round(value * _ns_per_unit(value))
+        return round(value * nanoseconds_in(int(value)))
 
     def choice(self, name: str, known: Mapping[str, T], default: str) -> T:
         """What a word stands for; raises RecordError for an unknown one."""
@@ -105,14 +106,6 @@ class _Row:
         if text not in known:
             raise RecordError(f"{self.place}: {name} was {text!r}; known are {', '.join(known)}")
         return known[text]
-
-
-def _ns_per_unit(value: float) -> int:
-    """The unit of a time by its size: seconds below 10¹¹, then ms, µs, ns."""
-    for limit, unit in ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000)):
-        if abs(value) < limit:
-            return unit
-    return 1
 
 
 def _add(orders: dict[str, LiveOrder], row: _Row) -> None:
