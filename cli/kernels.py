@@ -4,8 +4,10 @@ The processor is this one, or what `NUMBA_CPU_NAME` names: `generic` is any of t
 elsewhere. The numbers are the same.
 """
 
+import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,10 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from papertrader.shared.kernel_cache import KernelCacheError, kernel_cache
+from papertrader.shared.kernel_cache import KernelCacheError, kernel_cache, kernel_folders
 
 PARTS: Final = ("services", "replay")
+_KERNELS_OF_A_SOURCE: Final = re.compile("-[0-9a-f]{16}$")
 FORGOTTEN_AFTER_S: Final = 30 * 86_400.0
 """Kernels of other sources that nobody has used for so long are removed."""
 
@@ -46,7 +49,7 @@ def compile_parts(parts: list[str]) -> None:
         command = [sys.executable, "-P", "-m", "papertrader.cli.compiling", part]
         if code := subprocess.run(command, check=False).returncode:
             raise typer.Exit(code)
-        _marker(part).touch()
+        _marker(part).write_text("\n".join(folder.name for folder in kernel_folders()))
     _forget(kernel_cache())
 
 
@@ -57,12 +60,21 @@ def target() -> str:
 
 
 def _marker(part: str) -> Path:
-    return kernel_cache() / f"{part}-{sys.implementation.cache_tag}-{target()}"
+    """The file that says that a part is compiled, and which folders it needs."""
+    names = " ".join(folder.name for folder in kernel_folders())
+    digest = hashlib.sha256(names.encode()).hexdigest()[:16]
+    return kernel_cache() / f"{part}-{digest}-{sys.implementation.cache_tag}-{target()}.compiled"
 
 
-def _forget(current: Path) -> None:
-    for other in current.parent.iterdir():
-        unused_s = time.time() - max((marker.stat().st_mtime for marker in (other, *other.glob("*-*-*"))), default=0.0)
-        alike = other.is_dir() and len(other.name) == len(current.name)
-        if alike and other != current and unused_s > FORGOTTEN_AFTER_S:
-            shutil.rmtree(other, ignore_errors=True)
+def _forget(cache: Path) -> None:
+    """Remove what was compiled long ago and no marker that was touched since needs."""
+    now, used = time.time(), set[str]()
+    for marker in cache.glob("*.compiled"):
+        if now - marker.stat().st_mtime <= FORGOTTEN_AFTER_S:
+            used.update(marker.read_text().splitlines())
+        else:
+            marker.unlink(missing_ok=True)
+    for folder in cache.iterdir():
+        old = now - folder.stat().st_mtime > FORGOTTEN_AFTER_S
+        if old and folder.name not in used and folder.is_dir() and _KERNELS_OF_A_SOURCE.search(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)

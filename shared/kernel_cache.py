@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: in a folder named by a hash of the sources that hold one, and of what these import.
+"""Where compiled kernels are kept: in a folder for each source, named by a hash of it and of all that it imports.
 
 numba keeps a kernel by its own source and compiles it anew when that file changes, but not when a function that it
 calls changes in another file: it would go on running the old one.
@@ -27,14 +27,36 @@ class KernelCacheError(RuntimeError):
 
 @cache
 def kernel_cache() -> Path:
-    """The folder of the compiled kernels of exactly these sources, made if it is not there.
+    """The folder of the compiled kernels, made if it is not there.
 
-    It lies under `NUMBA_CACHE_DIR` if that is set, beside the sources of a checkout, or else in the user's own cache.
+    It is `NUMBA_CACHE_DIR` if that is set, else beside the sources of a checkout, or in the user's own cache.
     """
+    return _made(_base())
+
+
+@cache
+def folder_of(source: Path) -> Path:
+    """Where the kernels of a source are kept: a folder named by the module and a hash of all that decides them.
+
+    That is the source and, step by step, what it imports of the project; not the place where they lie, so that compiled
+    kernels may be copied, and that a change compiles only what it reaches.
+    """
+    sources = sources_of([source])
     digest = hashlib.sha256()
-    for _, source in sorted(kernel_sources().items()):
-        digest.update(source)
-    return _made(_base() / digest.hexdigest()[:16])
+    for path in sorted(sources, key=_name):
+        digest.update(_name(path).encode() + b"\0" + sources[path])
+    return kernel_cache() / f"{_name(source)}-{digest.hexdigest()[:16]}"
+
+
+@cache
+def kernel_folders() -> tuple[Path, ...]:
+    """The folders of all kernels of these sources, in the order of their names."""
+    return tuple(sorted(folder_of(path) for path, source in _project().items() if _holds_kernels(source)))
+
+
+def _name(source: Path) -> str:
+    inside = source.relative_to(ROOT) if source.is_relative_to(ROOT) else Path(source.name)
+    return ".".join(inside.with_suffix("").parts)
 
 
 def _base() -> Path:
@@ -72,17 +94,30 @@ def _own(folder: Path) -> Path:
 
 def kernel_sources() -> dict[Path, bytes]:
     """The sources that hold a kernel and, step by step, the project's sources that they import."""
-    everything = {
-        path: path.read_bytes() for folder in ("shared", "services", "replay") for path in (ROOT / folder).rglob("*.py")
-    }
+    return sources_of([path for path, source in _project().items() if _holds_kernels(source)])
+
+
+def sources_of(sources: list[Path]) -> dict[Path, bytes]:
+    """These sources and, step by step, the project's sources that they import."""
     found: dict[Path, bytes] = {}
-    waiting = [path for path, source in everything.items() if b"njit" in source]
+    waiting = list(sources)
     while waiting:
         path = waiting.pop()
-        if path in everything and path not in found:
-            found[path] = everything[path]
+        if path not in found and (path in sources or path in _project()):
+            found[path] = _project().get(path) or path.read_bytes()
             waiting += _imported(found[path])
     return found
+
+
+@cache
+def _project() -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes() for folder in ("shared", "services", "replay") for path in (ROOT / folder).rglob("*.py")
+    }
+
+
+def _holds_kernels(source: bytes) -> bool:
+    return b"@njit" in source
 
 
 def _imported(source: bytes) -> Iterator[Path]:

@@ -3,14 +3,24 @@
 Nobody else's numba settings are touched.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
-from papertrader.shared.kernel_cache import kernel_cache
+from papertrader.shared.kernel_cache import folder_of, kernel_cache
 
 KERNELS: Final[list[Any]] = []
 """Every kernel that was made so far, compiled or not."""
+
+
+class KernelLocator(UserProvidedCacheLocator):
+    """Keeps a kernel in the folder of its source, which numba would name by where the source lies."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)  # type: ignore[no-untyped-call]
+        self._cache_path = str(folder_of(Path(py_file).resolve()))
 
 
 def njit(*function: Any, **options: Any) -> Any:
@@ -18,10 +28,11 @@ def njit(*function: Any, **options: Any) -> Any:
     if not function:
         return lambda given: njit(given, **options)
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(kernel_cache())
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(kernel_cache()), f"{__name__}.{KernelLocator.__name__}"
     try:
         kernel = numba.njit(*function, **options)
     finally:
-        config.CACHE_DIR = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     KERNELS.append(kernel)
     return kernel

@@ -1,5 +1,7 @@
 """Compiled kernels are kept by their sources: those that a kernel depends on, and no others."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from papertrader.shared import kernel_cache as place
-from papertrader.shared.kernel_cache import ROOT, KernelCacheError, kernel_cache, kernel_sources
+from papertrader.shared.kernel_cache import ROOT, KernelCacheError, kernel_cache, kernel_folders, kernel_sources
 
 LOADED = """
 import pathlib, sys
@@ -42,6 +44,57 @@ def test_what_no_kernel_imports_compiles_nothing_anew() -> None:
     )
 
 
+COPIED = """
+import sys
+from papertrader.shared.market import mathematics
+assert mathematics.exp(0.0) == 1.0
+print(sum(mathematics.exp.stats.cache_hits.values()), mathematics.exp.stats.cache_path)
+"""
+
+
+def test_kernels_are_found_wherever_the_sources_lie(tmp_path: Path) -> None:
+    """A copy of the project elsewhere loads what the first one compiled, and compiles itself what it has changed."""
+    shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "papertrader").mkdir()
+    (tmp_path / "papertrader" / "__init__.py").touch()
+    (tmp_path / "papertrader" / "shared").symlink_to("../shared")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    answers = []
+    for lies, change in ((ROOT, b""), (tmp_path, b""), (tmp_path, b"# changed")):
+        with (tmp_path / "shared" / "market" / "mathematics.py").open("ab") as source:
+            source.write(change)
+        command = [sys.executable, "-P", "-c", COPIED]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=lies,
+            env={**environment, "PYTHONPATH": str(lies)},
+        )
+        answers.append(done.stdout.split())
+    assert [hits for hits, _ in answers] == ["0", "1", "0"]
+    assert answers[0][1] == answers[1][1] != answers[2][1]
+
+
+def test_a_change_compiles_only_what_it_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(kernel_folders())
+    changed = {path: source + b"#" * path.match("quoter/glft.py") for path, source in place._project().items()}
+    monkeypatch.setattr(place, "_project", lambda: changed)
+    try:
+        clear()
+        reached = {folder.name.rpartition("-")[0] for folder in set(kernel_folders()) - before}
+    finally:
+        clear()
+    assert {"services.quoter.glft", "services.quoter.kernel", "replay.loop"} <= reached
+    assert not {name for name in reached if not name.startswith(("services.quoter.", "replay."))}
+
+
+def clear() -> None:
+    place.folder_of.cache_clear()
+    place.kernel_folders.cache_clear()
+
+
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """No checkout: the cache is the user's own, here below `tmp_path`."""
@@ -54,8 +107,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_kernels_of_an_installation_are_kept_in_a_folder_of_the_users_own(installed: Path) -> None:
-    assert kernel_cache().parent == installed
-    assert (installed.stat().st_mode & 0o777, kernel_cache().stat().st_mode & 0o777) == (0o700, 0o700)
+    assert kernel_cache() == installed
+    assert installed.stat().st_mode & 0o777 == 0o700
 
 
 def test_cache_that_others_may_write_to_is_refused(installed: Path) -> None:
@@ -74,5 +127,8 @@ def test_cache_that_cannot_be_made_says_where_and_what_to_change(installed: Path
 def test_nothing_is_compiled_or_set_by_importing_the_package() -> None:
     code = "import sys, os; import papertrader, papertrader.shared, papertrader.services, papertrader.replay; "
     code += "print('numba' in sys.modules, 'numpy' in sys.modules, os.environ.get('NUMBA_CACHE_DIR'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    before = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=before
+    )
     assert done.stdout.strip() == "False False None"
