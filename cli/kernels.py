@@ -4,6 +4,7 @@ The processor is this one, or what `NUMBA_CPU_NAME` names: `generic` is any of t
 elsewhere. The numbers are the same.
 """
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -12,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +37,9 @@ def ensure_compiled(part: str) -> None:
             with suppress(OSError):  # an image's kernels lie on a file system that cannot be written to
                 marker.touch()
             return
-        compile_parts([part])
+        with _alone(marker):
+            if not marker.exists():  # or somebody else compiled it meanwhile
+                compile_parts([part])
     except (KernelCacheError, OSError) as error:
         Console(stderr=True).print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -64,6 +68,14 @@ def _marker(part: str) -> Path:
     names = " ".join(folder.name for folder in kernel_folders())
     digest = hashlib.sha256(names.encode()).hexdigest()[:16]
     return kernel_cache() / f"{part}-{digest}-{sys.implementation.cache_tag}-{target()}.compiled"
+
+
+@contextmanager
+def _alone(marker: Path) -> Iterator[None]:
+    """Commands that are started together compile once: the others wait."""
+    with marker.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _forget(cache: Path) -> None:

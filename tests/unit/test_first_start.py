@@ -1,5 +1,7 @@
 """Kernels are compiled before the first command that needs them, once, and a failure is told."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,22 @@ def test_each_part_is_compiled_once_in_a_process_of_its_own(compiled: list[list[
         kernels.ensure_compiled(part)
     assert [command[-1] for command in compiled] == ["replay", "services"]
     assert compiled[0][1:-1] == ["-P", "-m", "papertrader.cli.compiling"]
+
+
+def test_commands_that_start_together_compile_once(compiled: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_once = kernels.compile_parts
+
+    def slowly(parts: list[str]) -> None:
+        time.sleep(0.2)
+        compile_once(parts)
+
+    monkeypatch.setattr(kernels, "compile_parts", slowly)
+    commands = [threading.Thread(target=kernels.ensure_compiled, args=("replay",)) for _ in range(3)]
+    for command in commands:
+        command.start()
+    for command in commands:
+        command.join()
+    assert len(compiled) == 1
 
 
 def test_kernels_of_an_image_that_cannot_be_written_to_are_used(
