@@ -8,8 +8,8 @@ from papertrader.services.monitor.facts.data import quality_of
 from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, fills_per_hour, prints_per_minute
 from papertrader.services.monitor.facts.history import kept_fills
 from papertrader.services.monitor.kernel import CHECKS
+from papertrader.services.monitor.report.statistics import LIVE_RESAMPLES
 from papertrader.services.monitor.report.summary import trading
-from papertrader.services.monitor.report.view import LIVE_RESAMPLES
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Checklist

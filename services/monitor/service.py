@@ -15,11 +15,11 @@ from papertrader.services.monitor.facts.liveness import Liveness
 from papertrader.services.monitor.facts.market import follow_quotes, hear_market, levels
 from papertrader.services.monitor.kernel import judge
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.messages import Checklist, Fill, Markout
+from papertrader.shared.messages import Checklist, Fill, Gap, Markout
 from papertrader.shared.service.fold import Output, Received, Round, State
 from papertrader.shared.service.market_data import MarketData
 
-BLOB_BYTES: Final = 65_536
+BLOB_BYTES: Final = 131_072
 
 
 class Facts(msgspec.Struct):
@@ -27,6 +27,14 @@ class Facts(msgspec.Struct):
 
     market: MarketFacts
     accounts: dict[str, AccountFacts]
+
+
+def note_changes(account: AccountFacts, checklist: Checklist, states: Mapping[str, str]) -> None:
+    """Note every check whose state has changed since the last word."""
+    for name, state in states.items():
+        if account.states and account.states.get(name) != state:
+            cause = checklist.checks[name].cause if state == "fail" else f"{name}: {state}"
+            account.events.note(checklist.ts, "error" if state == "fail" else "info", "check", cause)
 
 
 class Monitor:
@@ -86,6 +94,9 @@ class Monitor:
         self._follow_quotes(round_)
         for received in round_.heard:
             self._hear(received)
+        for message in round_.market_data:
+            if isinstance(message, Gap):
+                self._note_gap(message)
         for name, account in facts.accounts.items():
             hearing.end_round(account, facts.market.ts)
             keep_sample(self._histories[name], facts.market, account)
@@ -108,6 +119,11 @@ class Monitor:
         elif isinstance(received.message, Markout):
             keep_markout(self._histories[received.account], account, received.message)
 
+    def _note_gap(self, gap: Gap) -> None:
+        text = f"{(gap.to_ts - gap.from_ts) / SECOND:.1f} s of market data are missing: {gap.reason}"
+        for facts in self._facts.accounts.values():
+            facts.events.note(gap.ts, "warning", "gap", text)
+
     def _say(self, name: str) -> Output | None:
         account, config, ts = self._facts.accounts[name], self.accounts[name], self._facts.market.ts
         final = self._facts.market.final
@@ -119,6 +135,7 @@ class Monitor:
         fresh = ts - account.said_ts < config.say_every_s * SECOND
         if states == account.states and fresh and not final:
             return None
+        note_changes(account, checklist, states)
         account.states, account.said_ts = states, ts
         return Output("checks", name, checklist)
 

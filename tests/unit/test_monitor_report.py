@@ -6,11 +6,11 @@ import re
 import pytest
 
 from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.page.view import ladder
 from papertrader.services.monitor.report import svg
 from papertrader.services.monitor.report.charts import reliability
 from papertrader.services.monitor.report.report import report_html, table
 from papertrader.services.monitor.report.summary import summary
-from papertrader.services.monitor.report.view import ladder
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
 from tests.unit.monitoring import ACCOUNT, MARKET, Session

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from papertrader.services.monitor.facts.events import Events
 from papertrader.services.monitor.facts.worlds import Worlds
 from papertrader.shared.messages import Account, Calibration, Estimate, Instrument
 
@@ -53,7 +54,8 @@ class WorkingOrder(msgspec.Struct):
     """An order that was placed and has not ended.
 
     `asked_ts` is when the oldest unanswered command about it was given, 0 if all are answered; `live_ts` is 0 until
-    it is accepted. `rests` says that it may wait on the book, `filled` that some of it was.
+    it is accepted. `rests` says that it may wait on the book, `filled` that some of it was. `queue_ahead` is the size
+    that stood ahead when it joined its level, `None` while unknown; `p_fill` the forecast of a fill within 10 s.
     """
 
     side: str
@@ -63,6 +65,8 @@ class WorkingOrder(msgspec.Struct):
     live_ts: int = 0
     rests: bool = True
     filled: bool = False
+    queue_ahead: float | None = None
+    p_fill: float | None = None
 
 
 class MarketFacts(msgspec.Struct):
@@ -181,6 +185,10 @@ class AccountFacts(msgspec.Struct):
     sampled_ts: int = 0
     block_first_ts: int = 0
     block_s: int = 60
+
+    # what an operator reads
+    events: Events = msgspec.field(default_factory=Events)
+    controls: int = 0
 
     # the checklist
     judged_ts: int = 0

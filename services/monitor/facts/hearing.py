@@ -37,6 +37,8 @@ def next_round(facts: AccountFacts) -> None:
 
 def on_control(facts: AccountFacts, control: Control, ts: int) -> None:
     """Remember whether quoting was paused by command; `reset` starts the account's own count of fills afresh."""
+    facts.controls += 1
+    facts.events.note(ts, "info", "control", f"{control.action} was commanded")
     if control.action in ("pause", "flatten"):
         facts.paused = "command"
     elif control.action == "resume":
@@ -66,7 +68,7 @@ def _place(facts: AccountFacts, place: Place, ts: int) -> None:
     facts.params_version = place.params_version
     if len(facts.working) < WORKING_LIMIT:
         facts.working[place.order_id] = WorkingOrder(
-            place.side, place.price, place.size, ts, rests=place.time_in_force != "ioc"
+            place.side, place.price, place.size, ts, rests=place.time_in_force != "ioc", p_fill=place.p_fill
         )
     else:
         facts.working_overflow += 1
@@ -83,6 +85,8 @@ def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
         _changed(facts, ack)
     elif ack.status != "refused":
         _ended(facts, ack)
+    if ack.status in ("rejected", "refused"):
+        facts.events.note(ts, "warning", "order", f"an order was {ack.status}: {ack.reason.replace('_', ' ')}")
 
 
 def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
@@ -90,13 +94,13 @@ def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
     facts.first_live_ts = facts.first_live_ts or ts
     order = facts.working.get(ack.order_id)
     if order is not None:
-        order.live_ts = ack.live_ts or ts
+        order.live_ts, order.queue_ahead = ack.live_ts or ts, ack.queue_ahead
 
 
 def _changed(facts: AccountFacts, ack: Ack) -> None:
     order = facts.working.get(ack.order_id)
     if order is not None:
-        order.price, order.size = ack.price, ack.size - ack.filled_size
+        order.price, order.size, order.queue_ahead = ack.price, ack.size - ack.filled_size, ack.queue_ahead
 
 
 def _ended(facts: AccountFacts, ack: Ack) -> None:
@@ -151,6 +155,8 @@ def on_markout(facts: AccountFacts, markout: Markout, ts: int) -> None:
 def on_estimate(facts: AccountFacts, estimate: Estimate, ts: int) -> None:
     """Keep the estimate and the counts that it carries."""
     last = facts.estimate
+    if estimate.regime_known and (last is None or not last.regime_known or estimate.regime != last.regime):
+        facts.events.note(ts, "info", "regime", f"the market is {estimate.regime}")
     if last is not None and estimate.kappa_confidence < last.kappa_confidence:
         facts.confidence_falls += 1
     if estimate.classifier_ready:
@@ -188,6 +194,8 @@ def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
     total = realised + unrealised − fees + funding.
     """
     _follow_exposure(facts, account, ts)
+    if facts.account is not None and account.liquidations > facts.account.liquidations:
+        facts.events.note(ts, "error", "liquidation", "the account was liquidated: its equity fell below maintenance")
     facts.account = account
     facts.account_fills = _counted(account.fills, facts.fills, ts)
     parts = account.realised + account.unrealised - account.fees + account.funding

@@ -39,9 +39,10 @@ SERIES: Final = np.dtype(
             "sigma_bps",
         )
     ]
-    + [("regime", "i1")]
+    + [("regime", "i1"), ("equity", "f8"), ("pnl_low", "f4"), ("pnl_high", "f4")]
 )
-"""`bid` and `ask` are the best own quotes; NaN and regime −1 where nothing is known yet."""
+"""`bid` and `ask` are the best own quotes; `pnl_low` and `pnl_high` the 95 % interval of the total over all draws of
+the queue, settlement currency. NaN and regime −1 where nothing is known yet."""
 
 FILL_ROW: Final = np.dtype(
     [
@@ -182,7 +183,7 @@ def _sample(market: MarketFacts, facts: AccountFacts) -> tuple[float, ...]:
     bid = max((order.price for order in orders if order.side == "buy"), default=np.nan)
     ask = min((order.price for order in orders if order.side == "sell"), default=np.nan)
     mid = np.nan if market.mid is None else market.mid
-    return market.ts, mid, bid, ask, *_money(facts), *_learned(facts)
+    return market.ts, mid, bid, ask, *_money(facts), *_learned(facts), *_equity(facts, market.mid)
 
 
 def _money(facts: AccountFacts) -> tuple[float, ...]:
@@ -199,6 +200,15 @@ def _money(facts: AccountFacts) -> tuple[float, ...]:
         account.fees,
         account.funding,
     )
+
+
+def _equity(facts: AccountFacts, mid: float | None) -> tuple[float, float, float]:
+    if facts.account is None:
+        return np.nan, np.nan, np.nan
+    worlds = facts.worlds.summary(facts.account, mid)
+    if worlds is None or worlds["pnl_low"] is None:
+        return facts.account.equity, np.nan, np.nan
+    return facts.account.equity, worlds["pnl_low"], worlds["pnl_high"]
 
 
 def _learned(facts: AccountFacts) -> tuple[float, ...]:

@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from papertrader.services.monitor.page.view import checks_view, live_view, state_view
 from papertrader.services.monitor.report.report import report_html
 from papertrader.services.monitor.report.summary import summary
-from papertrader.services.monitor.report.view import checks_view, live_view, state_view
 from papertrader.services.monitor.service import Monitor
 
 View = Callable[[], Iterable[Monitor]]

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES: Final = 2_000
+LIVE_RESAMPLES: Final = 300
+"""Enough for what is drawn anew while a run goes on."""
 LEAST_BLOCKS: Final = 5
 MOST_BLOCKS: Final = 100
 Z_95: Final = 1.959964

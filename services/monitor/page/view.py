@@ -12,6 +12,7 @@ from papertrader.services.monitor.facts.facts import (
 from papertrader.services.monitor.facts.history import kept_fills, kept_series
 from papertrader.services.monitor.kernel import interpretation, verdict
 from papertrader.services.monitor.report.markouts import markouts
+from papertrader.services.monitor.report.statistics import LIVE_RESAMPLES
 from papertrader.services.monitor.report.summary import liveness_table, pnl, trading
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.market.records import Records
@@ -20,8 +21,6 @@ from papertrader.shared.messages import REGIMES, Checklist
 SERIES_POINTS: Final = 720
 FILLS_SHOWN: Final = 300
 LEVELS_SHOWN: Final = 10
-LIVE_RESAMPLES: Final = 300
-"""Enough for a picture that is drawn anew every second."""
 
 
 def checks_view(monitor: Monitor, account: str) -> dict[str, Any]:
