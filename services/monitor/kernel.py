@@ -16,7 +16,7 @@ from papertrader.services.monitor.checks.learning import (
     skill_with_interval,
 )
 from papertrader.services.monitor.config import MonitorConfig
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, fills_per_hour
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, adverse_rate, fills_per_hour
 from papertrader.services.monitor.facts.history import History, fills_until
 from papertrader.services.monitor.facts.liveness import Liveness, ServiceHealth, broken
 from papertrader.shared.messages import LABEL_HORIZON_S, Check, Checklist
@@ -102,12 +102,12 @@ def counts_equal(case: Case) -> bool:
 def interpretation(facts: AccountFacts, config: MonitorConfig) -> list[str]:
     """What the numbers mean, in sentences."""
     sentences = []
-    if facts.resolved.now >= ENOUGH_OUTCOMES:
-        rate = facts.adverse / facts.resolved.now
+    if facts.outcome_moments >= ENOUGH_OUTCOMES:
+        rate = adverse_rate(facts) or 0.0
         meaning = "classifier or spread need work" if rate > config.adverse_rate_limit else "bearable"
-        sentences.append(f"{rate:.0%} of {facts.resolved.now} outcomes were adverse: {meaning}.")
+        sentences.append(f"{rate:.0%} of {facts.outcome_moments} moments with an outcome were adverse: {meaning}.")
     else:
-        sentences.append(f"{facts.resolved.now} outcomes so far: too few to speak of an adverse rate.")
+        sentences.append(f"{facts.outcome_moments} moments with an outcome so far: too few to speak of an adverse rate.")
     if facts.quoted_s >= config.fill_rate_after_s:
         rate = fills_per_hour(facts)
         meaning = "the spread is too wide or κ too low" if rate < config.min_fills_per_hour else "enough to learn from"

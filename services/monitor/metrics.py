@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from papertrader.services.monitor.facts.data import quality_of
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, fills_per_hour, prints_per_minute
+from papertrader.services.monitor.facts.facts import (
+    SECOND,
+    AccountFacts,
+    adverse_rate,
+    fills_per_hour,
+    prints_per_minute,
+)
 from papertrader.services.monitor.facts.history import kept_fills
 from papertrader.services.monitor.kernel import CHECKS
 from papertrader.services.monitor.report.statistics import LIVE_RESAMPLES
@@ -30,7 +36,9 @@ COUNT: Final = Metric(
     (*ACCOUNT, "count"),
 )
 COUNTS_EQUAL: Final = Metric("paper_counts_equal", "gauge", "1 while all counts of fills agree")
-ADVERSE_RATE: Final = Metric("paper_adverse_rate", "gauge", "Adverse share of the resolved outcomes, 0 before any")
+ADVERSE_RATE: Final = Metric(
+    "paper_adverse_rate", "gauge", "Adverse share of the moments with an outcome, 0 before any"
+)
 FILL_RATE: Final = Metric(
     "paper_fills_per_hour", "gauge", "Fills per hour of quoting while the market traded, over the last hour"
 )
@@ -118,7 +126,7 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
         labels = (*market, account)
         facts = fold.facts.accounts[account]
         yield from _checklist(labels, fold.checklist(account))
-        yield Sample(ADVERSE_RATE, labels, facts.adverse / facts.resolved.now if facts.resolved.now else 0.0)
+        yield Sample(ADVERSE_RATE, labels, adverse_rate(facts) or 0.0)
         yield Sample(FILL_RATE, labels, fills_per_hour(facts))
         yield Sample(QUOTED, labels, facts.quoted_s)
         yield Sample(OVERFLOW, labels, float(facts.working_overflow))

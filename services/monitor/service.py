@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts import hearing
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, quote_notional
 from papertrader.services.monitor.facts.history import History, keep_fill, keep_markout, keep_sample, new_history
 from papertrader.services.monitor.facts.liveness import Liveness
 from papertrader.services.monitor.facts.market import follow_quotes, hear_market, levels
@@ -117,7 +117,8 @@ class Monitor:
         if isinstance(received.message, Fill):
             keep_fill(self._histories[received.account], account, received.message, ts)
         elif isinstance(received.message, Markout):
-            keep_markout(self._histories[received.account], account, received.message)
+            notional = quote_notional(self._facts.market, received.message)
+            keep_markout(self._histories[received.account], account, received.message, notional)
 
     def _note_gap(self, gap: Gap) -> None:
         text = f"{(gap.to_ts - gap.from_ts) / SECOND:.1f} s of market data are missing: {gap.reason}"

@@ -257,13 +257,11 @@ def facts_with(**fields: Any) -> AccountFacts:
 
 
 def test_interpretation_says_that_a_high_adverse_rate_needs_work() -> None:
-    facts = facts_with(adverse=9)
-    facts.resolved.now = 20
-    assert (
-        interpretation(facts, MonitorConfig())[0] == "45% of 20 outcomes were adverse: classifier or spread need work."
-    )
-    facts.adverse = 8
-    assert interpretation(facts, MonitorConfig())[0] == "40% of 20 outcomes were adverse: bearable."
+    facts = facts_with(adverse_moments=9, outcome_moments=20)
+    said = interpretation(facts, MonitorConfig())[0]
+    assert said == "45% of 20 moments with an outcome were adverse: classifier or spread need work."
+    facts.adverse_moments = 8
+    assert interpretation(facts, MonitorConfig())[0] == "40% of 20 moments with an outcome were adverse: bearable."
 
 
 def test_interpretation_says_trust_of_skill_with_its_interval_and_never_of_progress() -> None:

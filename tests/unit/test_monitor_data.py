@@ -146,3 +146,27 @@ def test_markout_weighted_by_notional() -> None:
         monitor._hear(Received("markouts", ACCOUNT, message, number))
     found = account_summary(monitor, ACCOUNT)["markout"]
     assert (found["n"], found["mean_bps"], found["notional_weighted_bps"]) == (2, 4.0, 1.0)
+
+
+def test_contract_of_an_inverse_market_weighs_the_same_at_any_price() -> None:
+    """+10 bp on one contract of 100 at a price of 100 and −2 bp on three at 50: (1000 − 600)/400 = 1."""
+    monitor = monitored(Session(), 1)
+    rules = Instrument(ts=START, tick_size=0.01, lot_size=1.0, kind="inverse", contract_size=100.0)
+    monitor.facts.market.instrument = rules
+    for number, (worth, price, size) in enumerate(((10.0, 100.0, 1.0), (-2.0, 50.0, 3.0))):
+        message = markout(START, fill_id=number, price=price, size=size, markout_bps=worth, horizon_s=5.0)
+        monitor._hear(Received("markouts", ACCOUNT, message, number))
+    assert account_summary(monitor, ACCOUNT)["markout"]["notional_weighted_bps"] == 1.0
+
+
+def test_adverse_rate_counts_moments() -> None:
+    """A sweep that fills eight orders of one side is one outcome; the other side's fill at that time is another."""
+    monitor = monitored(Session(), 1)
+    for number in range(8):
+        message = markout(START, fill_id=number, fill_ts=START, side="buy", adverse=True)
+        monitor._hear(Received("markouts", ACCOUNT, message, number))
+    other = markout(START, fill_id=8, fill_ts=START, side="sell", adverse=False)
+    monitor._hear(Received("markouts", ACCOUNT, other, 8))
+    facts = monitor.facts.accounts[ACCOUNT]
+    assert (facts.resolved.now, facts.adverse, facts.outcome_moments, facts.adverse_moments) == (9, 8, 2, 1)
+    assert account_summary(monitor, ACCOUNT)["adverse_rate"] == 0.5

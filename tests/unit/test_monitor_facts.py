@@ -171,6 +171,7 @@ def test_touch_prints_and_gaps_are_read_from_market_data() -> None:
     empty = Bbo(ts=T, recv_ts=T, bid_price=None, bid_size=None, ask_price=100.01, ask_size=1.0)
     hear_market(market, data, round_at(T + S, missed, empty))
     assert (market.gaps, market.gap_ts, market.mid) == (1, T + 9, None)
+    assert (market.books, market.one_sided_books) == (1, 1)
 
 
 def test_print_rate_is_per_minute_of_the_last_five() -> None:

@@ -70,9 +70,9 @@ def test_fill_ring_keeps_the_last_fills_in_order() -> None:
 def test_markouts_are_summed_by_horizon_apart_for_unfilled_quotes() -> None:
     facts, history = AccountFacts(), new_history()
     for value in (1.0, 2.0, 6.0):
-        keep_markout(history, facts, markout(T, fill_ts=T, horizon_s=5.0, markout_bps=value))
-    keep_markout(history, facts, markout(T, filled=False, horizon_s=5.0, markout_bps=-4.0))
-    keep_markout(history, facts, markout(T, resolved=False, horizon_s=5.0, mid=None, markout_bps=None))
+        keep_markout(history, facts, markout(T, fill_ts=T, horizon_s=5.0, markout_bps=value), 100.0)
+    keep_markout(history, facts, markout(T, filled=False, horizon_s=5.0, markout_bps=-4.0), 100.0)
+    keep_markout(history, facts, markout(T, resolved=False, horizon_s=5.0, mid=None, markout_bps=None), 100.0)
     row = history.markouts[2]
     assert (row["n"], row["sum_bps"], row["sum_square_bps"]) == (3, 9.0, 41.0)
     assert (row["unresolved"], row["unfilled_n"], row["unfilled_sum_bps"]) == (1, 1, -4.0)
@@ -82,10 +82,10 @@ def test_markouts_are_summed_by_horizon_apart_for_unfilled_quotes() -> None:
 def test_blocks_are_minutes_of_fill_time_and_join_when_they_run_out() -> None:
     facts, history = AccountFacts(), new_history()
     for minute, value in ((0, 1.0), (1, 2.0), (3, 4.0)):
-        keep_markout(history, facts, markout(T, fill_ts=T + minute * 60 * S, horizon_s=5.0, markout_bps=value))
+        keep_markout(history, facts, markout(T, fill_ts=T + minute * 60 * S, horizon_s=5.0, markout_bps=value), 100.0)
     assert history.block_sum[2, :4].tolist() == [1.0, 2.0, 0.0, 4.0]
     late = T + BLOCKS * 60 * S
-    keep_markout(history, facts, markout(T, fill_ts=late, horizon_s=5.0, markout_bps=8.0))
+    keep_markout(history, facts, markout(T, fill_ts=late, horizon_s=5.0, markout_bps=8.0), 100.0)
     assert facts.block_s == 120
     assert history.block_sum[2, :2].tolist() == [3.0, 4.0]
     assert history.block_sum[2, BLOCKS // 2] == 8.0

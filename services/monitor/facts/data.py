@@ -45,6 +45,12 @@ class DataQuality(NamedTuple):
         return self.market.crossed_books / self.market.books if self.market.books else 0.0
 
     @property
+    def one_sided_share(self) -> float:
+        """Share of the books with one side alone."""
+        books = self.market.books + self.market.one_sided_books
+        return self.market.one_sided_books / books if books else 0.0
+
+    @property
     def refused_share(self) -> float:
         """What was refused, as a share of that and of the book messages, touches and prints that were not."""
         bad = sum(self.refused.values())

@@ -10,7 +10,7 @@ import msgspec
 
 from papertrader.services.monitor.facts.events import Events
 from papertrader.services.monitor.facts.worlds import Worlds
-from papertrader.shared.messages import Account, Calibration, Estimate, Instrument
+from papertrader.shared.messages import Account, Calibration, Estimate, Instrument, Markout
 
 Number = TypeVar("Number", int, float)
 SECOND: Final = 1_000_000_000
@@ -75,6 +75,7 @@ class MarketFacts(msgspec.Struct):
     `answered_ts` is the event clock two rounds ago: whoever had to answer something of then has been heard by now.
     `depths` counts messages that told levels (whole books and differences), `touches` those that told the best bid and
     ask alone, `books` the two-sided books that both left: with bid = ask they are locked, with bid > ask crossed.
+    A book with one side alone has no mid: nothing is quoted or learned on it.
     """
 
     ts: int = 0
@@ -89,6 +90,7 @@ class MarketFacts(msgspec.Struct):
     books: int = 0
     locked_books: int = 0
     crossed_books: int = 0
+    one_sided_books: int = 0
     gaps: int = 0
     gap_ts: int = 0
     prints: int = 0
@@ -147,6 +149,9 @@ class AccountFacts(msgspec.Struct):
     resolved: Tally = msgspec.field(default_factory=Tally)
     unresolved: int = 0
     adverse: int = 0
+    outcome_moments: int = 0
+    adverse_moments: int = 0
+    recent_moments: list[tuple[int, str]] = []
     first_outcome_ts: int = 0
 
     # what the learners say
@@ -222,6 +227,19 @@ def prints_per_minute(market: MarketFacts) -> float:
 def trades(market: MarketFacts, quiet_prints_per_minute: float) -> bool:
     """Whether the market trades: two-sided, and prints more often than a quiet market."""
     return market.mid is not None and prints_per_minute(market) >= quiet_prints_per_minute
+
+
+def quote_notional(market: MarketFacts, markout: Markout) -> float:
+    """What a markout's order was worth in quote currency: an inverse contract is worth the same at any price."""
+    rules = market.instrument
+    if rules is not None and rules.kind == "inverse":
+        return markout.size * rules.contract_size
+    return markout.size * markout.price
+
+
+def adverse_rate(facts: AccountFacts) -> float | None:
+    """Share of the moments with a resolved outcome that were adverse, None before any."""
+    return facts.adverse_moments / facts.outcome_moments if facts.outcome_moments else None
 
 
 def fills_per_hour(facts: AccountFacts) -> float:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from papertrader.services.monitor.facts.facts import SECOND, WORKING_LIMIT, AccountFacts, Counted, Tally, WorkingOrder
 from papertrader.services.monitor.facts.worlds import fee_per_notional
+from papertrader.shared.market.moments import KEPT
 from papertrader.shared.messages import (
     LABEL_HORIZON_S,
     Account,
@@ -147,9 +148,20 @@ def on_markout(facts: AccountFacts, markout: Markout, ts: int) -> None:
     if markout.resolved:
         facts.resolved.now += 1
         facts.adverse += markout.adverse
+        _count_moment(facts, markout)
         facts.first_outcome_ts = facts.first_outcome_ts or ts
     else:
         facts.unresolved += 1
+
+
+def _count_moment(facts: AccountFacts, markout: Markout) -> None:
+    """A sweep is one outcome, however many fills it made: that of the first which is resolved."""
+    moment = (markout.fill_ts, markout.side)
+    if moment in facts.recent_moments:
+        return
+    facts.recent_moments = [*facts.recent_moments[1 - KEPT :], moment]
+    facts.outcome_moments += 1
+    facts.adverse_moments += markout.adverse
 
 
 def on_estimate(facts: AccountFacts, estimate: Estimate, ts: int) -> None:

@@ -134,8 +134,8 @@ def fills_until(history: History, facts: AccountFacts, field: str, until: int) -
     return facts.fills.now - int(np.count_nonzero(kept_fills(history, facts)[field] > until))
 
 
-def keep_markout(history: History, facts: AccountFacts, markout: Markout) -> None:
-    """Add a markout to its horizon, and a fill's also to its block of fill times."""
+def keep_markout(history: History, facts: AccountFacts, markout: Markout, notional: float) -> None:
+    """Add a markout of an order of that `notional` to its horizon, and a fill's also to its block of fill times."""
     horizon = HORIZONS_S.index(markout.horizon_s)
     row = history.markouts[horizon]
     if not markout.resolved or markout.markout_bps is None:
@@ -147,8 +147,8 @@ def keep_markout(history: History, facts: AccountFacts, markout: Markout) -> Non
         row["n"] += 1
         row["sum_bps"] += markout.markout_bps
         row["sum_square_bps"] += markout.markout_bps**2
-        row["notional"] += markout.price * markout.size
-        row["weighted_bps"] += markout.markout_bps * markout.price * markout.size
+        row["notional"] += notional
+        row["weighted_bps"] += markout.markout_bps * notional
         block = _block(history, facts, markout.fill_ts)
         history.block_sum[horizon, block] += markout.markout_bps
         history.block_n[horizon, block] += 1

@@ -33,30 +33,32 @@ from papertrader.shared.service.market_data import MarketData
 
 LONGEST_STEP_S = 5.0
 """A round that spans more than this is a hole in the data, as is one with a gap: no time in which to quote."""
-COUNTED = ("depths", "touches", "books", "locked_books", "crossed_books")
+COUNTED = ("depths", "touches", "books", "locked_books", "crossed_books", "one_sided_books")
 """The counts of `MarketFacts` that `apply_all` adds to."""
 
 
 @njit(cache=True)
-def apply_all(books: Records, events: Records) -> tuple[int, int, int, int, int]:
+def apply_all(books: Records, events: Records) -> tuple[int, int, int, int, int, int]:
     """Fold events into `books[0]`.
 
     How many messages told levels and how many the touch alone; how many two-sided books they left, and of these how
-    many were locked and how many crossed.
+    many were locked and how many crossed; how many books with one side alone.
     """
     book = books[0]
-    depths, touches, two_sided, locked, crossed = 0, 0, 0, 0, 0
+    depths, touches, two_sided, locked, crossed, one_sided = 0, 0, 0, 0, 0, 0
     for index in range(len(events)):
         if not apply(book, events[index]):
             continue
         is_touch = events[index].kind == TOUCH
         touches += is_touch
         depths += not is_touch
-        if book.best_bid > NO_BID and book.best_ask < NO_ASK:
+        bids, asks = book.best_bid > NO_BID, book.best_ask < NO_ASK
+        one_sided += bids != asks
+        if bids and asks:
             two_sided += 1
             locked += book.best_bid == book.best_ask
             crossed += book.best_bid > book.best_ask
-    return depths, touches, two_sided, locked, crossed
+    return depths, touches, two_sided, locked, crossed, one_sided
 
 
 @njit(cache=True)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from papertrader.services.monitor.facts.facts import (
     SECOND,
     AccountFacts,
+    adverse_rate,
     fills_per_hour,
     mean_distance_bps,
     prints_per_minute,
@@ -102,7 +103,7 @@ def outcomes(facts: AccountFacts, checklist: Checklist) -> dict[str, Any]:
         "resolved": resolved,
         "unresolved": facts.unresolved,
         "adverse": facts.adverse,
-        "adverse_rate": facts.adverse / resolved if resolved else None,
+        "adverse_rate": adverse_rate(facts),
         "pending": checklist.counts["outcomes_queued"] - resolved - facts.unresolved,
     }
 

@@ -152,6 +152,7 @@ def _trading(entry: Mapping[str, Any]) -> str:
         ),
         ("the same weighted by notional, bp", _bps(worth["notional_weighted_bps"])),
         ("books, of them locked or crossed", f"{data['books']:,}, {data['locked_share'] + data['crossed_share']:.2%}"),
+        ("books with one side alone", f"{data['one_sided_share']:.2%}"),
         ("data refused", f"{data['refused_share']:.2%}" + "".join(f", {n:,} {r}" for r, n in data["refused"].items())),
         ("queues unknown", f"{data['unknown_queue_share']:.1%}"),
     ]

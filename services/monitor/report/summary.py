@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from papertrader.services.monitor.facts.data import doubts, quality_of
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, filled_orders
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, adverse_rate, filled_orders
 from papertrader.services.monitor.facts.liveness import Liveness, ended
 from papertrader.services.monitor.report.markouts import markout
 from papertrader.services.monitor.report.statistics import RESAMPLES
@@ -60,7 +60,7 @@ def trading(monitor: Monitor, account: str, resamples: int = RESAMPLES) -> dict[
         "equity": money.equity if money else None,
         "exposure": {"mean": facts.exposure_sum_s / held_s if held_s > 0 else 0.0, "peak": facts.exposure_peak},
         "filled_orders": filled_orders(facts),
-        "adverse_rate": facts.adverse / facts.resolved.now if facts.resolved.now else None,
+        "adverse_rate": adverse_rate(facts),
         "markout": worth | {"interval": "95 %, bootstrap of blocks of time"},
         "pnl_per_turnover_bps": money.total / turnover * 1e4 if money and turnover else None,
         "data": data(monitor, account),
@@ -78,6 +78,7 @@ def data(monitor: Monitor, account: str) -> dict[str, Any]:
         "gaps": market.gaps,
         "locked_share": seen.locked_share,
         "crossed_share": seen.crossed_share,
+        "one_sided_share": seen.one_sided_share,
         "refused": dict(seen.refused),
         "refused_share": seen.refused_share,
         "unknown_queue_share": seen.unknown_queue_share,
