@@ -1,8 +1,9 @@
-"""`papertrader export` and `papertrader verify`: the log of a run, written to a file and folded again."""
+"""`papertrader export` and `papertrader verify`: the log of a run, written to files and folded again."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from papertrader.replay.log_file import Entry, differing_settings, write_log
-from papertrader.replay.log_source import Source, entries, opened
+from papertrader.replay.log_source import Source, Told, entries, opened
 from papertrader.replay.proof import Proof, Search
+from papertrader.replay.results import FileFormat, logged_run
 from papertrader.replay.verify import Verifier
 from papertrader.shared.service.config import Settings, load
 
@@ -49,6 +51,18 @@ def export(output: Path, log: Path | None, nats: str | None, settings: Path | No
             return count
 
         return asyncio.run(copy())
+
+
+def export_tables(
+    output: Path, log: Path | None, nats: str | None, settings: Path | None, file_format: FileFormat
+) -> int:
+    """Write what a log tells of as tables; returns the number of rows. Raises RunError."""
+    progress = Console(stderr=True)
+    with opened(log, nats, settings) as source, _shown(progress) as told:
+        tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow")).tables
+        run = logged_run(source, tables, told)
+    run.save(output, file_format)
+    return sum(len(item) for item in run.frames.values())
 
 
 def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: bool, fill: str | None = None) -> int:
@@ -116,15 +130,17 @@ def nothing_compared(verifier: Verifier) -> str:
 
 
 async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
+    with _shown(console) as told:
+        async for entry in entries(source, told):
+            yield entry
+
+
+@contextmanager
+def _shown(console: Console) -> Iterator[Told]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("messages", total=None)
-
-        def told(count: int, until: int) -> None:
-            progress.update(task, completed=count, total=until or None)
-
-        async for entry in entries(source, told):
-            yield entry
+        yield lambda count, until: progress.update(task, completed=count, total=until or None)
 
 
 def result(verifier: Verifier) -> dict[str, Any]:

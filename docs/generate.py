@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+import polars as pl
 
 from papertrader.replay import columns
 from papertrader.replay.settings import sections
@@ -120,24 +121,29 @@ def metrics_page() -> str:
 
 
 def columns_page() -> str:
-    """Every table of a run with its columns, types and units."""
+    """Every frame of a run with its columns, types and units."""
     lines = [HEAD, "# Columns of a run\n", inspect.cleandoc(COLUMNS)]
-    for kind in columns.KINDS:
-        name = {"account": "accounts"}.get(kind, kind)
-        shown = f'params["{name}"]' if KINDS[kind].token == PARAMETERS_TOKEN else name
-        struct = columns.STRUCTS.get(kind)
-        said = (inspect.getdoc(struct) if struct else "What was ordered, one row per command.") or ""
-        lines += [f"\n## `{shown}`\n", said, "", "| column | type | unit |\n|---|---|---|"]
-        empty = columns.table(kind, [])
-        lines += [f"| `{name}` | {TYPES[column.dtype.kind]} | {columns.unit(name)} |" for name, column in empty.items()]
+    for frame in columns.FRAMES:
+        kind = columns.SAID.get(frame)
+        in_params = kind is not None and KINDS[kind].token == PARAMETERS_TOKEN
+        said = columns.ABOUT.get(frame) or (inspect.getdoc(KINDS[kind].structs[0]) if kind else "") or ""
+        shown = f'params["{frame}"]' if in_params else frame
+        lines += [f"\n## `{shown}`\n", said, "", "| column | type | unit | meaning |\n|---|---|---|---|"]
+        lines += [
+            f"| `{item.name}` | {TYPES[type(item.type)]} | {item.unit} | {item.meaning} |"
+            for item in columns.columns(frame)
+        ]
     return "\n".join(lines) + "\n"
 
 
-TYPES = {"i": "integer", "f": "float", "b": "boolean", "U": "string"}
+TYPES = {pl.Int64: "integer", pl.Float64: "float", pl.Boolean: "boolean", pl.String: "text", pl.Datetime: "time"}
 COLUMNS = """
-    `papertrader.load(path)` and `papertrader.run_replay(...)` return a `Run` of these tables: `run.fills["price"]` is a
-    numpy array, `run.fills.to_polars()` and `.to_pandas()` are frames, `run.fills.units` says the units. Rows are
-    grouped by market and account, each in the order of the log. A float that cannot be known is NaN.
+    `papertrader.load(path)` and `papertrader.run_replay(...)` return a `Run` of these
+    [Polars](https://docs.pola.rs) frames: `run.fills["price"]` is a series, `run.fills.to_pandas()` a pandas frame;
+    `papertrader.columns("fills")` is this table as data, and so is `run.json` of what `run.save` and
+    `papertrader export --format parquet` write. Rows are by market and account, each in the order of the log. What
+    cannot be known is null. A time is `Datetime("ns", "UTC")`, in CSV an integer, ns UTC. Settlement currency is quote
+    currency, of an inverse contract the base coin.
 """
 
 PAGES = {

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from papertrader import client, messages, runs, strategies, sweeps
     from papertrader.client import Client, ClientError
-    from papertrader.runs import Run, RunError, Table, load, run_replay
+    from papertrader.runs import Column, Run, RunError, columns, load, run_replay
     from papertrader.strategies import Glft, Strategy, StrategyError, Target, View
     from papertrader.sweeps import Sweep, run_sweep
 
 __all__ = [
     "Client",
     "ClientError",
+    "Column",
     "Glft",
     "Run",
     "RunError",
     "Strategy",
     "StrategyError",
     "Sweep",
-    "Table",
     "Target",
     "View",
     "__version__",
     "client",
+    "columns",
     "load",
     "messages",
     "run_replay",
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "client": ("Client", "ClientError"),
-    "runs": ("Run", "RunError", "Table", "load", "run_replay"),
+    "runs": ("Column", "Run", "RunError", "columns", "load", "run_replay"),
     "strategies": ("Glft", "Strategy", "StrategyError", "Target", "View"),
     "sweeps": ("Sweep", "run_sweep"),
 }

@@ -1,8 +1,8 @@
-"""Runs as data: replay a market, or load what was recorded.
+"""Runs as data: replay a market, or load what was recorded. Everything is a Polars frame.
 
     run = run_replay(["BTC.gz"], strategy="mine.py:Mine")
-    run = load("data/monday")       # the --data-dir of `papertrader run`, a file of `export`, or one of `run.save`
-    run.fills["price"], run.fills.units["price"], run.markouts.where(horizon_s=5.0).to_polars()
+    run = load("data/monday")       # the --data-dir of `papertrader run`, a file of `export`, or what `run.save` wrote
+    run.fills.filter(side="buy")["price"], run.markouts.to_pandas(), columns("fills")
 
 The columns are in the reference, docs/reference/columns.md.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from papertrader.replay.columns import Table
+from papertrader.replay.columns import Column, columns
 from papertrader.replay.replay import Replayed, judged, replay
 from papertrader.replay.results import Run, RunError, load, replayed_run
 from papertrader.replay.session import sessions
@@ -20,7 +20,7 @@ from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.messages import Checklist
 from papertrader.shared.service.config import Settings, SettingsError
 
-__all__ = ["Run", "RunError", "SettingsError", "Table", "load", "run_replay"]
+__all__ = ["Column", "Run", "RunError", "SettingsError", "columns", "load", "run_replay"]
 
 
 def run_replay(

@@ -1,31 +1,66 @@
 """Search settings: every combination replayed, ranked by PnL per hour, the best judged under every fill model.
 
     found = run_sweep({"quoter.levels": [1, 2, 3]}, tapes=["BTC.gz"])
-    found.outcomes[0].variant, found.outcomes[0].pnl_per_hour, found.bands[0].verdict
+    found.frame, found.models, found.outcomes[0].pnl_per_hour, found.bands[0].verdict, found.run(0).fills
 
 Processes are spawned: in a script, call it below `if __name__ == "__main__":`.
 """
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import polars as pl
 
 from papertrader.replay.session import sessions
 from papertrader.replay.settings import check_all, tables_of
-from papertrader.replay.sweep import Band, Outcome, Variant, band_variants, bands, ranked, variants_of, with_variant
+from papertrader.replay.sweep import (
+    Band,
+    Outcome,
+    Variant,
+    band_variants,
+    bands,
+    outcomes_frame,
+    ranked,
+    variants_of,
+    with_variant,
+)
 from papertrader.replay.sweep import Sweep as Pool
+from papertrader.runs import Run, run_replay
 from papertrader.services.feed.config import FeedConfig
-from papertrader.shared.service.config import Settings
+from papertrader.shared.service.config import Settings, Tables
 
 __all__ = ["Band", "Outcome", "Sweep", "Variant", "run_sweep"]
 
 
-class Sweep(NamedTuple):
+@dataclass(frozen=True)
+class Sweep:
     """What a search found: the outcome of every variant, best first, and the best ones under every fill model."""
 
     outcomes: list[Outcome]
     bands: list[Band]
+    settings: Tables
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """A row per variant, the best first: what was varied, and the columns of `columns("sweep")`."""
+        return outcomes_frame(list(enumerate(self.outcomes)))
+
+    @property
+    def models(self) -> pl.DataFrame:
+        """The best variants, a row for each under every fill model, with `fill_model` and the `verdict` over all."""
+        parts = [
+            outcomes_frame([(place, outcome)]).with_columns(fill_model=pl.lit(model), verdict=pl.lit(band.verdict))
+            for place, band in enumerate(self.bands)
+            for model, outcome in band.outcomes.items()
+        ]
+        return pl.concat(parts, how="diagonal")
+
+    def run(self, place: int = 0) -> Run:
+        """The variant at a place of the ranking as a whole run: it is replayed again."""
+        return run_replay(settings=with_variant(self.settings, self.outcomes[place].variant))
 
 
 def run_sweep(
@@ -58,7 +93,7 @@ def run_sweep(
         outcomes = ranked(_in_order(pool, variants))
         chosen = [outcome.variant for outcome in outcomes[:best]]
         models = [model for variant in chosen for model in band_variants(variant).values()]
-        return Sweep(outcomes, bands(chosen, _in_order(pool, models)))
+        return Sweep(outcomes, bands(chosen, _in_order(pool, models)), tables)
 
 
 def _in_order(pool: Pool, variants: Sequence[Variant]) -> list[Outcome]:

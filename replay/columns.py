@@ -1,152 +1,174 @@
-"""What was said as columns: one numpy array per field of a message, under the field's name, with its unit.
+"""Frames of what was said: one Polars frame per kind of message, and one table that says what every column is.
 
-Times are integer nanoseconds UTC, what cannot be known is NaN, a word is a string; a vector has a column per element.
+Times are `Datetime("ns", "UTC")`, what cannot be known is null, a word is a string; a vector has a column per element.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from papertrader.replay.column_words import NS, OTHER_WORDS, WORDS
+from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.records import Records, record_dtype
 from papertrader.shared.messages import (
     FEATURE_NAMES,
     REGIMES,
-    Account,
-    Ack,
-    Calibration,
-    Estimate,
-    Fill,
-    Markout,
+    AckStatus,
     Message,
     Side,
     TimeInForce,
 )
 
-Column = npt.NDArray[Any]
+Array = npt.NDArray[Any]
+Part = tuple[str, str, Records]
+"""A market, an account, and records of the one in the other."""
 
-STRUCTS: Final[Mapping[Kind, type[Message]]] = {
-    "fills": Fill,
-    "acks": Ack,
-    "markouts": Markout,
-    "account": Account,
-    "estimate": Estimate,
-    "calibration": Calibration,
+
+class Column(NamedTuple):
+    """A column of a frame: its Polars type, its unit (empty for a count, a ratio or a word) and what it means."""
+
+    name: str
+    type: pl.DataType
+    unit: str
+    meaning: str
+
+
+SAID: Final[Mapping[str, Kind]] = {
+    "orders": "orders",
+    "acks": "acks",
+    "fills": "fills",
+    "markouts": "markouts",
+    "accounts": "account",
+    "estimate": "estimate",
+    "calibration": "calibration",
 }
-KINDS: Final[tuple[Kind, ...]] = ("orders", *STRUCTS)
+"""The frames that hold messages of one kind, a row each."""
+TIME: Final = pl.Datetime("ns", "UTC")
+TEXT: Final = pl.String()
+NUMBER: Final = pl.Float64()
+COUNT: Final = pl.Int64()
+_ORDER: Final[Mapping[str, pl.DataType]] = {"order_id": COUNT, "side": TEXT, "price": NUMBER, "size": NUMBER}
+_ADDRESS: Final[Mapping[str, pl.DataType]] = {"ts": TIME, "market": TEXT, "account": TEXT}
+DERIVED: Final[Mapping[str, Mapping[str, pl.DataType]]] = {
+    "quotes": {
+        **_ADDRESS,
+        **_ORDER,
+        "ended_ts": TIME,
+        "status": TEXT,
+        "reason": TEXT,
+        "filled_size": NUMBER,
+        "distance_bps": NUMBER,
+        "mid_at_placement": NUMBER,
+        "queue_ahead": NUMBER,
+        "p_fill": NUMBER,
+        "p_adverse": NUMBER,
+        "fill_probability": NUMBER,
+        "fills_expected": NUMBER,
+    },
+    "touches": {
+        "ts": TIME,
+        "market": TEXT,
+        **dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size", "mid"), NUMBER),
+    },
+    "sweep": {
+        "variant": COUNT,
+        **dict.fromkeys(("hours", "pnl", "pnl_per_hour", "pnl_per_hour_low", "pnl_per_hour_high"), NUMBER),
+        **dict.fromkeys(("spread", "inventory", "fees"), NUMBER),
+        "fills": COUNT,
+        **dict.fromkeys(("markout_bps", "adverse_share", "max_drawdown"), NUMBER),
+    },
+}
+"""The frames that are made of others, with the types of their columns."""
+FRAMES: Final = (*SAID, *DERIVED)
+ABOUT: Final[Mapping[str, str]] = {
+    "orders": "What was ordered, one row per command.",
+    "acks": "What became of an order: every answer of the exchange. The last one describes the order's whole life.",
+    "quotes": "What rested on the book: one row per order at one price and size, from when it went live or was changed "
+    "until it was changed or ended.",
+    "touches": "The best bid and ask, at the end of every round in which they changed: what every service saw.",
+    "sweep": "A search over settings, one row per variant, beside the columns of what was varied; "
+    "`bands` has them once per fill model.",
+}
 COMMAND_WORDS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "type": (("place", "cancel", "modify"), 0),
     "side": (get_args(Side), 1),
     "time_in_force": (get_args(TimeInForce), 0),
 }
-_QUOTE: Final = "quote currency"
-_BASE: Final = "base units"
-_NS: Final = "ns UTC"
-UNITS: Final[dict[str, str]] = {
-    **dict.fromkeys(("ts", "live_ts", "first_fill_ts", "fill_ts"), _NS),
-    **dict.fromkeys(("price", "mid", "mid_at_placement", "mid_at_fill", "average_entry_price", "mark_price"), _QUOTE),
-    **dict.fromkeys(("cash", "equity", "margin_used", "margin_available", "realised", "unrealised", "spread"), _QUOTE),
-    **dict.fromkeys(("inventory", "fee", "fees", "funding", "total", "residual", "turnover"), _QUOTE),
-    **dict.fromkeys(("size", "filled_size", "position", "position_after", "queue_ahead", "queue_ahead_at_join"), _BASE),
-    **dict.fromkeys(("p_fill", "p_adverse", "toxicity", "toxicity_bid", "toxicity_ask"), "probability"),
-    **dict.fromkeys(("kappa", "kappa_sd", "market_kappa"), "1/(fraction of price)"),
-    "intensity": "fills per second",
-}
-_SUFFIXES: Final = {"_bps": "bp", "_s": "s", "_ms": "ms", "_ns": "ns", "_ts": _NS, "_price": _QUOTE, "_size": _BASE}
+LIVE: Final = ("accepted", "modified")
+ENDED: Final = tuple(word for word in get_args(AckStatus) if word not in (*LIVE, "rejected", "refused"))
 
 
-def unit(column: str) -> str:
-    """The unit of a column; empty for a count, a ratio or a word."""
-    found = UNITS.get(column)
-    return found if found is not None else next((name for end, name in _SUFFIXES.items() if column.endswith(end)), "")
+@cache
+def columns(frame: str) -> tuple[Column, ...]:
+    """The columns of a frame of a run or a sweep, in order: `fills`, `orders`, ..., as `FRAMES` names them."""
+    types = DERIVED[frame] if frame in DERIVED else _types(SAID[frame])
+    return tuple(Column(name, kind, *_words(frame, name)) for name, kind in types.items())
 
 
-@dataclass(frozen=True, repr=False)
-class Table(Mapping[str, Column]):
-    """Columns of one kind of message, all of the same length: `fills["price"]` is a numpy array."""
-
-    kind: str
-    columns: Mapping[str, Column]
-
-    def __getitem__(self, name: str) -> Column:
-        """A column by its name."""
-        return self.columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names of the columns."""
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        """How many columns there are."""
-        return len(self.columns)
-
-    def __repr__(self) -> str:
-        return f"<{self.kind}: {self.rows} rows of {', '.join(self.columns)}>"
-
-    @property
-    def rows(self) -> int:
-        """How many messages there are."""
-        return len(self.columns["ts"])
-
-    @property
-    def units(self) -> dict[str, str]:
-        """The unit of every column, empty for a count, a ratio or a word."""
-        return {name: unit(name) for name in self.columns}
-
-    def where(self, **values: object) -> "Table":
-        """The rows whose columns have these values, e.g. `where(account="main", side="buy")`."""
-        chosen = np.ones(self.rows, dtype=bool)
-        for name, value in values.items():
-            chosen &= self.columns[name] == value
-        return Table(self.kind, {name: column[chosen] for name, column in self.columns.items()})
-
-    def to_polars(self) -> Any:
-        """A polars DataFrame; `pip install 'papertrader[notebook]'` brings polars."""
-        import polars
-
-        return polars.DataFrame(dict(self.columns))
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame; `pip install 'papertrader[notebook]'` brings pandas."""
-        import pandas
-
-        return pandas.DataFrame(dict(self.columns))
+def _words(frame: str, column: str) -> tuple[str, str]:
+    found = OTHER_WORDS.get((frame, column)) or WORDS.get(column)
+    if found is not None:
+        return found.unit, found.meaning
+    field = next(name for name in VECTORS if column.startswith(f"{name}_"))
+    unit, meaning = WORDS[field]
+    return unit, meaning.format(column.removeprefix(f"{field}_"))
 
 
-def table(kind: Kind, parts: list[tuple[str, str, Records]]) -> Table:
-    """A table of records, given as market, account and records of one account in one market each."""
-    dtype = COMMAND if kind == "orders" else record_dtype(STRUCTS[kind])
+VECTORS: Final = tuple(name for name, words in WORDS.items() if "{}" in words.meaning)
+
+
+def _types(kind: Kind) -> dict[str, pl.DataType]:
+    return dict(frame(kind, []).schema)
+
+
+def frame(kind: Kind, parts: list[Part]) -> pl.DataFrame:
+    """A frame of records, by market and account in the order given."""
+    dtype = COMMAND if kind == "orders" else record_dtype(_struct(kind))
     records = np.concatenate([np.zeros(0, dtype=dtype), *(part for _, _, part in parts)])
     lengths = [len(part) for _, _, part in parts]
-    columns: dict[str, Column] = {"ts": records["ts"]}
-    columns["market"] = np.repeat(np.array([market for market, _, _ in parts], dtype=np.str_), lengths)
-    columns["account"] = np.repeat(np.array([account for _, account, _ in parts], dtype=np.str_), lengths)
+    found: dict[str, pl.Series] = {"ts": _series(kind, "ts", records["ts"])}
+    for place, name in enumerate(("market", "account")):
+        found[name] = pl.Series(name, np.repeat([part[place] for part in parts] or [""], lengths or [0]), TEXT)
     for name in dtype.names or ():
-        columns |= _columns(kind, name, records[name])
-    return Table(kind, _only_what_was_said(columns) if kind == "orders" else columns)
+        found |= {column.name: column for column in _all_series(kind, name, records[name])}
+    made = pl.DataFrame(list(found.values()))
+    return _only_what_was_said(made) if kind == "orders" else made
 
 
-def _only_what_was_said(orders: dict[str, Column]) -> dict[str, Column]:
+def _struct(kind: Kind) -> type[Message]:
+    return MESSAGES[kind].structs[0]
+
+
+def _only_what_was_said(orders: pl.DataFrame) -> pl.DataFrame:
     """A cancel names neither price nor size, and only a new order its side and time in force."""
-    cancels, places = orders["type"] == "cancel", orders["type"] == "place"
-    for name in ("price", "size"):
-        orders[name] = np.where(cancels, np.nan, orders[name])
-    for name in ("side", "time_in_force"):
-        orders[name] = np.where(places, orders[name], "")
-    return orders
+    return orders.with_columns(
+        pl.when(pl.col("type") != "cancel").then(pl.col("price", "size")),
+        pl.when(pl.col("type") == "place").then(pl.col("side", "time_in_force", "reduce_only", "params_version")),
+    )
 
 
-def _columns(kind: Kind, name: str, values: Column) -> dict[str, Column]:
-    if values.ndim == 2:
-        return {f"{name}_{label}": values[:, index] for index, label in enumerate(_labels(name, values.shape[1]))}
-    words, shift = _words(kind, name)
+def _all_series(kind: Kind, name: str, values: Array) -> list[pl.Series]:
+    if values.ndim == 1:
+        return [_series(kind, name, values)]
+    labels = _labels(name, values.shape[1])
+    return [_series(kind, f"{name}_{label}", values[:, index]) for index, label in enumerate(labels)]
+
+
+def _series(kind: Kind, name: str, values: Array) -> pl.Series:
+    words, shift = _words_of(kind, name)
     if words:
-        return {name: np.array(words, dtype=np.str_)[values + shift]}
-    return {name: values.astype(np.bool_) if values.dtype == np.int8 else values}
+        return pl.Series(name, np.array(words, dtype=np.str_)[values + shift], TEXT)
+    if name in WORDS and WORDS[name].unit == NS:
+        return pl.Series(name, values).replace(0, None).cast(TIME)
+    if values.dtype == np.int8:
+        return pl.Series(name, values.astype(np.bool_))
+    return pl.Series(name, np.ascontiguousarray(values), nan_to_null=True)
 
 
 def _labels(name: str, count: int) -> tuple[str, ...]:
@@ -155,9 +177,28 @@ def _labels(name: str, count: int) -> tuple[str, ...]:
     return REGIMES if name.startswith("regime_") else tuple(map(str, range(count)))
 
 
-def _words(kind: Kind, name: str) -> tuple[tuple[str, ...], int]:
+def _words_of(kind: Kind, name: str) -> tuple[tuple[str, ...], int]:
     """The words that the numbers of a field stand for, and what to add to a number to count from 0."""
     if kind == "orders":
         return COMMAND_WORDS.get(name, ((), 0))
-    hint = get_type_hints(STRUCTS[kind])[name]
+    hint = get_type_hints(_struct(kind)).get(name)
     return (get_args(hint), 1 if hint == Side else 0) if get_origin(hint) is Literal else ((), 0)
+
+
+def quotes(acks: pl.DataFrame) -> pl.DataFrame:
+    """What rested, from what the exchange answered: a quote begins when an order is live or changed."""
+    order = ("market", "account", "order_id")
+    sign = pl.when(pl.col("side") == "buy").then(1.0).otherwise(-1.0)
+    away = sign * (pl.col("mid_at_placement") - pl.col("price")) / pl.col("mid_at_placement") * 1e4
+    later = ("status", "reason", "filled_size", "fill_probability", "fills_expected")
+    return (
+        acks.filter(pl.col("status").is_in([*LIVE, *ENDED]))
+        .with_columns(
+            pl.col("ts").shift(-1).over(order).alias("ended_ts"),
+            pl.col("status").alias("began"),
+            *(pl.col(name).shift(-1).over(order) for name in later),
+            distance_bps=away,
+        )
+        .filter(pl.col("began").is_in(LIVE))
+        .select(*DERIVED["quotes"])
+    )

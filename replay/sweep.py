@@ -15,7 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from papertrader.replay.columns import DERIVED
 from papertrader.replay.replay import Replayed, replay
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
@@ -248,6 +250,19 @@ class Sweep:
 def ranked(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """The best PnL per hour first; equals in the order in which they were given."""
     return sorted(outcomes, key=lambda item: -item.pnl_per_hour.value)
+
+
+def outcomes_frame(outcomes: Sequence[tuple[int, Outcome]]) -> pl.DataFrame:
+    """Outcomes with their places as a frame: what was varied, a column each, and then the columns of `sweep`."""
+    varied = list(dict.fromkeys(key for _, item in outcomes for key in item.variant))
+    rows = [item.variant | _flat(item) | {"variant": place} for place, item in outcomes]
+    frame = pl.DataFrame(rows, schema_overrides=DERIVED["sweep"], infer_schema_length=None)
+    return frame.select("variant", *varied, *(name for name in DERIVED["sweep"] if name != "variant"))
+
+
+def _flat(item: Outcome) -> dict[str, Any]:
+    rate = item.pnl_per_hour
+    return item._asdict() | {"pnl_per_hour": rate.value, "pnl_per_hour_low": rate.low, "pnl_per_hour_high": rate.high}
 
 
 def band_variants(variant: Variant) -> dict[str, Variant]:

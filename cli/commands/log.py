@@ -1,7 +1,7 @@
 """Commands about a recorded log."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -9,18 +9,27 @@ from rich.console import Console
 from papertrader.cli.kernels import ensure_compiled
 from papertrader.cli.options import AsJson, Nats, SettingsFile, guarded
 
+ExportFormat = Literal["log", "parquet", "csv"]
+
 
 def export(
-    output: Annotated[Path, typer.Argument(help="the file to write, e.g. run.log.gz")],
+    output: Annotated[Path, typer.Argument(help="the file to write, e.g. run.log.gz; of tables a new directory")],
     data_dir: Annotated[Path | None, typer.Option(help="take the log of an ended run from its --data-dir")] = None,
     nats: Nats = None,
     settings: SettingsFile = None,
+    file_format: Annotated[
+        ExportFormat, typer.Option("--format", help="log: every message, for `verify`; parquet or csv: a table a file")
+    ] = "log",
 ) -> None:
-    """Write the recorded log, and the settings it was made with, to a file that `verify` reads."""
+    """Write the recorded log, and the settings it was made with: as messages that `verify` reads, or as tables."""
     from papertrader.cli import verify as log
 
-    count = guarded(lambda: log.export(output, data_dir, nats, settings))
-    Console(stderr=True).print(f"wrote {count} messages to {output}")
+    if file_format == "log":
+        count = guarded(lambda: log.export(output, data_dir, nats, settings))
+        Console(stderr=True).print(f"wrote {count} messages to {output}")
+    else:
+        rows = guarded(lambda: log.export_tables(output, data_dir, nats, settings, file_format))
+        Console(stderr=True).print(f"wrote {rows} rows to {output}: a {file_format} file per table, and run.json")
 
 
 def verify(

@@ -5,21 +5,28 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import polars
 import pytest
+from typer.testing import CliRunner
 
 import papertrader
 from papertrader import runs
-from papertrader.messages import Cancel, Fill, Place
-from papertrader.replay.columns import KINDS, table, unit
+from papertrader.cli.main import app
+from papertrader.messages import Ack, Bbo, Cancel, Fill, Instrument, Place, RoundEnd
+from papertrader.replay.column_words import OTHER_WORDS, WORDS
+from papertrader.replay.columns import FRAMES, columns, frame, quotes
 from papertrader.replay.log_file import Entry, write_log
 from papertrader.replay.results import _Heard
+from papertrader.replay.sweep import Band, Outcome
 from papertrader.services.feed.config import FeedConfig
+from papertrader.services.monitor.report.statistics import Interval
 from papertrader.shared.market.commands import record_of_command
 from papertrader.shared.market.records import records_of
+from papertrader.sweeps import Sweep
 from tests import messages
 from tests.conftest import ROOT
 
@@ -66,52 +73,78 @@ def place(order_id: int) -> Place:
 
 
 def test_columns_of_fills_have_words_booleans_and_unknown_numbers() -> None:
-    fills = table("fills", [("v.A", "main", records_of(Fill, [fill(1.5), fill(2.5)]))])
-    assert (fills.rows, fills["price"].tolist(), fills["side"].tolist()) == (2, [1.5, 2.5], ["buy", "buy"])
-    assert (fills["market"].tolist(), fills["account"].tolist()) == (["v.A", "v.A"], ["main", "main"])
-    assert fills["maker"].dtype == np.bool_
-    assert np.isnan(fills["queue_ahead_at_join"]).all()
-    assert fills["features_log_spread_bps"].shape == (2,)
-    assert fills.where(price=2.5).rows == 1
+    fills = frame("fills", [("v.A", "main", records_of(Fill, [fill(1.5), fill(2.5)]))])
+    assert (len(fills), fills["price"].to_list(), fills["side"].to_list()) == (2, [1.5, 2.5], ["buy", "buy"])
+    assert (fills["market"].to_list(), fills["account"].to_list()) == (["v.A", "v.A"], ["main", "main"])
+    assert fills.schema["maker"] == polars.Boolean
+    assert fills["queue_ahead_at_join"].null_count() == 2
+    assert len(fills["features_log_spread_bps"]) == 2
+    assert len(fills.filter(price=2.5)) == 1
+
+
+def test_times_keep_their_nanoseconds_and_never_is_null() -> None:
+    said = [messages.ack(None, 1_700_000_000_123_456_789, live_ts=0)]
+    acks = frame("acks", [("v.A", "main", records_of(Ack, said))])
+    assert acks.schema["ts"] == polars.Datetime("ns", "UTC")
+    assert acks["ts"].cast(polars.Int64).to_list() == [1_700_000_000_123_456_789]
+    assert acks["live_ts"].to_list() == [None]
 
 
 def test_orders_say_only_what_was_ordered() -> None:
     commands = [place(7), Cancel(ts=2_000, order_id=7)]
-    orders = table("orders", [("v.A", "main", np.array([record_of_command(item) for item in commands]))])
-    assert orders["type"].tolist() == ["place", "cancel"]
-    assert orders["side"].tolist() == ["sell", ""]
-    assert orders["time_in_force"].tolist() == ["post_only", ""]
-    assert orders["price"][0] == 10.0
-    assert np.isnan(orders["price"][1])
+    orders = frame("orders", [("v.A", "main", np.array([record_of_command(item) for item in commands]))])
+    assert orders["type"].to_list() == ["place", "cancel"]
+    assert orders["side"].to_list() == ["sell", None]
+    assert orders["time_in_force"].to_list() == ["post_only", None]
+    assert orders["price"].to_list() == [10.0, None]
 
 
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
-        ("ts", "ns UTC"),
-        ("fill_ts", "ns UTC"),
-        ("markout_bps", "bp"),
-        ("horizon_s", "s"),
-        ("price", "quote currency"),
-        ("position_after", "base units"),
-        ("order_id", ""),
-    ],
-)
-def test_unit_of_a_column(column: str, expected: str) -> None:
-    assert unit(column) == expected
+def test_quotes_are_what_rested_from_one_answer_to_the_next() -> None:
+    def said(ts: int, status: str, price: float, order_id: int = 5, **fields: Any) -> Ack:
+        return messages.ack(
+            None, ts, order_id=order_id, status=status, price=price, mid_at_placement=100.0, side="buy", **fields
+        )
+
+    answers = [
+        said(1, "accepted", 99.0, queue_ahead=3.0),
+        said(2, "rejected", 99.0, order_id=6),
+        said(3, "modified", 98.0),
+        said(4, "accepted", 97.0, order_id=7),
+        said(5, "cancelled", 98.0, filled_size=0.5),
+    ]
+    found = quotes(frame("acks", [("v.A", "main", records_of(Ack, answers))]))
+    seen = found.select("order_id", "price", "distance_bps", "status", "filled_size", "queue_ahead")
+    assert seen.rows() == [
+        (5, 99.0, 100.0, "modified", 0.0, 3.0),
+        (5, 98.0, 200.0, "cancelled", 0.5, 0.0),
+        (7, 97.0, 300.0, None, None, 0.0),
+    ]
+    assert found["ended_ts"].cast(polars.Int64).to_list() == [3, 5, None]
 
 
-def test_empty_tables_have_all_columns() -> None:
-    for kind in KINDS:
-        assert table(kind, []).rows == 0
-        assert {"ts", "market", "account"} <= set(table(kind, []))
+def test_empty_frames_have_the_columns_that_are_documented() -> None:
+    run = _Heard().run({})
+    for name, item in run.frames.items():
+        assert len(item) == 0
+        assert dict(item.schema) == {column.name: column.type for column in columns(name)}, name
 
 
-def test_frames_have_the_columns() -> None:
-    fills = table("fills", [("v.A", "main", records_of(Fill, [fill(1.5)]))])
-    assert fills.to_polars()["price"].to_list() == [1.5]
-    assert fills.to_polars().schema["side"] == polars.String
-    assert list(fills.to_pandas().columns) == list(fills)
+def test_every_column_has_a_meaning_and_nothing_is_explained_that_is_not_there() -> None:
+    there = {(name, column.name): column for name in FRAMES for column in columns(name)}
+    assert all(column.meaning for column in there.values())
+    assert set(OTHER_WORDS) <= set(there)
+    fields = {column for _, column in there}
+    unused = {name for name in WORDS if not any(name == field or field.startswith(f"{name}_") for field in fields)}
+    assert unused <= {"fill_model", "verdict"}, "only the models of a sweep have these"
+
+
+def test_numbers_with_a_unit_in_their_name_have_it_in_the_table() -> None:
+    endings = {"_bps": ("bp", "bp/√s"), "_s": ("s",), "_ts": ("ns UTC",), "_price": ("quote currency",)}
+    for name in FRAMES:
+        for column in columns(name):
+            for ending, units in endings.items():
+                if column.name.endswith(ending) and not column.name.startswith("features_"):
+                    assert column.unit in units, column
 
 
 @pytest.fixture
@@ -134,36 +167,98 @@ def log(tmp_path: Path) -> Path:
 
 def test_load_of_an_exported_log(log: Path) -> None:
     run = papertrader.load(log)
-    assert run.fills["price"].tolist() == [1.5, 3.0]  # by market, then in the order of the log
-    assert run.fills["market"].tolist() == ["v.A", "v.B"]
-    assert (run.orders.rows, run.accounts.rows, run.acks.rows) == (1, 1, 0)
-    assert run.params["estimate"].rows == 0
-    assert (run.settings, run.refused, run.markets) == ({"quoter": {"levels": 3}}, 1, ("v.A", "v.B"))
+    assert run.fills["price"].to_list() == [1.5, 3.0]  # by market, then in the order of the log
+    assert run.fills["market"].to_list() == ["v.A", "v.B"]
+    assert (len(run.orders), len(run.accounts), len(run.acks)) == (1, 1, 0)
+    assert len(run.params["estimate"]) == 0
+    assert (run.settings, run.refused, run.markets) == ({"quoter": {"levels": 3}}, 2, ("v.A", "v.B"))
+
+
+def bbo(ts: int, bid: float | None, ask: float | None) -> Bbo:
+    return Bbo(ts=ts, recv_ts=0, bid_price=bid, bid_size=bid and 1.0, ask_price=ask, ask_size=ask and 2.0)
+
+
+def marker(ts: int, number: int, count: int) -> RoundEnd:
+    return RoundEnd(ts=ts, recv_ts=0, round=number, frame=0, session="s", messages=count)
+
+
+def test_touches_of_a_log_are_those_at_the_ends_of_its_rounds(tmp_path: Path) -> None:
+    said = [
+        ("instrument", Instrument(ts=1, tick_size=0.5, lot_size=0.1)),
+        ("bbo", bbo(1, 99.0, 101.0)),
+        ("bbo", bbo(2, 99.5, 101.0)),
+        ("round", marker(10, 0, 3)),
+        ("round", marker(20, 1, 0)),
+        ("bbo", bbo(21, 99.5, None)),
+        ("round", marker(30, 2, 1)),
+    ]
+    with write_log(tmp_path / "run.log.gz", {}) as writer:
+        for sequence, (kind, message) in enumerate(said, start=1):
+            writer.write(Entry(sequence, f"md.v.A.{kind}", "", msgspec.json.encode(message)))
+    touches = papertrader.load(tmp_path / "run.log.gz").touches
+    assert touches["ts"].cast(polars.Int64).to_list() == [10, 30]
+    assert touches.select("market", "bid_price", "ask_price", "mid").rows() == [
+        ("v.A", 99.5, 101.0, 100.25),
+        ("v.A", 99.5, None, None),
+    ]
 
 
 def test_load_within_an_event_loop_as_in_a_notebook(log: Path) -> None:
     async def cell() -> int:
-        return papertrader.load(log).fills.rows
+        return len(papertrader.load(log).fills)
 
     assert asyncio.run(cell()) == 2
 
 
 def test_saved_run_is_the_same(log: Path, tmp_path: Path) -> None:
     run = papertrader.load(log)
-    run.save(tmp_path / "run.npz")
-    again = papertrader.load(tmp_path / "run.npz")
+    run.save(tmp_path / "monday")
+    again = papertrader.load(tmp_path / "monday")
     assert (again.settings, again.refused, again.checklists) == (run.settings, run.refused, run.checklists)
-    for kind, expected in run.tables.items():
-        for name, column in expected.items():
-            np.testing.assert_array_equal(again.tables[kind][name], column)
+    for name, item in run.frames.items():
+        assert again.frames[name].equals(item)
+    with pytest.raises(papertrader.RunError, match="is there already: name a new directory"):
+        run.save(tmp_path / "monday")
+
+
+def test_run_saved_as_csv_has_times_as_integers_and_its_columns_beside_it(log: Path, tmp_path: Path) -> None:
+    papertrader.load(log).save(tmp_path / "tables", "csv")
+    assert polars.read_csv(tmp_path / "tables" / "fills.csv")["ts"].to_list() == [1_000, 1_000]
+    about = msgspec.json.decode((tmp_path / "tables" / "run.json").read_bytes())
+    assert about["columns"]["fills"]["price"]["unit"] == "quote currency"
+    with pytest.raises(papertrader.RunError, match="is loaded from Parquet"):
+        papertrader.load(tmp_path / "tables")
+    with pytest.raises(papertrader.RunError, match="parquet or csv, not 'xlsx'"):
+        papertrader.load(log).save(tmp_path / "other", "xlsx")
+
+
+def test_export_writes_tables(log: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "--data-dir", str(log), "--format", "parquet"])
+    assert (done.exit_code, "wrote 4 rows" in done.output) == (0, True), done.output
+    assert papertrader.load(tmp_path / "out").fills.equals(papertrader.load(log).fills)
+    again = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "--data-dir", str(log), "--format", "parquet"])
+    assert (again.exit_code, "is there already" in again.output) == (2, True)
+
+
+def test_frames_of_a_sweep_have_what_was_varied_and_the_documented_columns() -> None:
+    interval = Interval(2.0, None, 3.0)
+    one = Outcome({"quoter.levels": 2}, 1.0, 2.0, interval, 3.0, -1.0, 0.5, 7, 0.25, None, 1.5)
+    found = Sweep([one], [Band(one.variant, {"through": one, "ahead": one})], {})
+    assert found.frame.columns == ["variant", "quoter.levels", *(item.name for item in columns("sweep")[1:])]
+    assert found.frame.row(0)[:6] == (0, 2, 1.0, 2.0, 2.0, None)
+    assert found.models["fill_model"].to_list() == ["through", "ahead"]
+    assert found.models["verdict"].to_list() == ["fragile", "fragile"]
 
 
 def test_load_says_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(papertrader.RunError, match="no such file"):
         papertrader.load(tmp_path / "nothing")
-    np.savez(tmp_path / "other.npz", x=np.zeros(1))
-    with pytest.raises(papertrader.RunError, match="is no run that was saved"):
-        papertrader.load(tmp_path / "other.npz")
+    (tmp_path / "run.json").write_text('{"format": "papertrader-run-1"}')
+    with pytest.raises(papertrader.RunError, match="'papertrader-run-1', this program reads 'papertrader-run-2'"):
+        papertrader.load(tmp_path)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(papertrader.RunError, match="is not what `save` writes"):
+        papertrader.load(tmp_path)
 
 
 def test_what_is_of_no_subject_is_refused() -> None:
@@ -182,7 +277,7 @@ def test_replay_is_asked_for_what_was_named(monkeypatch: pytest.MonkeyPatch, tmp
     )
     assert (asked[0].source, asked[0].assets, asked[0].duration_s, asked[0].seed) == ("synthetic", ("SYN2",), 5.0, 7)
     assert run.settings["quoter"] == {"levels": 3, "strategy": f"{tmp_path / 'mine.py'}:Mine"}
-    assert (run.settings["fill_sim"], run.markets, run.fills.rows) == ({"seed": 7}, (), 0)
+    assert (run.settings["fill_sim"], run.markets, len(run.fills)) == ({"seed": 7}, (), 0)
     papertrader.run_replay(["a.gz"])
     assert (asked[1].source, asked[1].tapes) == ("tape", (tmp_path / "a.gz",))
 

@@ -136,7 +136,7 @@ def run_services(environment: Installed) -> None:
     command = ("run", "--duration", "60", "--speed", "0", "--json", "--data-dir", "data")
     markets = orjson.loads(environment("papertrader", *command, codes=(0, FAILED_CHECK)))["markets"]
     fills = sum(market["fills"] for market in markets)
-    program = "import papertrader; print(papertrader.load('data').fills.rows)"
+    program = "import papertrader; print(len(papertrader.load('data').fills))"
     loaded = int(environment("python", "-c", program))
     assert loaded == fills > 0, f"the run made {fills} fills, {loaded} were loaded"
     say(f"run: {fills} fills, all of them loaded")

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 
+import polars as pl
+
 import papertrader as pt
 from papertrader import client, messages, runs, strategies, sweeps
 from papertrader.messages import Account, Ack, Fill
@@ -31,16 +33,18 @@ class Own:
 def results() -> float:
     """Replay, keep, load, look."""
     run: pt.Run = pt.run_replay(strategy="mine.py:Mine", duration_s=60.0, settings={"quoter": {"levels": 1}})
-    run.save("run.npz")
-    again = pt.load("run.npz")
-    fills: pt.Table = again.fills.where(side="buy")
-    return float(fills["price"].mean()) + again.accounts.rows
+    run.save("monday")
+    again = pt.load("monday")
+    fills: pl.DataFrame = again.fills.filter(side="buy")
+    unit: str = pt.columns("fills")[0].unit
+    return float(fills["price"].sum()) + len(again.accounts) + len(unit)
 
 
 def search() -> str:
     """Search a setting."""
     found: pt.Sweep = pt.run_sweep({"quoter.levels": [1, 2]}, duration_s=60.0)
-    return found.bands[0].verdict + str(found.outcomes[0].pnl_per_hour.low)
+    best: pt.Run = found.run(0)
+    return found.bands[0].verdict + str(found.frame["pnl_per_hour"][0]) + str(len(best.quotes))
 
 
 async def trade() -> None:
