@@ -36,6 +36,7 @@ def guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
     from papertrader.replay.log_file import LogError
     from papertrader.replay.replay import ReplayError
+    from papertrader.replay.results import RunError
     from papertrader.shared.kernel_cache import KernelCacheError
     from papertrader.shared.log.broker import BrokerError
     from papertrader.shared.log.bus import BusError
@@ -43,7 +44,17 @@ def guarded(work: Callable[[], int]) -> int:
 
     try:
         return work()
-    except (KernelCacheError, BusError, BrokerError, LogError, ReplayError, TapeError, ValueError, OSError) as error:
+    except (
+        KernelCacheError,
+        BusError,
+        BrokerError,
+        LogError,
+        ReplayError,
+        RunError,
+        TapeError,
+        ValueError,
+        OSError,
+    ) as error:
         raise fail(error) from None
 
 

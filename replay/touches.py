@@ -40,7 +40,7 @@ def touch_of(book: Record) -> Touch:
     bid, ask = int(book["best_bid"]), int(book["best_ask"])
     bids = (price_of(book, bid), size_at(book, 1, bid)) if bid > NO_BID else (np.nan, np.nan)
     asks = (price_of(book, ask), size_at(book, -1, ask)) if ask < NO_ASK else (np.nan, np.nan)
-    return Touch(*bids, *asks, mid_of(book))
+    return Touch(bids[0], bids[1], asks[0], asks[1], mid_of(book))
 
 
 class Touches:

@@ -107,7 +107,9 @@ def interpretation(facts: AccountFacts, config: MonitorConfig) -> list[str]:
         meaning = "classifier or spread need work" if rate > config.adverse_rate_limit else "bearable"
         sentences.append(f"{rate:.0%} of {facts.outcome_moments} moments with an outcome were adverse: {meaning}.")
     else:
-        sentences.append(f"{facts.outcome_moments} moments with an outcome so far: too few to speak of an adverse rate.")
+        sentences.append(
+            f"{facts.outcome_moments} moments with an outcome so far: too few to speak of an adverse rate."
+        )
     if facts.quoted_s >= config.fill_rate_after_s:
         rate = fills_per_hour(facts)
         meaning = "the spread is too wide or κ too low" if rate < config.min_fills_per_hour else "enough to learn from"
