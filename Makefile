@@ -42,7 +42,7 @@ unit: setup  ## the fast tests
 test: lint  ## lint and every test but the long ones
 	$(BIN)/pytest -q -m "not long"
 
-KERNEL_TESTS := $(addprefix tests/unit/test_,book.py features.py fill_sim_*.py estimator_*.py calibration_*.py outcome_tracker_*.py quoter_glft.py quoter_kernel.py quoter_orders.py)
+KERNEL_TESTS := $(addprefix tests/unit/test_,book.py features.py fill_sim_*.py estimator_*.py calibration_*.py outcome_tracker_*.py money.py quoter_glft.py quoter_kernel.py quoter_orders.py)
 COVERAGE := $(BIN)/coverage
 
 coverage: setup  ## branches that tests reach, kernels in their Python form
@@ -50,15 +50,15 @@ coverage: setup  ## branches that tests reach, kernels in their Python form
 	NUMBA_DISABLE_JIT=1 $(COVERAGE) run -m pytest -q -p tests.python_form $(wildcard $(KERNEL_TESTS))
 	$(COVERAGE) report
 
-MUTATION := build/mutation/bin/cosmic-ray
+MUTATION := build/mutation/bin/python
 
 $(MUTATION): requirements-mutation.lock
 	$(PYTHON) -m venv build/mutation
-	build/mutation/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
+	$(MUTATION) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
 	touch $@
 
 mutation: setup $(MUTATION)  ## which changes of the money and queue kernels no test notices (an hour)
-	$(BIN)/python -m tools.mutation $(MUTATION) $(MODULES)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m tools.mutation $(MUTATION) $(MODULES)
 
 test-long: setup  ## chaos, scaling, whole tapes
 	$(BIN)/pytest -q -m long

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -142,23 +143,29 @@ def run_services(environment: Installed) -> None:
     say(f"run: {fills} fills, all of them loaded")
 
 
+def try_on(version: str, wheel: Path, folder: Path, *, whole: bool) -> bool:
+    """Try the wheel on one Python; False if this machine has none."""
+    python = found(version)
+    if not python:
+        say(f"!!! NOT TESTED on Python {version}: this machine has none !!!")
+        return False
+    say(f"Python {version}: {python}")
+    place = folder / version
+    place.mkdir()
+    try_out(Installed(python, wheel, place), whole=whole)
+    say(f"Python {version}: done")
+    return True
+
+
 def main() -> None:
-    """Build once, try on every Python; the whole of it on the first."""
-    with tempfile.TemporaryDirectory(prefix="papertrader-wheel-") as name:
+    """Build once, try on every Python, two at a time; the whole of it on the first."""
+    versions = sys.argv[1:] or PYTHONS
+    with tempfile.TemporaryDirectory(prefix="papertrader-wheel-") as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
         wheel = built(folder / "dist")
-        tried = 0
-        for version in sys.argv[1:] or PYTHONS:
-            python = found(version)
-            if not python:
-                say(f"!!! NOT TESTED on Python {version}: this machine has none !!!")
-                continue
-            say(f"Python {version}: {python}")
-            place = folder / version
-            place.mkdir()
-            try_out(Installed(python, wheel, place), whole=not tried)
-            tried += 1
-        if not tried:
+        tries = [pool.submit(try_on, version, wheel, folder, whole=version == versions[0]) for version in versions]
+        tried = [one.result() for one in tries]
+        if not any(tried):
             sys.exit("wheel: tested on no Python at all")
 
 
