@@ -1,4 +1,4 @@
-"""Writes the reference pages of settings, subjects and metrics from the code."""
+"""Writes the reference pages of settings, subjects, metrics and columns, and the schemas, from the code."""
 
 import importlib
 import inspect
@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import polars as pl
 
+from docs.schemas import asyncapi, json_schema
 from papertrader.replay import columns
 from papertrader.replay.settings import sections
 from papertrader.shared.log.health import FOLDS, section_of
@@ -85,7 +86,8 @@ def subjects_page() -> str:
     lines = [
         HEAD,
         "# Subjects and messages\n",
-        "JSON; `ts` is event time, ns UTC. `null` stands for an unknown number.",
+        "JSON; `ts` is event time, ns UTC. `null` stands for an unknown number. The same for machines:",
+        "[messages.schema.json](messages.schema.json) (JSON Schema) and [asyncapi.json](asyncapi.json) (AsyncAPI 3).",
     ]
     market = Market("<venue>", "<asset>")
     for row in (KINDS[kind] for kind in (*MARKET_DATA, *ACCOUNT_KINDS)):
@@ -151,6 +153,8 @@ PAGES = {
     "subjects.md": subjects_page,
     "metrics.md": metrics_page,
     "columns.md": columns_page,
+    "messages.schema.json": json_schema,
+    "asyncapi.json": asyncapi,
 }
 
 
