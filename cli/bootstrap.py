@@ -42,6 +42,15 @@ def _public_key(path: Path) -> str:
     return key
 
 
+async def make_ready(config: BusConfig, own: bool) -> None:
+    """See that a broker answers, and if it is one's `own` that it takes the log; raises BusError if not."""
+    if own:
+        await create_log(config)
+        return
+    bus = await Bus.connect(config.url, "bootstrap", **config.login())
+    await bus.close()
+
+
 async def create_log(config: BusConfig) -> None:
     """Create the log and the bucket of the leases; raises BusError."""
     bus = await Bus.connect(config.url, "bootstrap", **config.login())

@@ -8,7 +8,7 @@ from rich.console import Console
 from papertrader import __version__
 from papertrader.cli.commands.log import export, verify
 from papertrader.cli.commands.research import order, replay, sweep, twin
-from papertrader.cli.commands.system import control, doctor, report, run, tail
+from papertrader.cli.commands.system import control, doctor, open_run, report, run, tail
 from papertrader.cli.commands.venues import convert, record
 from papertrader.cli.judge import judge
 from papertrader.cli.kernels import PARTS, compile_parts
@@ -40,6 +40,7 @@ def options(
 
 for command in (run, doctor, record, convert, report, tail, control, export, verify, replay, order, sweep, judge, twin):
     app.command()(command)
+app.command("open")(open_run)
 
 
 @app.command()

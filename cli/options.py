@@ -41,20 +41,12 @@ def guarded(work: Callable[[], int]) -> int:
     from papertrader.shared.log.broker import BrokerError
     from papertrader.shared.log.bus import BusError
     from papertrader.shared.market.tape import TapeError
+    from papertrader.shared.service.data_directory import DataDirectoryError
 
+    broken = (KernelCacheError, BusError, BrokerError, DataDirectoryError, LogError, ReplayError, RunError, TapeError)
     try:
         return work()
-    except (
-        KernelCacheError,
-        BusError,
-        BrokerError,
-        LogError,
-        ReplayError,
-        RunError,
-        TapeError,
-        ValueError,
-        OSError,
-    ) as error:
+    except (*broken, ValueError, OSError) as error:
         raise fail(error) from None
 
 

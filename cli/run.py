@@ -15,18 +15,15 @@ from rich.text import Text
 
 from papertrader.cli import show
 from papertrader.cli.monitor_client import MonitorError, fetch_json
-from papertrader.cli.supervisor import FEED_DEATHS, FEED_DEATHS_WITHIN_S, Supervisor
+from papertrader.cli.supervisor import RunError, Supervisor
 
 POLL_S: Final = 0.5
 SETTLE_S: Final = 30.0
+LONGEST_SYNTHETIC_S: Final = 30 * 86_400.0
 FAILED_CHECK: Final = 1
 FAILED_RUN: Final = 2
 
 progress = Console(stderr=True)
-
-
-class RunError(RuntimeError):
-    """The run broke; the text says where to look."""
 
 
 def run(
@@ -34,21 +31,32 @@ def run(
 ) -> int:
     """Run the system and return the process's exit code: 0, 1 if a check failed, 2 if the run itself broke."""
     directory = data_dir or Path(tempfile.mkdtemp(prefix="papertrader-"))
-    supervisor = Supervisor(directory, tables, nats, workers)
     stopped = _stop_flag()
+    supervisor: Supervisor | None = None
     try:
+        supervisor = Supervisor(directory, without_end(tables), nats, workers)
         supervisor.start()
         _announce(supervisor)
         _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
         summary = _final_summary(supervisor, wait=not stopped())
     except RunError as error:
-        progress.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+        progress.print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return FAILED_RUN
     finally:
-        supervisor.stop()
+        if supervisor is not None:
+            supervisor.stop()
         if data_dir is None:
             shutil.rmtree(directory, ignore_errors=True)
     return _conclude(summary, as_json)
+
+
+def without_end(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that goes on until somebody stops it, where nothing says how long a synthetic market is."""
+    feed = tables.get("feed", {})
+    synthetic = feed.get("synthetic", {})
+    if feed.get("source", "synthetic") != "synthetic" or feed.get("duration_s") or "duration_s" in synthetic:
+        return dict(tables)
+    return {**tables, "feed": {**feed, "synthetic": {**synthetic, "duration_s": LONGEST_SYNTHETIC_S}}}
 
 
 def _stop_flag() -> Callable[[], bool]:
@@ -57,12 +65,14 @@ def _stop_flag() -> Callable[[], bool]:
     def handle(number: int, _frame: FrameType | None) -> None:
         flagged.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handle)
     return lambda: bool(flagged)
 
 
 def _announce(supervisor: Supervisor) -> None:
+    for note in supervisor.notes:
+        progress.print(note, style="yellow", highlight=False)
     progress.print(f"page     {supervisor.page}", highlight=False)
     ports = ", ".join(f"{process.label} {process.metrics_port}" for process in supervisor.processes)
     progress.print(f"metrics  http://127.0.0.1:PORT/metrics with PORT: {ports}", highlight=False)
@@ -74,24 +84,15 @@ def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> 
     started = time.monotonic()
     with Live(console=progress, auto_refresh=False, transient=True) if not quiet else _Nothing() as live:
         while not supervisor.ended and not stopped():
+            if lost := supervisor.lost:
+                raise RunError(lost)
             for restarted in supervisor.revive():
                 progress.print(f"[yellow]{restarted} had died and was started again[/yellow]")
             if live is not None:
                 live.update(_view(supervisor, time.monotonic() - started), refresh=True)
             time.sleep(POLL_S)
-    if supervisor.ended and supervisor.feed.exit_code:
-        raise RunError(_why_the_feed_ended(supervisor))
-
-
-def _why_the_feed_ended(supervisor: Supervisor) -> str:
-    feed = supervisor.feed
-    if not supervisor.gave_up:
-        return f"the feed ended with an error:\n{feed.log_tail()}"
-    minutes = FEED_DEATHS_WITHIN_S / 60
-    return (
-        f"the feed died {FEED_DEATHS} times within {minutes:.0f} minutes, at last {feed.cause}: it is not started "
-        f"again. With --data-dir the run can be gone on with. The end of its log:\n{feed.log_tail()}"
-    )
+    if lost := supervisor.lost:
+        raise RunError(lost)
 
 
 class _Nothing:

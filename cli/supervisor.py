@@ -1,9 +1,9 @@
 """Runs the whole system on this machine: the broker, one process per service, and their restarts."""
 
+import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,51 +14,95 @@ from typing import Any, Final
 
 import orjson
 
-from papertrader.services.feed.config import LIVE_SOURCES, REFUSED
-from papertrader.shared.log.broker import Broker, free_port
+from papertrader.cli.bootstrap import make_ready
+from papertrader.services.feed.config import LIVE_SOURCES
+from papertrader.shared.log.broker import Broker, BrokerError
+from papertrader.shared.log.bus import BusError
 from papertrader.shared.log.health import FOLDS
-from papertrader.shared.service.config import ENVIRONMENT_PREFIX
+from papertrader.shared.log.ports import RESERVED, PortError, ReservedPort
+from papertrader.shared.log.tasks import REFUSED
+from papertrader.shared.service.config import ENVIRONMENT_PREFIX, Settings, SettingsError
+from papertrader.shared.service.data_directory import DataDirectory, DataDirectoryError
+from papertrader.shared.service.runtime import BusConfig
 
 SERVICES: Final = (*FOLDS, "feed")
 STOP_TIMEOUT_S: Final = 10.0
 RESTART_WAIT_S: Final = 0.5
-FEED_DEATHS: Final = 5
-FEED_DEATHS_WITHIN_S: Final = 600.0
-"""A feed that died so often within this time is not started again: something is wrong that a restart does not mend."""
+DEATHS: Final = 5
+DEATHS_WITHIN_S: Final = 600.0
+"""What died so often within this time is not started again: something is wrong that a restart does not mend."""
 LOG_TAIL: Final = 2_000
+DEFAULT_PAGE_PORT: Final = 8080
+FIRST_METRICS_PORT: Final = 9101
+
+
+class RunError(RuntimeError):
+    """A run that cannot begin or go on; the text says why, and where to look."""
+
+
+class Deaths:
+    """When something died, and of what at last."""
+
+    def __init__(self) -> None:
+        self.cause = ""
+        self._times: deque[float] = deque(maxlen=DEATHS)
+
+    def note(self, code: int) -> None:
+        """Remember a death."""
+        self._times.append(time.monotonic())
+        self.cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    @property
+    def too_many(self) -> bool:
+        """Whether to start it once more would not help."""
+        return len(self._times) == DEATHS and self._times[-1] - self._times[0] < DEATHS_WITHIN_S
+
+    def __str__(self) -> str:
+        """How often it died, and of what at last."""
+        return f"died {DEATHS} times within {DEATHS_WITHIN_S / 60:.0f} minutes, at last {self.cause}"
 
 
 class ServiceProcess:
-    """One service's process; its log is a file."""
+    """One service's process; its log is a file. It ends with this process, however that ends."""
 
-    def __init__(self, name: str, worker: int, settings: Path, log: Path, metrics_port: int) -> None:
+    def __init__(self, name: str, worker: int, settings: Path, log: Path, port: ReservedPort) -> None:
         self.name = name
         self.label = name if worker == 0 else f"{name}-{worker + 1}"
-        self.metrics_port = metrics_port
+        self.metrics_port = port.number
         self.restarts = 0
-        self.deaths: deque[float] = deque(maxlen=FEED_DEATHS)
-        self.cause = ""
+        self.deaths = Deaths()
+        self.reserved = [port]
+        self.inherited: tuple[int, ...] = ()
         self.overrides: dict[str, str] = {}
         self._settings = settings
-        self._log = log / f"{self.label}.log"
+        self.log = log / f"{self.label}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._restart_at = 0.0
 
     def start(self) -> None:
         """Start the process; the settings file is all that it knows, whatever this environment says."""
-        if self._process is not None:
-            self._process.wait()
+        self._close()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ENVIRONMENT_PREFIX)}
         environment |= {"PAPER_BUS_METRICS_PORT": str(self.metrics_port), **self.overrides}
+        environment[RESERVED] = ",".join(str(port.number) for port in self.reserved)
         module = f"papertrader.services.{self.name.replace('-', '_')}"
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, "--settings", str(self._settings)],
+                [sys.executable, "-P", "-m", module, "--settings", str(self._settings), "--with-parent"],
                 env=environment,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.inherited,
             )
+
+    def _close(self) -> None:
+        """Wait for a process that has ended or is about to."""
+        if self._process is not None:
+            self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
 
     @property
     def exit_code(self) -> int | None:
@@ -75,7 +119,7 @@ class ServiceProcess:
         if self.exit_code is None:
             return False
         if not self._restart_at:
-            self.note_death()
+            self.deaths.note(self.exit_code or 0)
             self._restart_at = time.monotonic() + RESTART_WAIT_S
         if time.monotonic() < self._restart_at:
             return False
@@ -83,12 +127,6 @@ class ServiceProcess:
         self.restarts += 1
         self.start()
         return True
-
-    def note_death(self) -> None:
-        """Remember when and of what the process died."""
-        code = self.exit_code or 0
-        self.deaths.append(time.monotonic())
-        self.cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def signal_stop(self) -> None:
         """Ask the process to checkpoint and leave."""
@@ -103,12 +141,12 @@ class ServiceProcess:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+        self._close()
 
     def log_tail(self) -> str:
         """The end of the process's log."""
         with contextlib.suppress(OSError):
-            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+            return self.log.read_text(errors="replace")[-LOG_TAIL:]
         return ""
 
 
@@ -120,50 +158,106 @@ class Supervisor:
     ) -> None:
         self.directory = directory
         self.broker = None if nats else Broker(directory / "nats")
+        self.broker_deaths = Deaths()
+        self.notes: list[str] = []
+        """What the operator should know of the start."""
         url = nats or (self.broker.url if self.broker else "")
-        page_port = _port(int(tables.get("monitor", {}).get("port", 8080)))
-        self.page = f"http://127.0.0.1:{page_port}"
+        page = self._page_port(tables.get("monitor", {}).get("port"))
+        self.page = f"http://127.0.0.1:{page.number}"
         self.settings = directory / "settings.json"
+        self._held: DataDirectory | None = None
         self._tables = {
             **tables,
             "bus": {**tables.get("bus", {}), "url": url, "data_dir": str(directory)},
-            "monitor": {**tables.get("monitor", {}), "port": page_port},
+            "monitor": {**tables.get("monitor", {}), "port": page.number},
         }
         logs = directory / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
         names = [(name, worker) for name in SERVICES for worker in range(workers.get(name, 1))]
         self.processes = [
-            ServiceProcess(name, worker, self.settings, logs, _port(9101 + index))
+            ServiceProcess(name, worker, self.settings, logs, ReservedPort.wanted(FIRST_METRICS_PORT + index))
             for index, (name, worker) in enumerate(names)
         ]
+        next(process for process in self.processes if process.name == "monitor").reserved.append(page)
         self.feed = self.processes[-1]
         self._started = 0.0
 
+    def _page_port(self, wanted: int | None) -> ReservedPort:
+        """The port of the page: what was asked for, or one nearby that is free where nothing was asked for."""
+        if wanted is not None:
+            try:
+                return ReservedPort(wanted)
+            except PortError as error:
+                self._stop_broker()
+                raise RunError(f"[monitor] {error}: choose another port, 0 for any that is free") from None
+        port = ReservedPort.wanted(DEFAULT_PAGE_PORT)
+        if port.number != DEFAULT_PAGE_PORT:
+            self.notes.append(f"port {DEFAULT_PAGE_PORT} is in use: the page is on {port.number}")
+        return port
+
     def start(self) -> None:
-        """Start the broker and every service."""
+        """Take the directory, start the broker and every service; raises RunError if one of these cannot be."""
         self._started = time.monotonic()
-        self.settings.write_bytes(orjson.dumps(self._tables, option=orjson.OPT_INDENT_2, default=str))
-        if self.broker:
-            self.broker.start()
+        try:
+            if self._held is None:
+                self._held = DataDirectory(self.directory, "papertrader run", self.page)
+            self.processes[0].log.parent.mkdir(exist_ok=True)
+            self.settings.write_bytes(orjson.dumps(self._tables, option=orjson.OPT_INDENT_2, default=str))
+            if self.broker:
+                self.broker.start([self._held.descriptor])
+            asyncio.run(make_ready(Settings(self._tables).section("bus", BusConfig), own=self.broker is not None))
+        except (DataDirectoryError, BrokerError, BusError, SettingsError, OSError) as error:
+            raise RunError(str(error)) from None
         for process in self.processes:
+            process.inherited = (self._held.descriptor,)
             process.start()
 
     def revive(self) -> list[str]:
         """Restart what died; what was restarted now, and of what it had died. A feed that has ended stays so."""
+        revived = self._revive_broker()
         mortal = [process for process in self.processes if process is not self.feed or not self.ended]
         self.feed.overrides = self._rest_of_duration()
-        return [f"{process.label} ({process.cause})" for process in mortal if process.revive()]
+        return revived + [f"{process.label} ({process.deaths.cause})" for process in mortal if process.revive()]
+
+    def _revive_broker(self) -> list[str]:
+        if self.broker is None or self.broker.exit_code is None:
+            return []
+        self.broker_deaths.note(self.broker.exit_code)
+        if self.broker_deaths.too_many:
+            return []
+        return [self.restart_broker(self.broker_deaths.cause)]
+
+    def restart_broker(self, cause: str) -> str:
+        """Start the own broker anew; what is to be said of it."""
+        if self.broker is not None and self._held is not None:
+            try:
+                self.broker.restart([self._held.descriptor])
+            except BrokerError as error:
+                return f"the broker ({cause}; and it does not start: {error})"
+        return f"the broker ({cause})"
 
     @property
     def ended(self) -> bool:
         """Whether the feed has ended for good: its source has, or to start it once more would not help."""
-        return self.feed.exit_code is not None and (self.feed.exit_code in (0, REFUSED) or self.gave_up)
+        code = self.feed.exit_code
+        return code is not None and (code in (0, REFUSED) or self.feed.deaths.too_many)
 
     @property
-    def gave_up(self) -> bool:
-        """Whether the feed died too often."""
-        deaths = self.feed.deaths
-        return len(deaths) == FEED_DEATHS and deaths[-1] - deaths[0] < FEED_DEATHS_WITHIN_S
+    def lost(self) -> str:
+        """Why the run cannot go on, with the end of the log of what keeps it from that; empty while it can."""
+        if self.broker is not None and self.broker_deaths.too_many:
+            return f"the broker {self.broker_deaths}: it is not started again. Its log ends:\n{self.broker.log_tail()}"
+        for process in self.processes:
+            code = process.exit_code
+            if code is None or (process is self.feed and code == 0):
+                continue
+            if code == REFUSED:
+                return f"the {process.label} ended with an error:\n{process.log_tail()}"
+            if process.deaths.too_many:
+                return (
+                    f"the {process.label} {process.deaths}: it is not started again. With --data-dir the run can be "
+                    f"gone on with. The end of its log:\n{process.log_tail()}"
+                )
+        return ""
 
     def _rest_of_duration(self) -> dict[str, str]:
         """A live feed that is started again has only the rest of its time; a recorded one counts from its beginning."""
@@ -179,24 +273,20 @@ class Supervisor:
         return [process for process in self.processes if process is not self.feed]
 
     def stop(self) -> None:
-        """Stop the feed, then the folds, then the broker."""
+        """Stop the feed, then the folds, then the broker; whoever wants the directory and the ports may have them."""
         for group in ([self.feed], self.folds):
             for process in group:
                 process.signal_stop()
             for process in group:
                 process.wait_stopped(STOP_TIMEOUT_S)
+        self._stop_broker()
+        for process in self.processes:
+            for port in process.reserved:
+                port.release()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def _stop_broker(self) -> None:
         if self.broker:
             self.broker.stop()
-
-
-def _port(wanted: int) -> int:
-    """The wanted port if nobody listens on it, else (and for 0) a free one."""
-    if wanted == 0:
-        return free_port()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            return free_port()
-    return wanted

@@ -13,6 +13,7 @@ from papertrader.replay.log_file import Entry, last_sequence, read_broker, read_
 from papertrader.shared.log.broker import Broker, broker_name
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.service.config import SettingsError, Tables, load
+from papertrader.shared.service.data_directory import held
 from papertrader.shared.service.runtime import BusConfig
 
 ANSWER_TIMEOUT_S: Final = 1.0
@@ -59,12 +60,13 @@ def _of_run(directory: Path) -> Iterator[Source]:
     if url and _server_name(url) == broker_name(directory / "nats"):
         yield Source(None, url, recorded)
         return
-    broker = Broker(directory / "nats")
-    broker.start()
-    try:
-        yield Source(None, broker.url, recorded)
-    finally:
-        broker.stop()
+    with held(directory, "papertrader, reading the log") as lock:
+        broker = Broker(directory / "nats")
+        broker.start([lock.descriptor])
+        try:
+            yield Source(None, broker.url, recorded)
+        finally:
+            broker.stop()
 
 
 def _server_name(url: str) -> str:

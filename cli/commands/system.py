@@ -108,17 +108,35 @@ def doctor(
 def report(
     output: Annotated[Path, typer.Argument(help="the HTML file to write")] = Path("report.html"),
     url: MonitorUrl = DEFAULT_URL,
+    data_dir: Annotated[Path | None, typer.Option(help="of an ended run: its --data-dir")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one self-contained HTML report of the run so far; with --json the numbers behind it instead."""
+    from papertrader.cli import ended
+
     try:
         if as_json:
-            sys.stdout.buffer.write(fetch(url, "/api/summary") + b"\n")
+            numbers = fetch(url, "/api/summary") if data_dir is None else orjson.dumps(ended.summary_of(data_dir))
+            sys.stdout.buffer.write(numbers + b"\n")
             return
-        output.write_bytes(fetch(url, "/report"))
-    except (MonitorError, OSError) as error:
+        output.write_bytes(fetch(url, "/report") if data_dir is None else ended.report_of(data_dir))
+    except (MonitorError, SettingsError, OSError) as error:
         raise fail(error) from None
     Console().print(f"wrote {output}")
+
+
+def open_run(
+    data_dir: Annotated[Path, typer.Argument(help="the --data-dir of an ended run")],
+    port: Annotated[int, typer.Option(help="port of the page, 0 for a free one")] = 0,
+) -> None:
+    """Show the page of a run that has ended, until Ctrl-C."""
+    from papertrader.cli.ended import open_page
+    from papertrader.shared.log.ports import PortError
+
+    try:
+        open_page(data_dir, port)
+    except (SettingsError, PortError) as error:
+        raise fail(error) from None
 
 
 def tail(

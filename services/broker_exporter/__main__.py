@@ -6,6 +6,7 @@ import sys
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from papertrader.services.broker_exporter.metrics import METRICS, samples
+from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.config import SettingsError, load
 from papertrader.shared.service.metrics import FoldCollector
@@ -30,7 +31,7 @@ def main() -> None:
     arguments = parse_arguments("broker-exporter")
     try:
         asyncio.run(_serve(load(arguments.settings).section("bus", BusConfig)))
-    except SettingsError as error:
+    except (SettingsError, PortError) as error:
         sys.exit(f"broker-exporter: {error}")
 
 

@@ -9,14 +9,15 @@ from typing import NoReturn
 
 import uvloop
 
-from papertrader.services.feed.config import LIVE_SOURCES, REFUSED, FeedConfig
+from papertrader.services.feed.config import LIVE_SOURCES, FeedConfig
 from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.publisher import SessionError
 from papertrader.services.feed.service import Feed
 from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.shared.log.bus import Bus, BusError
-from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.ports import PortError
+from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.market.tape import TapeError
 from papertrader.shared.service.config import SettingsError, load
 from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
@@ -81,7 +82,7 @@ def main() -> None:
         uvloop.run(_serve(config, bus_config, recorded))
     except (SessionError, LiveError) as error:
         _refuse(error)
-    except BusError as error:
+    except (BusError, PortError) as error:
         sys.exit(f"feed: {error}")
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     Source: TypeAlias = str
 else:
     Source = Literal[SOURCES]
-REFUSED: Final = 2
-"""Exit code of a feed that was asked for what cannot be: to start it again would change nothing."""
 
 
 class SyntheticAsset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,11 +7,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from papertrader.shared.log.ports import PortError, ReservedPort
+
 START_TIMEOUT_S: Final = 10.0
 READY: Final = b"Server is ready"
+OUTLIVES_S: Final = 10
+"""So long a broker outlives the process that started it, if that was killed: services write their checkpoints then."""
+_WATCH: Final = 'read -r _; sleep "$2"; kill -INT "$1"; sleep 5; kill -KILL "$1"'
 
 
 class BrokerError(RuntimeError):
@@ -40,13 +46,19 @@ def broker_name(directory: Path) -> str:
 
 
 class Broker:
-    """A nats-server process on the loopback interface."""
+    """A nats-server process on the loopback interface. It ends soon after this process, however this one ends.
+
+    Its port is kept for it until `stop`.
+    """
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
         self.directory = directory
-        self.port = port or free_port()
+        self._own_port = port is None
+        self._reserved = ReservedPort(0, shared=False) if port is None else None
+        self.port = port or (self._reserved.number if self._reserved else 0)
         self.url = f"nats://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -55,26 +67,73 @@ class Broker:
             raise BrokerError("the broker is not running")
         return self._process.pid
 
-    def start(self) -> None:
-        """Start the server and wait until it says that it is ready; raises BrokerError."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        log = self.directory / "nats-server.log"
-        said_before = log.stat().st_size if log.exists() else 0
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a server that has ended by itself, None while it runs or was never started."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.directory / "nats-server.log"
+
+    def start(self, inherited: Collection[int] = ()) -> None:
+        """Start the server and wait until it says that it is ready; raises BrokerError.
+
+        Descriptors that are `inherited` stay open as long as it runs.
+        """
+        self._end()
+        if self._own_port and self._reserved is None:
+            self._reserved = _reserved(self.port)
+        log = self.log
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            said_before = log.stat().st_size if log.exists() else 0
+            errors = log.open("ab")
+        except OSError as error:
+            raise BrokerError(f"{self.directory} cannot be written to: {error.strerror}") from None
         command = [executable(), "--addr", "127.0.0.1", "--port", str(self.port), "--jetstream"]
         command += ["--name", broker_name(self.directory)]
         command += ["--store_dir", str(self.directory), "--log", str(log)]
-        self._process = subprocess.Popen(command, start_new_session=True)
+        with errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+                pass_fds=tuple(inherited),
+            )
+        self._watcher = _watch(self._process.pid)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             if _is_ready(log, said_before):
                 return
             time.sleep(0.02)
         self.stop()
-        tail = log.read_text()[-500:] if log.exists() else "(no log)"
-        raise BrokerError(f"nats-server did not start on port {self.port}: {tail}")
+        raise BrokerError(f"nats-server did not start on port {self.port}: {self.log_tail()}")
+
+    def restart(self, inherited: Collection[int] = ()) -> None:
+        """Start the server anew on its port; raises BrokerError."""
+        self._end()
+        self.start(inherited)
+
+    def log_tail(self, size: int = 500) -> str:
+        """The end of what the server said."""
+        return self.log.read_text(errors="replace")[-size:] if self.log.exists() else "(no log)"
 
     def stop(self) -> None:
-        """Stop the server, first politely."""
+        """Stop the server, first politely, and let others have its port."""
+        self._end()
+        if self._reserved is not None:
+            self._reserved.release()
+            self._reserved = None
+
+    def _end(self) -> None:
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -85,6 +144,24 @@ class Broker:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+
+
+def _reserved(port: int) -> ReservedPort:
+    try:
+        return ReservedPort(port, shared=False)
+    except PortError as error:
+        raise BrokerError(f"the broker cannot start: {error}") from None
+
+
+def _watch(pid: int) -> "subprocess.Popen[bytes]":
+    """A process that ends the server once this process is gone: nobody holds the other end of its standard input."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _WATCH, "watch", str(pid), str(OUTLIVES_S)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _is_ready(log: Path, said_before: int) -> bool:

@@ -104,6 +104,7 @@ class Bus:
         self.client = client
         self.jetstream = client.jetstream()
         self._inbox = ""
+        self._refusal = ""
         self._answers: dict[bytes, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count()
         self.slow_consumer_drops = 0
@@ -137,13 +138,16 @@ class Bus:
             await bus._await_answers()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await client.close()
-            reason = str(error) or f"nothing in {timeout_s:g} s"
+            reason = str(error) or f"{bus._refusal or 'nothing'} in {timeout_s:g} s"
             raise BusError(f"no NATS server answers at {url}: {reason}; start one, or set [bus] url") from error
         return bus
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
             self.slow_consumer_drops += 1
+        if not self._inbox:
+            self._refusal = str(error) or type(error).__name__  # said if no broker answers in time
+            return
         log.warning("bus: %s", error)
 
     async def _on_disconnect(self) -> None:

@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 AGAIN_S: Final = 1.0
 STOP_LIMIT_S: Final = 8.0
 """Longest time that a service takes to leave; shorter than what a supervisor or Docker waits before it kills."""
+REFUSED: Final = 2
+"""Exit code of a service that was asked for what cannot be: to start it again would change nothing."""
 LEFT_UNCLEAN: Final = 3
 """Exit code of a process that could not end everything in time; a last checkpoint may not have been written."""
 

@@ -21,15 +21,17 @@ from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.lease import Leases
+from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import Market, address
-from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
-from papertrader.shared.service.config import Settings, SettingsError, load
+from papertrader.shared.service.config import Settings, load
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample
 from papertrader.shared.service.runner import Runner
+from papertrader.shared.service.supervised import leave_with_parent
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger(__name__)
@@ -232,17 +234,22 @@ class Runtime:
 def main(service: Service) -> None:
     """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text.
 
-    Exit code 0 after a signal, `LEFT_UNCLEAN` if not everything could be ended in time then, 1 for what failed.
+    Exit code 0 after a signal, `REFUSED` if what was asked for cannot be, `LEFT_UNCLEAN` if not everything could be
+    ended in time, 1 for what may be better the next time.
     """
     arguments = parse_arguments(service.name)
     try:
         settings = load(arguments.settings)
         config = settings.section("bus", BusConfig)
         service.warm(settings)
+    except ValueError as error:  # a setting, or a strategy that it names
+        sys.stderr.write(f"{service.name}: {error}\n")
+        sys.exit(REFUSED)
+    try:
         release_compiler_memory()
         gc.freeze()  # what was loaded so far stays: no collection has to walk through it
         uvloop.run(_serve(service, settings, config))
-    except (SettingsError, BusError) as error:
+    except (BusError, PortError) as error:
         sys.exit(f"{service.name}: {error}")
 
 
@@ -251,7 +258,10 @@ def parse_arguments(name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=name, description=f"The {name} service of the paper trader.")
     parser.add_argument("--settings", help="settings file, TOML or JSON (default: PAPER_SETTINGS)")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parser.add_argument("--with-parent", action="store_true", help="leave as soon as standard input ends")
     arguments = parser.parse_args()
+    if arguments.with_parent:
+        leave_with_parent()
     logging.basicConfig(
         level=arguments.log_level, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name} %(message)s"
     )

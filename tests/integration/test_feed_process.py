@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from papertrader.services.feed.config import REFUSED, FeedConfig
+from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.publisher import Barrier, Publisher, SessionError, until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.log.tasks import REFUSED
 from papertrader.shared.messages import RoundEnd
 from tests.integration.counting import publish, publisher_of, session, undisturbed
 from tests.integration.counting_runner import MARKET, folded_up_to, orders_on, runner_of, running

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from papertrader.services.feed.config import REFUSED
 from papertrader.services.feed.files.recorder import Manifest
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.kinds import MARKET_DATA
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import address
+from papertrader.shared.log.tasks import REFUSED
 from papertrader.shared.market.tape import read_tape
 from papertrader.shared.messages import Gap, Instrument, RoundEnd
 from tests.integration.processes import ServiceProcess, settings_file

@@ -1,37 +1,62 @@
 """What the supervisor does when the feed dies, with a feed that dies as it is told."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from papertrader.cli import supervisor as supervising
-from papertrader.cli.run import RunError, _watch
-from papertrader.cli.supervisor import FEED_DEATHS, ServiceProcess, Supervisor
-from papertrader.services.feed.config import REFUSED
+from papertrader.cli.run import _watch
+from papertrader.cli.supervisor import DEATHS, RunError, ServiceProcess, Supervisor
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.tasks import REFUSED
+from tests import runs
+
+_started: list[Supervisor] = []
+_broker: list[Broker] = []
+folds: list[str] = []
+"""The program of every fold, none if it is empty."""
+
+
+@pytest.fixture(autouse=True)
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    server = Broker(tmp_path / "broker")
+    server.start()
+    _broker[:] = [server]
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The program of every feed that is started; the last one again and again. The folds are not started."""
     programs: list[str] = []
+    folds.clear()
 
     def start(process: ServiceProcess) -> None:
         if process.name == "feed":
             program = programs.pop(0) if len(programs) > 1 else programs[0]
             process._process = subprocess.Popen([sys.executable, "-c", program])
+        elif folds:
+            process._process = subprocess.Popen([sys.executable, "-c", folds[0]])
 
     monkeypatch.setattr(ServiceProcess, "start", start)
     monkeypatch.setattr(supervising, "RESTART_WAIT_S", 0.0)
     monkeypatch.setattr("papertrader.cli.run.POLL_S", 0.02)
-    return programs
+    yield programs
+    while _started:
+        _started.pop().stop()
 
 
 def supervisor(directory: Path, **feed: Any) -> Supervisor:
-    found = Supervisor(directory, {"feed": feed, "monitor": {"port": 0}}, "nats://127.0.0.1:1", {})
+    found = Supervisor(directory, {"feed": feed, "monitor": {"port": 0}}, _broker[0].url, {})
+    _started.append(found)
     found.start()
     return found
 
@@ -65,16 +90,16 @@ def test_feed_that_refuses_what_it_was_asked_for_is_not_started_again(tmp_path: 
 
 def test_feed_that_dies_again_and_again_is_given_up_with_a_clear_text(tmp_path: Path, dying: list[str]) -> None:
     dying.append("raise SystemExit(1)")
-    with pytest.raises(RunError, match=f"the feed died {FEED_DEATHS} times within 10 minutes, at last exit code 1"):
+    with pytest.raises(RunError, match=f"the feed died {DEATHS} times within 10 minutes, at last exit code 1"):
         watch(tmp_path)
 
 
 def test_feed_that_dies_seldom_is_never_given_up(
     tmp_path: Path, dying: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervising, "FEED_DEATHS_WITHIN_S", 0.0)
-    dying += ["raise SystemExit(1)"] * 2 * FEED_DEATHS + [""]
-    assert watch(tmp_path).feed.restarts == 2 * FEED_DEATHS
+    monkeypatch.setattr(supervising, "DEATHS_WITHIN_S", 0.0)
+    dying += ["raise SystemExit(1)"] * 2 * DEATHS + [""]
+    assert watch(tmp_path).feed.restarts == 2 * DEATHS
 
 
 @pytest.mark.parametrize(("source", "rest_s"), [("hyperliquid", 50.0), ("tape", None)])
@@ -88,3 +113,33 @@ def test_live_feed_started_again_has_the_rest_of_its_duration(
     found.feed.wait_stopped(10)
     assert found.feed.overrides.keys() == ({"PAPER_FEED_DURATION_S"} if rest_s else set())
     assert not rest_s or float(found.feed.overrides["PAPER_FEED_DURATION_S"]) == pytest.approx(rest_s, abs=1.0)
+
+
+def test_fold_that_dies_again_and_again_ends_the_run_with_its_last_words(tmp_path: Path, dying: list[str]) -> None:
+    dying.append("import time; time.sleep(60)")
+    folds.append("raise SystemExit(1)")
+    with pytest.raises(RunError, match=f"died {DEATHS} times within 10 minutes, at last exit code 1"):
+        watch(tmp_path)
+
+
+def test_fold_that_refuses_what_it_was_asked_for_ends_the_run_at_once(tmp_path: Path, dying: list[str]) -> None:
+    dying.append("import time; time.sleep(60)")
+    folds.append(f"raise SystemExit({REFUSED})")
+    with pytest.raises(RunError, match="ended with an error"):
+        watch(tmp_path)
+    assert all(process.restarts == 0 for process in _started[-1].folds)
+
+
+def test_broker_that_was_killed_is_started_again_on_its_port(tmp_path: Path, dying: list[str]) -> None:
+    dying.append("import time; time.sleep(60)")
+    found = Supervisor(tmp_path / "own", {"monitor": {"port": 0}}, None, {})
+    _started.append(found)
+    found.start()
+    runs._verified.add(tmp_path / "own")  # nothing was said in it
+    assert found.broker is not None
+    before, url = found.broker.pid, found.broker.url
+    os.kill(before, signal.SIGKILL)
+    found.broker._process.wait()  # type: ignore[union-attr]
+    assert found.revive() == ["the broker (killed by SIGKILL)"]
+    assert found.broker.pid != before
+    assert found.broker.url == url

@@ -15,8 +15,9 @@ from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.files.tape_file import PART, TORN, TapeFile, repair
 from papertrader.services.feed.live.local_clock import LocalClock
 from papertrader.services.feed.live.session import LiveSession, live_session
-from papertrader.services.feed.venues.live import LiveVenue
+from papertrader.services.feed.venues.live import LiveError, LiveVenue
 from papertrader.shared.log.subjects import token
+from papertrader.shared.log.tasks import ended
 from papertrader.shared.market.tape import DISCONNECTED, INSTRUMENT
 from papertrader.shared.messages import Gap
 
@@ -275,21 +276,41 @@ async def record(
     stop: asyncio.Event,
     told: Callable[[Recorder, LiveSession], None] | None = None,
 ) -> None:
-    """Record until `stop` is set or `duration_s` has passed; `told` hears once a second how it goes."""
+    """Record until `stop` is set or `duration_s` has passed; `told` hears once a second how it goes.
+
+    Raises LiveError if the venue has not answered at all until then.
+    """
     recorder = Recorder(directory, venue, config.assets)
+    begun = asyncio.Event()
+    tasks = [asyncio.ensure_future(_follow(config, venue, recorder, begun, told)), asyncio.ensure_future(stop.wait())]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=config.duration_s or None, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await asyncio.gather(*map(ended, tasks))
+    if not begun.is_set():
+        raise LiveError(f"{venue.name} has not answered: nothing was recorded; `papertrader doctor --source` says why")
+
+
+async def _follow(
+    config: FeedConfig,
+    venue: LiveVenue,
+    recorder: Recorder,
+    begun: asyncio.Event,
+    told: Callable[[Recorder, LiveSession], None] | None,
+) -> None:
     async with live_session(config, venue, recorder.tap, recorder.lost) as session:
-        tasks = [asyncio.ensure_future(work) for work in (session.run(), recorder.run(session), stop.wait())]
+        begun.set()
+        tasks = [asyncio.ensure_future(work) for work in (session.run(), recorder.run(session))]
         if told is not None:
             tasks.append(asyncio.ensure_future(_tell(told, recorder, session)))
-        timeout = config.duration_s or None
         try:
-            done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*map(ended, tasks))
 
 
 async def _tell(told: Callable[[Recorder, LiveSession], None], recorder: Recorder, session: LiveSession) -> None:

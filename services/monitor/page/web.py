@@ -12,6 +12,7 @@ from papertrader.services.monitor.page.view import checks_view, live_view, state
 from papertrader.services.monitor.report.report import report_html
 from papertrader.services.monitor.report.summary import summary
 from papertrader.services.monitor.service import Monitor
+from papertrader.shared.log.ports import listening_socket
 
 View = Callable[[], Iterable[Monitor]]
 """Gives the monitors of all owned markets, at the moment of asking."""
@@ -58,7 +59,7 @@ async def serve(application: web.Application, port: int, host: str = "127.0.0.1"
     """Serve the application; `await runner.cleanup()` stops it. Port 0 takes a free one (`runner.addresses`)."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await web.SockSite(runner, listening_socket(host, port)).start()
     return runner
 
 
