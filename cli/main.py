@@ -1,5 +1,6 @@
 """The `papertrader` command."""
 
+import logging
 from typing import Annotated
 
 import typer
@@ -8,8 +9,9 @@ from rich.console import Console
 from papertrader import __version__
 from papertrader.cli.commands.log import export, verify
 from papertrader.cli.commands.research import order, replay, sweep, twin
-from papertrader.cli.commands.system import control, doctor, open_run, report, run, tail
+from papertrader.cli.commands.system import init, open_run, run
 from papertrader.cli.commands.venues import convert, record
+from papertrader.cli.commands.watch import account, control, doctor, report, runs, tail
 from papertrader.cli.judge import judge
 from papertrader.cli.kernels import PARTS, compile_parts
 from papertrader.cli.options import fail
@@ -36,9 +38,14 @@ def options(
     ] = False,
 ) -> None:
     """Paper trading for market makers: simulated fills on real market data, and proof that the system learns."""
+    logging.getLogger("papertrader.shared.log.bus").setLevel(logging.ERROR)
 
 
-for command in (run, doctor, record, convert, report, tail, control, export, verify, replay, order, sweep, judge, twin):
+for command in (
+    *(run, runs, account, doctor, report, tail, control, export, verify),
+    *(replay, order, sweep, judge, twin),
+    *(init, record, convert),
+):
     app.command()(command)
 app.command("open")(open_run)
 

@@ -17,9 +17,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standar
 Strategy = Annotated[
     str | None, typer.Option(help="glft, or one's own: file.py:Class, or package.module:Class as Python imports it")
 ]
-MonitorUrl = Annotated[str, typer.Option("--url", help="address of the monitor")]
+MonitorUrl = Annotated[str | None, typer.Option("--url", help="address of the page (default: that of the run)")]
+WhichRun = Annotated[
+    str | None, typer.Option("--run", help="the run that is meant: its process id or data directory; see `runs`")
+]
 VenueUrl = Annotated[str | None, typer.Option(help="a server in place of the live venue, e.g. http://127.0.0.1:3002")]
-Nats = Annotated[str | None, typer.Option(help="URL of the broker (default: [bus] url)")]
+Nats = Annotated[str | None, typer.Option(help="URL of the broker (default: that of the run, or [bus] url)")]
 Assets = Annotated[str | None, typer.Option(help="assets, separated by commas; all of the source if not given")]
 Tapes = Annotated[list[Path] | None, typer.Argument(help="recorded tapes; none: the synthetic market")]
 Seed = Annotated[int | None, typer.Option(help="seed of the synthetic market and of the fill coin")]
@@ -34,6 +37,7 @@ def fail(error: object, code: int = 2) -> typer.Exit:
 
 def guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
+    from papertrader.cli.runs import NoRunError
     from papertrader.replay.log_file import LogError
     from papertrader.replay.replay import ReplayError
     from papertrader.replay.results import RunError
@@ -46,7 +50,7 @@ def guarded(work: Callable[[], int]) -> int:
     broken = (KernelCacheError, BusError, BrokerError, DataDirectoryError, LogError, ReplayError, RunError, TapeError)
     try:
         return work()
-    except (*broken, ValueError, OSError) as error:
+    except (*broken, NoRunError, ValueError, OSError) as error:
         raise fail(error) from None
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from papertrader.cli import show
 from papertrader.cli.monitor_client import MonitorError, fetch_json
+from papertrader.cli.runs import noted
 from papertrader.cli.supervisor import RunError, Supervisor
 
 POLL_S: Final = 0.5
@@ -36,9 +37,10 @@ def run(
     try:
         supervisor = Supervisor(directory, without_end(tables), nats, workers)
         supervisor.start()
-        _announce(supervisor)
-        _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
-        summary = _final_summary(supervisor, wait=not stopped())
+        with noted(directory, supervisor.url, supervisor.page, named_source(tables)):
+            _announce(supervisor)
+            _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
+            summary = _final_summary(supervisor, wait=not stopped())
     except RunError as error:
         progress.print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return FAILED_RUN
@@ -59,6 +61,13 @@ def without_end(tables: Mapping[str, Any]) -> dict[str, Any]:
     return {**tables, "feed": {**feed, "synthetic": {**synthetic, "duration_s": LONGEST_SYNTHETIC_S}}}
 
 
+def named_source(tables: Mapping[str, Any]) -> str:
+    """What a run is fed from, in a few words."""
+    feed = tables.get("feed", {})
+    what = [Path(tape).name for tape in feed.get("tapes", ())] or list(feed.get("assets") or ())
+    return " ".join([str(feed.get("source", "synthetic")), *what])
+
+
 def _stop_flag() -> Callable[[], bool]:
     flagged: list[int] = []
 
@@ -74,6 +83,7 @@ def _announce(supervisor: Supervisor) -> None:
     for note in supervisor.notes:
         progress.print(note, style="yellow", highlight=False)
     progress.print(f"page     {supervisor.page}", highlight=False)
+    progress.print(f"broker   {supervisor.url}", highlight=False)
     ports = ", ".join(f"{process.label} {process.metrics_port}" for process in supervisor.processes)
     progress.print(f"metrics  http://127.0.0.1:PORT/metrics with PORT: {ports}", highlight=False)
     progress.print(f"logs     {supervisor.directory / 'logs'}", highlight=False)

@@ -92,3 +92,30 @@ def failed(summary: dict[str, Any]) -> list[str]:
         for name, check in market["checks"].items()
         if check["state"] == "fail"
     ]
+
+
+def money(market: dict[str, Any]) -> dict[str, Any]:
+    """What `account` says of one account in one market. Money in the market's settlement currency."""
+    kept = ("venue", "asset", "account", "position", "equity", "exposure", "turnover", "pnl", "fills", "orders")
+    return {name: market[name] for name in kept}
+
+
+def accounts(summary: dict[str, Any]) -> Table:
+    """The money of every account in every market."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("market", "account"):
+        table.add_column(name, overflow="fold")
+    for name in ("position", "equity", "PnL", "fees", "fills"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for market in summary["markets"]:
+        pnl, equity = market["pnl"], market["equity"]
+        table.add_row(
+            f"{market['venue']}.{market['asset']}",
+            market["account"],
+            f"{market['position']:g}",
+            "–" if equity is None else f"{equity:,.2f}",
+            f"{pnl['total']:+,.2f}",
+            f"{pnl['fees']:,.2f}",
+            str(market["fills"]),
+        )
+    return table

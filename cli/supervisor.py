@@ -161,7 +161,7 @@ class Supervisor:
         self.broker_deaths = Deaths()
         self.notes: list[str] = []
         """What the operator should know of the start."""
-        url = nats or (self.broker.url if self.broker else "")
+        self.url = url = nats or (self.broker.url if self.broker else "")
         page = self._page_port(tables.get("monitor", {}).get("port"))
         self.page = f"http://127.0.0.1:{page.number}"
         self.settings = directory / "settings.json"

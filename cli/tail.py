@@ -6,12 +6,13 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
+from papertrader.cli.connection import CONNECT_TIMEOUT_S
 from papertrader.shared.log.bus import Bus
 
 
 async def follow(url: str, subject: str, as_json: bool, **login: Any) -> None:
     """Print every message of a subject until interrupted."""
-    bus = await Bus.connect(url, "tail", **login)
+    bus = await Bus.connect(url, "tail", CONNECT_TIMEOUT_S, **login)
 
     async def show(message: Msg) -> None:
         text = message.data.decode(errors="replace")

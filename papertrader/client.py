@@ -3,7 +3,7 @@
 async with Client("hyperliquid.BTC", account="mine", url="nats://127.0.0.1:4222") as client:
     order_id = await client.place("buy", 60_000.0, 0.01)
     async for message in client:
-        ...  # messages.Ack, messages.Fill, messages.Account as they come
+        ...  # messages.Ack, messages.Fill, messages.Account as they come; messages.Refusal of what nobody could read
 """
 
 import asyncio
@@ -15,11 +15,13 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 import msgspec
+from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.kinds import KINDS, Kind, decode
 from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.refusals import Refusal, refusal_subject
 from papertrader.shared.log.subjects import STREAM, Market, address, subject
 from papertrader.shared.messages import Cancel, Command, Message, Modify, Place, RoundEnd, TimeInForce
 
@@ -66,7 +68,7 @@ class Client:
         self._clock_ts = 0
         self._ids = itertools.count(time.time_ns())
         self._name, self._commands = uuid.uuid4().hex, itertools.count()
-        self._heard: asyncio.Queue[Message | None] = asyncio.Queue(1024)
+        self._heard: asyncio.Queue[Message | Refusal | None] = asyncio.Queue(1024)
         self.refused = 0
         """Messages that were malformed: the services do not take them either."""
         self._bus: Bus | None = None
@@ -91,6 +93,7 @@ class Client:
         subjects = [subject(kind, self.market, self.account) for kind in dict.fromkeys((*self._hear, _CLOCK))]
         self._reader = LogReader(self._bus, subjects, after, self._take)
         await self._reader.start()
+        await self._bus.subscribe(refusal_subject(self.market, self.account), self._refused)
         return self
 
     async def __aexit__(
@@ -153,8 +156,8 @@ class Client:
         """Change an order. A new price joins the back of the queue; a smaller size keeps its place."""
         await self._say(Modify(ts=self.clock_ts, order_id=order_id, price=price, size=size))
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        """What is heard, message by message, until the client is left."""
+    async def __aiter__(self) -> AsyncIterator[Message | Refusal]:
+        """What is heard, message by message, until the client is left; and what was refused of what anybody sent."""
         while (message := await self._heard.get()) is not None:
             yield message
 
@@ -162,6 +165,9 @@ class Client:
         assert self._bus is not None
         name = subject("orders", self.market, self.account)
         await self._bus.append(name, msgspec.json.encode(command), f"client|{self._name}|{next(self._commands)}")
+
+    async def _refused(self, message: Msg) -> None:
+        await self._heard.put(msgspec.json.decode(message.data, type=Refusal))
 
     async def _take(self, _sequence: int, name: str, payload: bytes) -> None:
         kind = address(name).kind

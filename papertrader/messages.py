@@ -4,6 +4,7 @@
 unit stands in the field's name. What cannot be known is `None`.
 """
 
+from papertrader.shared.log.refusals import Refusal
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -56,6 +57,7 @@ __all__ = [
     "Modify",
     "Place",
     "Reason",
+    "Refusal",
     "RoundEnd",
     "Side",
     "TimeInForce",

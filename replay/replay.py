@@ -37,6 +37,7 @@ from papertrader.shared.service.config import ACCOUNTS, Settings
 from papertrader.shared.service.fold import Fold, Received, Round, canonical
 
 MONITOR: Final = "monitor"
+QUOTER: Final = "quoter"
 ROUNDS_AT_ONCE: Final = 2_000
 """Rounds between two reports of progress."""
 
@@ -118,7 +119,10 @@ def _tables(said: Said, counts: Sequence[int]) -> dict[Kind, tuple[Records, Reco
 
 
 def composed(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
-    """Replay a session over the services themselves: slower, for any strategy. Raises StrategyError."""
+    """Replay a session over the services themselves: slower, for any strategy.
+
+    Raises StrategyError for one that cannot be loaded, ReplayError with the traceback for one that raises.
+    """
     ordered = Settings({**settings.tables, ACCOUNTS: dict(sorted(settings.tables.get(ACCOUNTS, {}).items()))})
     composition = Composition(ordered, session.market, [name for name in MEMBERS if name != MONITOR])
     names = tuple(ordered.by_account("quoter", QuoterConfig))
@@ -128,9 +132,16 @@ def composed(session: Session, settings: Settings, progress: Progress | None = N
             kind, account, message = spoken.output
             record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             said[kind].append(((names.index(account), number), record))
+        _stop_at_a_failure(composition)
         if progress is not None and number % ROUNDS_AT_ONCE == 0:
             progress(str(session.market), number, session.rounds)
     return Replayed(session, names, {kind: _table(kind, rows) for kind, rows in said.items()}, composition.folds)
+
+
+def _stop_at_a_failure(composition: Composition) -> None:
+    for account, failure in getattr(composition.folds[QUOTER], "failures", {}).items():
+        when = np.datetime64(failure.ts, "ns").astype("datetime64[ms]")
+        raise ReplayError(f"account {account}, at {when} UTC: {failure.text}\n{failure.traceback}".rstrip())
 
 
 def _marker(end: Any, session: Session) -> RoundEnd:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from papertrader.cli.kernels import ensure_compiled
-from papertrader.cli.options import AsJson, Nats, SettingsFile, guarded
+from papertrader.cli.options import AsJson, Nats, SettingsFile, WhichRun, guarded
 
 ExportFormat = Literal["log", "parquet", "csv"]
 
@@ -15,6 +15,7 @@ ExportFormat = Literal["log", "parquet", "csv"]
 def export(
     output: Annotated[Path, typer.Argument(help="the file to write, e.g. run.log.gz; of tables a new directory")],
     data_dir: Annotated[Path | None, typer.Option(help="take the log of an ended run from its --data-dir")] = None,
+    run: WhichRun = None,
     nats: Nats = None,
     settings: SettingsFile = None,
     file_format: Annotated[
@@ -23,19 +24,25 @@ def export(
 ) -> None:
     """Write the recorded log, and the settings it was made with: as messages that `verify` reads, or as tables."""
     from papertrader.cli import verify as log
+    from papertrader.cli.connection import log_of
 
-    if file_format == "log":
-        count = guarded(lambda: log.export(output, data_dir, nats, settings))
-        Console(stderr=True).print(f"wrote {count} messages to {output}")
-    else:
-        rows = guarded(lambda: log.export_tables(output, data_dir, nats, settings, file_format))
-        Console(stderr=True).print(f"wrote {rows} rows to {output}: a {file_format} file per table, and run.json")
+    def work() -> int:
+        path, url = log_of(data_dir, nats, run, settings)
+        if file_format == "log":
+            return log.export(output, path, url, settings)
+        return log.export_tables(output, path, url, settings, file_format)
+
+    count = guarded(work)
+    what = "messages" if file_format == "log" else "rows"
+    tables = "" if file_format == "log" else f": a {file_format} file per table, and run.json"
+    Console(stderr=True).print(f"wrote {count} {what} to {output}{tables}")
 
 
 def verify(
     log: Annotated[
-        Path | None, typer.Argument(help="a file of `export`, or the --data-dir of an ended run; else the broker's log")
+        Path | None, typer.Argument(help="a file of `export`, or the --data-dir of an ended run; else that of the run")
     ] = None,
+    run: WhichRun = None,
     nats: Nats = None,
     settings: SettingsFile = None,
     fill: Annotated[
@@ -48,6 +55,12 @@ def verify(
     Exit code 2 if there was nothing to verify.
     """
     from papertrader.cli import verify as log_commands
+    from papertrader.cli.connection import log_of
 
     ensure_compiled("services")
-    raise typer.Exit(guarded(lambda: log_commands.verify(log, nats, settings, as_json, fill)))
+
+    def work() -> int:
+        path, url = log_of(log, nats, run, settings)
+        return log_commands.verify(path, url, settings, as_json, fill)
+
+    raise typer.Exit(guarded(work))

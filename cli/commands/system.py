@@ -1,24 +1,16 @@
-"""Commands that start the system, or ask a running one."""
+"""Commands that start the system, and write what it is started with."""
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 
-from papertrader.cli import show
-from papertrader.cli.commands.venues import RECORDED, examine
 from papertrader.cli.kernels import ensure_compiled
-from papertrader.cli.monitor_client import DEFAULT_URL, MonitorError, fetch, fetch_json
 from papertrader.cli.options import (
     AsJson,
     Assets,
     FillModel,
-    MonitorUrl,
-    Nats,
     Seed,
     SettingsFile,
     Strategy,
@@ -30,7 +22,7 @@ from papertrader.cli.options import (
 )
 from papertrader.services.feed.config import SOURCES
 from papertrader.shared.log.health import FOLDS
-from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.config import SettingsError
 
 
 def run(
@@ -74,55 +66,22 @@ def _workers(options: list[str]) -> dict[str, int]:
     return counts
 
 
-def doctor(
-    url: MonitorUrl = DEFAULT_URL,
-    source: Annotated[
-        str | None, typer.Option(help=f"examine the connection to a live venue instead: {' or '.join(RECORDED)}")
-    ] = None,
-    assets: Annotated[str | None, typer.Option(help="with --source: the assets to ask for")] = None,
-    venue_url: VenueUrl = None,
-    settings: SettingsFile = None,
-    as_json: AsJson = False,
+def init(
+    output: Annotated[Path, typer.Argument(help="the file to write")] = Path("papertrader.toml"),
+    force: Annotated[bool, typer.Option("--force", help="write over a file that is there")] = False,
 ) -> None:
-    """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
-    if source is not None:
-        examine(settings, source, assets, venue_url, as_json)
-        return
+    """Write a settings file with every setting, its meaning and its default."""
+    from papertrader.replay.settings_file import settings_file
+
+    if output.exists() and not force:
+        raise fail(f"{output} is there already: name another file, or write over it with --force")
     try:
-        summary = fetch_json(url, "/api/summary")
-    except MonitorError as error:
-        raise fail(error) from None
-    if as_json:
-        checks = [
-            {key: market[key] for key in ("venue", "asset", "account", "checks")} for market in summary["markets"]
-        ]
-        sys.stdout.buffer.write(orjson.dumps({"markets": checks}) + b"\n")
-    elif summary["markets"]:
-        Console().print(show.checklist(summary))
-    else:
-        Console().print("No market data yet: is the feed running? Its log says what it waits for.")
-    if show.failed(summary) or not summary["markets"]:
-        raise typer.Exit(1)
-
-
-def report(
-    output: Annotated[Path, typer.Argument(help="the HTML file to write")] = Path("report.html"),
-    url: MonitorUrl = DEFAULT_URL,
-    data_dir: Annotated[Path | None, typer.Option(help="of an ended run: its --data-dir")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write one self-contained HTML report of the run so far; with --json the numbers behind it instead."""
-    from papertrader.cli import ended
-
-    try:
-        if as_json:
-            numbers = fetch(url, "/api/summary") if data_dir is None else orjson.dumps(ended.summary_of(data_dir))
-            sys.stdout.buffer.write(numbers + b"\n")
-            return
-        output.write_bytes(fetch(url, "/report") if data_dir is None else ended.report_of(data_dir))
-    except (MonitorError, SettingsError, OSError) as error:
-        raise fail(error) from None
-    Console().print(f"wrote {output}")
+        output.write_text(settings_file())
+    except OSError as error:
+        raise fail(f"{output} cannot be written: {error.strerror}") from None
+    Console().print(
+        f"wrote {output}: change it, then `papertrader run --settings {output}`", highlight=False, soft_wrap=True
+    )
 
 
 def open_run(
@@ -136,41 +95,4 @@ def open_run(
     try:
         open_page(data_dir, port)
     except (SettingsError, PortError) as error:
-        raise fail(error) from None
-
-
-def tail(
-    subject: Annotated[str, typer.Argument(help="a subject, wildcards allowed, e.g. 'fills.>'")] = ">",
-    nats: Nats = None,
-    settings: SettingsFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print messages as they come: subject and content; with --json one JSON object a line."""
-    from papertrader.cli.tail import follow
-    from papertrader.shared.log.bus import BusError
-    from papertrader.shared.service.runtime import BusConfig
-
-    try:
-        config = load(settings).section("bus", BusConfig)
-        asyncio.run(follow(nats or config.url, subject, as_json, **config.login()))
-    except (SettingsError, BusError) as error:
-        raise fail(error) from None
-
-
-def control(
-    action: Annotated[str, typer.Argument(help="pause, resume, flatten or reset")],
-    market: Annotated[str, typer.Argument(help="<venue>.<asset>")],
-    account: Annotated[str, typer.Option(help="paper account")] = "main",
-    nats: Nats = None,
-    settings: SettingsFile = None,
-) -> None:
-    """Pause, resume, flatten or reset a paper account."""
-    from papertrader.cli.control import send
-    from papertrader.shared.log.bus import BusError
-    from papertrader.shared.service.runtime import BusConfig
-
-    try:
-        config = load(settings).section("bus", BusConfig)
-        asyncio.run(send(nats or config.url, action, market, account, **config.login()))
-    except (SettingsError, BusError, ValueError) as error:
         raise fail(error) from None

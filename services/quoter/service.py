@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.decision import decide_for
+from papertrader.services.quoter.failures import failure_of
 from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.grid import regrid_orders
 from papertrader.services.quoter.kernel import (
@@ -28,6 +29,7 @@ from papertrader.services.quoter.kernel import (
 )
 from papertrader.services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
 from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
+from papertrader.shared.log.health import Failure
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
@@ -58,8 +60,8 @@ class Quoter:
     def __init__(self, market: Market, accounts: Mapping[str, QuoterConfig]) -> None:
         self.market = market
         self.accounts = tuple(accounts)
-        self.errors: dict[str, str] = {}
-        """What went wrong in an account's strategy when it was last asked; empty while it answers."""
+        self.failures: dict[str, Failure] = {}
+        """What went wrong in an account's strategy, at last and how often, since this was made."""
         self._configs = dict(accounts)
         self._settings = settings_records(accounts.values())
         self._strategies = {account: load(config) for account, config in accounts.items()}
@@ -161,16 +163,15 @@ class Quoter:
         return self._ask(account, strategy, state, settings) if prepared == ASK else int(prepared)
 
     def _ask(self, account: str, strategy: Strategy, state: Record, settings: Record) -> int:
-        """Ask a class of the user's; whatever it raises takes this account's quotes off and nothing else."""
+        """Ask a class of the user's. What it raises is kept, and takes this account's quotes off and nothing else."""
         view, config = self._view[0], self._configs[account]
         try:
             wanted = strategy.targets(view_of(view, config))
             count = write_targets(wanted, view, config.levels, self._targets)
         except Exception as error:
-            self.errors[account] = f"{config.strategy}: {error!r}"
+            self.failures[account] = failure_of(error, config.strategy, int(view["ts"]), self.failures.get(account))
             state["no_quote_rounds"][STRATEGY_ERROR] += 1
             return int(cancel_all(state, view["ts"], self._commands))
-        self.errors.pop(account, None)
         return int(reconcile(state, view, settings, self._targets, count, self._commands))
 
 

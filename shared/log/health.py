@@ -11,8 +11,20 @@ FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibrati
 """The services that are folds: each a folder under `services`, a user of the bus and a section of the settings."""
 
 
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Code of the user's that raised: how often so far, at last when (event time, ns), what, and where in his file."""
+
+    count: int
+    ts: int
+    text: str
+    traceback: str
+
+
 class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One owned market: the last round folded, its event time, the newest checkpoint and what was refused."""
+    """One owned market: the last round folded, its event time, the newest checkpoint and what was refused.
+
+    `failures` are those of the accounts' own code since the service was started.
+    """
 
     round: int
     ts: int
@@ -20,6 +32,7 @@ class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_loads: bool
     checkpoints: int
     bad: dict[str, int]
+    failures: dict[str, Failure] = {}
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,11 @@ A section is a service's settings. `[accounts.<name>.<section>]` overrides a sec
 import difflib
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -21,6 +22,8 @@ ACCOUNTS: Final = "accounts"
 DEFAULT_ACCOUNT: Final = "main"
 ENVIRONMENT_PREFIX: Final = "PAPER_"
 NOT_SETTINGS: Final = ("PAPER_SETTINGS", "PAPER_TEST_DATA")
+
+_NO_SUCH_WORD: Final = re.compile(r"Invalid enum value .* - at `\$\.(?P<path>[\w.]+)`")
 
 T = TypeVar("T")
 Tables = dict[str, Any]
@@ -85,7 +88,19 @@ def _convert(values: Mapping[str, Any], struct: type[T], path: str) -> T:
     try:
         return msgspec.convert(values, struct, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(f"{path}: {error}{_choices(str(error), values, struct)}") from None
+
+
+def _choices(complaint: str, values: Any, struct: Any) -> str:
+    """The words that a setting may be, where it was another one."""
+    found = _NO_SUCH_WORD.fullmatch(complaint)
+    if found is None:
+        return ""
+    hint: Any = struct
+    for name in found["path"].split("."):
+        hint = get_type_hints(hint)[name]
+        values = values.get(name, {}) if isinstance(values, Mapping) else ""
+    return _suggestion(str(values), get_args(hint), always=True)
 
 
 def _is_finite(value: Any) -> bool:
@@ -107,9 +122,11 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(f"a setting cannot be of type {kind.__name__}")
 
 
-def _suggestion(word: str, known: Any) -> str:
+def _suggestion(word: str, known: Any, always: bool = False) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+    listed = f"; known are {', '.join(known)}"
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return meant + listed if always else meant or listed
 
 
 def load(path: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -13,6 +13,7 @@ from papertrader.shared.log.bus import LOOK_UP
 from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.kinds import ROWS
 from papertrader.shared.log.lease import BUCKET
+from papertrader.shared.log.refusals import ADDRESSEE, TOKEN
 from papertrader.shared.log.subjects import STREAM
 
 USERS: Final = ("feed", *FOLDS, "operator", "trader", "bootstrap")
@@ -50,7 +51,8 @@ def publishes(user: str) -> tuple[str, ...]:
     if user == "feed":
         return (*said, "health.feed.>")
     if user in FOLDS:
-        return (*said, f"health.{user}.>", f"progress.{user}.>", *_leases(user))
+        answers = (f"{TOKEN}.>",) if user in ADDRESSEE.values() else ()
+        return (*said, f"health.{user}.>", f"progress.{user}.>", *answers, *_leases(user))
     return said
 
 

@@ -12,7 +12,8 @@ from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
 from papertrader.shared.log.health import MarketHealth, progress_subject
 from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import Market, address, subject
+from papertrader.shared.log.refusals import ADDRESSEE, refusal
+from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, LogPosition
 from papertrader.shared.service.fold import Fold, Output, RoundBuffer
@@ -72,6 +73,7 @@ class Runner:
         self._accounts = getattr(fold, "accounts", None)
         self._within_round = False
         self._checkpoint_due_ts = 0
+        self._told_failures: dict[str, int] = {}
         self._buffer = RoundBuffer(inputs)
         self._cursors: dict[str, _Cursor] = {}
         self._reader = LogReader(bus, filters(market, inputs), 0, self._on_message)
@@ -122,6 +124,7 @@ class Runner:
             checkpoint_loads=self.checkpoint_loads,
             checkpoints=self.checkpoints,
             bad=dict(self.bad),
+            failures=dict(getattr(self.fold, "failures", {})),
         )
 
     async def _on_message(self, sequence: int, name: str, payload: bytes) -> None:
@@ -136,18 +139,26 @@ class Runner:
             message: Message = decode(where.kind, payload)
         except ValueError as error:
             self._refuse(f"malformed_{where.kind}", name, error)
+            await self._answer(where, sequence, str(error), payload)
             return
         if isinstance(message, RoundEnd):
             await self._on_round_end(sequence, message)
         elif where.account and self._accounts is not None and where.account not in self._accounts:
             self.bad["unknown_account"] += 1
             log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
+            known = f"no account {where.account!r}; there are {', '.join(sorted(self._accounts))}"
+            await self._answer(where, sequence, known, payload)
         else:
             self._buffer.hear(where.kind, where.account, message, sequence)
 
     def _refuse(self, reason: str, name: str, error: ValueError) -> None:
         self.bad[reason] += 1
         log.warning("%s: refused a message on %s: %s", self._service, name, error)
+
+    async def _answer(self, where: Address, sequence: int, reason: str, payload: bytes) -> None:
+        """Tell who sent a message from outside why it was refused. Told again where it is read again."""
+        if where.account and ADDRESSEE.get(where.kind) == self._service:
+            await self._bus.publish(*refusal(where, sequence, reason, payload))
 
     async def _on_round_end(self, sequence: int, end: RoundEnd) -> None:
         if not self._foldable(end):
@@ -158,6 +169,7 @@ class Runner:
         round_ = self._buffer.close(end)
         outputs = list(self.fold.fold(round_))
         self.step_seconds += time.perf_counter() - started
+        self._tell_failures()
         try:
             await self._append(end.round, outputs)
         except FencedError as error:
@@ -171,6 +183,14 @@ class Runner:
             self.checkpoint()
         self.final = end.final
         await self._report()
+
+    def _tell_failures(self) -> None:
+        """Log what the user's code raised: the first time, and when it was ten times as often."""
+        for account, failure in getattr(self.fold, "failures", {}).items():
+            if failure.count >= self._told_failures.get(account, 1):
+                self._told_failures[account] = 10 * failure.count
+                told = f"{self.market} {account}, {failure.count} so far: {failure.text}\n{failure.traceback}"
+                log.error("%s %s", self._service, told)
 
     async def _report(self) -> None:
         await self._bus.publish(progress_subject(self._service, self.market), str(self.position.round).encode())

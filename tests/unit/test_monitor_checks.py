@@ -1,18 +1,23 @@
 """The checks: a whole system passes, and one broken wire fails exactly one check that names the culprit."""
 
+import re
 from functools import cache
 from typing import Any
 
 import msgspec
 import pytest
 
+from papertrader.services.feed import metrics as feed_metrics
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.facts import AccountFacts
 from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, ServiceHealth
 from papertrader.services.monitor.kernel import CHECKS, interpretation, verdict
 from papertrader.services.monitor.service import Monitor
+from papertrader.services.quoter import metrics as quoter_metrics
+from papertrader.shared.log.health import Failure
 from papertrader.shared.messages import Check, Checklist, Control, Gap
 from papertrader.shared.service.fold import Round
+from tests.conftest import ROOT
 from tests.messages import account, ack, calibration, estimate
 from tests.unit.monitoring import ACCOUNT, MARKET, START, S, Session
 
@@ -136,6 +141,27 @@ def test_service_without_heartbeat_fails_its_one_check(service: str, name: str) 
     found = failing(monitored().checklist(ACCOUNT, liveness))
     assert list(found) == [name]
     assert f"{service.replace('_', '-')} is down" in found[name]
+
+
+def test_strategy_that_raises_is_named_and_nothing_else_is_blamed() -> None:
+    monitor = monitored()
+    now = monitor.facts.market.ts
+    failure = Failure(count=4_974, ts=now, text="mine.py:Mine: KeyError: 'lean'", traceback="")
+    found = failing(monitor.checklist(ACCOUNT, healthy(quoter={"failures": {ACCOUNT: failure}})))
+    assert found == {"fills": "the strategy raises, 4,974 times so far: mine.py:Mine: KeyError: 'lean'"}
+    past = msgspec.structs.replace(failure, ts=now - 60_000_000_000)
+    assert failing(monitor.checklist(ACCOUNT, healthy(quoter={"failures": {ACCOUNT: past}}))) == {}
+
+
+def test_remedies_name_metrics_that_exist() -> None:
+    """What a check sends its reader to look at is there."""
+    metrics = (*feed_metrics.METRICS, *quoter_metrics.METRICS)
+    known = {f"{metric.name}_total" if metric.kind == "counter" else metric.name for metric in metrics}
+    folder = ROOT / "services" / "monitor"
+    sources = (*(folder / "checks").glob("*.py"), *(folder / "facts").glob("*.py"))
+    named = {name for path in sources for name in re.findall(r"paper_[a-z_]+", path.read_text())}
+    assert named
+    assert named <= known
 
 
 def test_service_that_hangs_is_named_though_its_heart_beats() -> None:

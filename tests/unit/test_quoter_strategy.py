@@ -171,11 +171,29 @@ def test_targets_are_put_on_the_grid_under_the_cap_and_forecast(module: str) -> 
 def test_targets_that_make_no_sense_take_the_quotes_off(module: str, wanted: Any, complaint: str) -> None:
     session = scripted(wanted, module)
     assert start(session) == []
-    assert complaint in session.quoter.errors["main"]
+    failure = session.quoter.failures["main"]
+    assert complaint in failure.text
+    assert failure.count == 1
     assert session.state["no_quote_rounds"][code(NoQuote, "strategy_error")] == 1
     Scripted.wanted = [Target("sell", 1001.0, 0.1)]
     assert len(session.round(after_ms=300)) == 1
-    assert session.quoter.errors == {}
+    assert session.quoter.failures["main"].count == 1
+
+
+def test_failure_names_the_line_of_the_users_file_and_counts(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Mine:\n    def __init__(self, settings): pass\n    def targets(self, view):\n        return 1 / 0\n"
+    )
+    session = Session(QuoterConfig(strategy=f"{file}:Mine"))
+    start(session)
+    session.round(after_ms=300)
+    failure = session.quoter.failures["main"]
+    assert failure.count == 2
+    assert failure.text == f"{file}:Mine: ZeroDivisionError: division by zero"
+    lines = failure.traceback.splitlines()
+    assert lines[1] == f'  File "{file}", line 4, in targets'
+    assert lines[2].strip() == "return 1 / 0"
 
 
 def test_paused_account_does_not_ask_its_strategy(module: str) -> None:

@@ -27,6 +27,7 @@ def check_fills(case: Case) -> Check:
     return (
         down(case, FEED, FILL_SIM, QUOTER)
         or _no_market(case)
+        or _strategy_fails(case)
         or _no_orders(case)
         or _no_answer(case)
         or _no_quotes(case)
@@ -44,6 +45,19 @@ def _no_market(case: Case) -> Check | None:
     return None
 
 
+def _strategy_fails(case: Case) -> Check | None:
+    """While the account's strategy raises, nothing else is to blame."""
+    quoter = case.liveness.get(QUOTER)
+    failure = quoter.failures.get(case.account) if quoter is not None else None
+    if failure is None or case.silent(failure.ts):
+        return None
+    return fails(
+        f"the strategy raises, {failure.count:,} times so far: {failure.text}",
+        "mend the strategy: its traceback is in the quoter's log, `papertrader replay` stops at the first one",
+        {"strategy_errors": float(failure.count)},
+    )
+
+
 def _no_orders(case: Case) -> Check | None:
     facts = case.facts
     if facts.orders_placed:
@@ -54,7 +68,7 @@ def _no_orders(case: Case) -> Check | None:
         return waits("no orders yet: waiting for the first quote")
     return fails(
         f"no orders for {facts.unquoted_s:.0f} s of market data: the quoter is down or says nothing",
-        "start the quoter, or look at paper_no_quote_rounds for why it does not quote",
+        "start the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote",
     )
 
 
@@ -102,7 +116,7 @@ def _no_quotes(case: Case) -> Check | None:
         return fails("no quotes: the account has no margin left", "lower the position limit, or reset it", numbers)
     return fails(
         f"no live quotes for {facts.unquoted_s:.0f} s: the quoter is down or says nothing",
-        "restart the quoter, or look at paper_no_quote_rounds for why it does not quote",
+        "restart the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote",
         numbers,
     )
 

@@ -70,5 +70,6 @@ class Heartbeats:
             checkpoint_loads=health.checkpoint_loads,
             checkpoints=health.checkpoints,
             bad_messages=health.bad,
+            failures=health.failures,
             final=final and service == FEED,
         )

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from papertrader.services.monitor.config import MonitorConfig
-from papertrader.shared.log.health import FOLDS
+from papertrader.shared.log.health import FOLDS, Failure
 
 FEED: Final = "feed"
 FILL_SIM: Final = "fill-sim"
@@ -23,7 +23,8 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One service as seen from outside, for one market. Ages are wall time in s; `None` means never.
 
     `round` is the last round that it folded (the feed: published), `round_age_s` the time since that last moved.
-    `paused` says for each account why the quoter does not quote; `final`, of the feed, that the source has ended.
+    `failures` says for each account what its strategy raised, `paused` why the quoter does not quote; `final`, of the
+    feed, that the source has ended.
     """
 
     heartbeat_age_s: float | None = None
@@ -35,6 +36,7 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: int = 0
     bad_messages: dict[str, int] = {}
     paused: dict[str, str] = {}
+    failures: dict[str, Failure] = {}
     final: bool = False
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from papertrader.services.monitor.facts.data import doubts, quality_of
 from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, adverse_rate, filled_orders
-from papertrader.services.monitor.facts.liveness import Liveness, ended
+from papertrader.services.monitor.facts.liveness import QUOTER, Liveness, ended
 from papertrader.services.monitor.report.markouts import markout
 from papertrader.services.monitor.report.statistics import RESAMPLES
 from papertrader.services.monitor.service import Monitor
@@ -36,6 +36,7 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
         **_learning(facts),
         "forecasts": forecasts(facts.estimate),
         **_health(monitor.liveness),
+        "strategy_error": strategy_error(monitor.liveness, account),
         "counts": checklist.counts,
         "counts_equal": checklist.counts_equal,
         "checks": {
@@ -173,6 +174,13 @@ def _health(liveness: Liveness) -> dict[str, Any]:
         for reason, count in health.bad_messages.items():
             bad[reason] = bad.get(reason, 0) + count
     return {"checkpoints": sum(health.checkpoints for health in liveness.values()), "bad_messages": bad}
+
+
+def strategy_error(liveness: Liveness, account: str) -> dict[str, Any] | None:
+    """What the account's strategy raised at last: count, text, traceback and event time; None if it never did."""
+    failure = liveness[QUOTER].failures.get(account) if QUOTER in liveness else None
+    found: dict[str, Any] | None = None if failure is None else msgspec.to_builtins(failure)
+    return found
 
 
 def liveness_table(liveness: Liveness) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""Commands that ask or command a run that goes on."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from papertrader.cli import show
+from papertrader.cli.commands.venues import RECORDED, examine
+from papertrader.cli.monitor_client import MonitorError, fetch, fetch_json
+from papertrader.cli.options import AsJson, MonitorUrl, Nats, SettingsFile, VenueUrl, WhichRun, fail, guarded
+from papertrader.cli.runs import NoRunError, living, page_of
+from papertrader.shared.service.config import ACCOUNTS, SettingsError, load
+
+NOTHING_YET = "No market data yet: is the feed running? Its log says what it waits for."
+
+
+def runs(as_json: AsJson = False) -> None:
+    """List the runs that go on on this machine: process, source, page and data directory."""
+    found = living()
+    if as_json:
+        rows = [{name: getattr(run, name) for name in run.__struct_fields__} for run in found]
+        sys.stdout.buffer.write(orjson.dumps({"runs": rows}) + b"\n")
+        return
+    out = Console()
+    if not found:
+        out.print("no run goes on: start one with `papertrader run`")
+    for run in found:
+        out.print(str(run), highlight=False, soft_wrap=True)
+
+
+def doctor(
+    run: WhichRun = None,
+    url: MonitorUrl = None,
+    source: Annotated[
+        str | None, typer.Option(help=f"examine the connection to a live venue instead: {' or '.join(RECORDED)}")
+    ] = None,
+    assets: Annotated[str | None, typer.Option(help="with --source: the assets to ask for")] = None,
+    venue_url: VenueUrl = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
+    if source is not None:
+        examine(settings, source, assets, venue_url, as_json)
+        return
+    summary = _summary(url, run)
+    if as_json:
+        kept = ("venue", "asset", "account", "checks")
+        checks = [{key: market[key] for key in kept} for market in summary["markets"]]
+        sys.stdout.buffer.write(orjson.dumps({"markets": checks}) + b"\n")
+    else:
+        Console().print(show.checklist(summary) if summary["markets"] else NOTHING_YET)
+    if show.failed(summary) or not summary["markets"]:
+        raise typer.Exit(1)
+
+
+def account(
+    name: Annotated[str | None, typer.Argument(help="one paper account; all if not given")] = None,
+    run: WhichRun = None,
+    url: MonitorUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the money of the paper accounts: position, equity, PnL and its parts, by market."""
+    summary = _summary(url, run)
+    known = sorted({market["account"] for market in summary["markets"]})
+    if name is not None and name not in known:
+        raise fail(f"no account {name!r}; there are {', '.join(known) or 'none yet'}")
+    summary["markets"] = [market for market in summary["markets"] if name in (None, market["account"])]
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps({"accounts": [show.money(market) for market in summary["markets"]]}))
+        sys.stdout.write("\n")
+    else:
+        Console().print(show.accounts(summary) if summary["markets"] else NOTHING_YET)
+
+
+def _summary(url: str | None, run: str | None) -> dict[str, Any]:
+    try:
+        return fetch_json(page_of(url, run), "/api/summary")
+    except (MonitorError, NoRunError) as error:
+        raise fail(error) from None
+
+
+def report(
+    output: Annotated[Path, typer.Argument(help="the HTML file to write")] = Path("report.html"),
+    run: WhichRun = None,
+    url: MonitorUrl = None,
+    data_dir: Annotated[Path | None, typer.Option(help="of an ended run: its --data-dir")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML report of the run so far; with --json the numbers behind it instead."""
+    from papertrader.cli import ended
+
+    try:
+        page = "" if data_dir is not None else page_of(url, run)
+        if as_json:
+            numbers = fetch(page, "/api/summary") if data_dir is None else orjson.dumps(ended.summary_of(data_dir))
+            sys.stdout.buffer.write(numbers + b"\n")
+            return
+        output.write_bytes(fetch(page, "/report") if data_dir is None else ended.report_of(data_dir))
+    except (MonitorError, NoRunError, SettingsError, OSError) as error:
+        raise fail(error) from None
+    Console().print(f"wrote {output}")
+
+
+def tail(
+    subject: Annotated[str, typer.Argument(help="a subject, wildcards allowed, e.g. 'fills.>'")] = ">",
+    run: WhichRun = None,
+    nats: Nats = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print messages as they come: subject and content; with --json one JSON object a line."""
+    from papertrader.cli.connection import broker_of
+    from papertrader.cli.tail import follow
+
+    def work() -> int:
+        broker = broker_of(nats, run, settings)
+        asyncio.run(follow(broker.url, subject, as_json, **broker.login))
+        return 0
+
+    try:
+        guarded(work)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def _actions(incomplete: str) -> list[str]:
+    from papertrader.cli.control import ACTIONS
+
+    return [action for action in ACTIONS if action.startswith(incomplete)]
+
+
+def control(
+    action: Annotated[str, typer.Argument(help="pause, resume, flatten or reset", autocompletion=_actions)],
+    market: Annotated[
+        str | None, typer.Argument(help="<venue>.<asset>; may be left out where there is only one")
+    ] = None,
+    account: Annotated[str, typer.Option(help="paper account")] = "main",
+    run: WhichRun = None,
+    nats: Nats = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Pause, resume, flatten or reset a paper account, and say what came of it; exit code 1 if it did not come true."""
+    from papertrader.cli.connection import broker_of
+    from papertrader.cli.control import check_action, send
+
+    def work() -> int:
+        check_action(action)
+        broker = broker_of(nats, run, settings)
+        accounts = load(broker.settings, {}).tables.get(ACCOUNTS, {}) if broker.settings else ()
+        outcome = asyncio.run(send(broker.url, action, market, account, accounts, **broker.login))
+        console = Console(stderr=not outcome.done)
+        console.print(outcome.text, style="" if outcome.done else "red", highlight=False, markup=False, soft_wrap=True)
+        return 0 if outcome.done else 1
+
+    raise typer.Exit(guarded(work))
