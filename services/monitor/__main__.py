@@ -9,9 +9,11 @@ from nats.aio.msg import Msg
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.heartbeats import Heartbeats
 from papertrader.services.monitor.metrics import METRICS, samples
+from papertrader.services.monitor.notices.watch import watch
 from papertrader.services.monitor.page.web import app, serve
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.tasks import ended
 from papertrader.shared.service.runtime import Runtime, Service, main
 
 LIVENESS_EVERY_S = 0.5
@@ -19,7 +21,7 @@ _beat = msgspec.json.Decoder(Heartbeat)
 
 
 async def beside(runtime: Runtime) -> None:
-    """Follow the heartbeats and serve the page until cancelled."""
+    """Follow the heartbeats, serve the page and send notices until cancelled."""
     heartbeats = Heartbeats()
 
     async def hear(message: Msg) -> None:
@@ -29,14 +31,17 @@ async def beside(runtime: Runtime) -> None:
     config = runtime.settings.section("monitor", MonitorConfig)
     application = app(lambda: monitors(runtime), settings=runtime.settings.tables)
     page = await serve(application, config.port, runtime.config.host)
+    notices = asyncio.ensure_future(watch(lambda: monitors(runtime), config))
     try:
         while True:
+            if notices.done():
+                notices.result()  # raises what was wrong with the settings
             for monitor in monitors(runtime):
-                ended = monitor.facts.market.final
-                monitor.liveness = heartbeats.liveness(monitor.market, time.monotonic(), ended)
+                final = monitor.facts.market.final
+                monitor.liveness = heartbeats.liveness(monitor.market, time.monotonic(), final)
             await asyncio.sleep(LIVENESS_EVERY_S)
     finally:
-        await page.cleanup()
+        await asyncio.gather(page.cleanup(), ended(notices))
 
 
 def monitors(runtime: Runtime) -> list[Monitor]:

@@ -1,9 +1,11 @@
 """Settings of the monitor: what counts as silence, as slow, as stuck."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
+
+NoticeKind: TypeAlias = Literal["fills", "checks", "pnl", "summary"]
 
 
 class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,3 +80,16 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float, Meta(ge=0.1, le=600, description="how often an unchanged checklist is published, s of event time")
     ] = 5.0
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the web page")] = 8080
+    notices: Annotated[
+        str, Meta(description="file of Apprise URLs, one a line, to which notices go; empty: none are sent")
+    ] = ""
+    notices_about: Annotated[tuple[NoticeKind, ...], Meta(description="what notices tell of")] = get_args(NoticeKind)
+    notices_every_s: Annotated[
+        float, Meta(ge=1, le=86400, description="least time between two messages to one address, s of wall time")
+    ] = 60.0
+    notice_pnl_below: Annotated[
+        float | None, Meta(description="tell when total PnL falls below this, settlement currency")
+    ] = None
+    notice_pnl_above: Annotated[
+        float | None, Meta(description="tell when total PnL rises above this, settlement currency")
+    ] = None

@@ -81,6 +81,12 @@ MEAN_MARKOUT: Final = Metric(
 PNL_PER_TURNOVER: Final = Metric(
     "paper_pnl_per_turnover_bps", "gauge", "Total PnL per turnover, bp, NaN without turnover"
 )
+NOTICES: Final = Metric(
+    "paper_notices",
+    "counter",
+    "Notices by service and what became of them; one that failed is tried again",
+    (*MARKET, "service", "outcome"),
+)
 
 METRICS: Final[tuple[Metric, ...]] = (
     CHECK,
@@ -105,6 +111,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     EXPOSURE,
     MEAN_MARKOUT,
     PNL_PER_TURNOVER,
+    NOTICES,
 )
 
 
@@ -122,6 +129,8 @@ def samples(market: Market, fold: Monitor) -> Iterator[Sample]:
     quality = quality_of(seen, AccountFacts(), fold.liveness)
     for what in ("locked", "crossed", "refused"):
         yield Sample(DATA_SHARE, (*market, what), getattr(quality, f"{what}_share"))
+    for (service, outcome), count in fold.delivered.items():
+        yield Sample(NOTICES, (*market, service, outcome), float(count))
     for account in fold.accounts:
         labels = (*market, account)
         facts = fold.facts.accounts[account]

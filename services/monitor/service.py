@@ -48,6 +48,8 @@ class Monitor:
         self.market = market
         self.accounts = dict(accounts)
         self.liveness: Liveness = {}
+        self.delivered: Mapping[tuple[str, str], int] = {}
+        """What became of notices, by service and outcome: from outside the log too, and for metrics alone."""
         self._facts = Facts(MarketFacts(), {name: AccountFacts() for name in accounts})
         self._histories = {name: new_history() for name in accounts}
         self._market_data = MarketData()

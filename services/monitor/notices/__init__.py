@@ -1,0 +1,1 @@
+"""Notices: what a trader is told wherever he is, of fills, checks, PnL and days"""
