@@ -84,6 +84,8 @@ def _announce(supervisor: Supervisor) -> None:
         progress.print(note, style="yellow", highlight=False)
     progress.print(f"page     {supervisor.page}", highlight=False)
     progress.print(f"broker   {supervisor.url}", highlight=False)
+    if supervisor.gateway:
+        progress.print(f"gateway  {supervisor.gateway}", highlight=False)
     ports = ", ".join(f"{process.label} {process.metrics_port}" for process in supervisor.processes)
     progress.print(f"metrics  http://127.0.0.1:PORT/metrics with PORT: {ports}", highlight=False)
     progress.print(f"logs     {supervisor.directory / 'logs'}", highlight=False)

@@ -16,6 +16,7 @@ import orjson
 
 from papertrader.cli.bootstrap import make_ready
 from papertrader.services.feed.config import LIVE_SOURCES
+from papertrader.services.gateway.config import DEFAULT_PORT, GatewayConfig
 from papertrader.shared.log.broker import Broker, BrokerError
 from papertrader.shared.log.bus import BusError
 from papertrader.shared.log.health import FOLDS
@@ -25,7 +26,7 @@ from papertrader.shared.service.config import ENVIRONMENT_PREFIX, Settings, Sett
 from papertrader.shared.service.data_directory import DataDirectory, DataDirectoryError
 from papertrader.shared.service.runtime import BusConfig
 
-SERVICES: Final = (*FOLDS, "feed")
+GATEWAY: Final = "gateway"
 STOP_TIMEOUT_S: Final = 10.0
 RESTART_WAIT_S: Final = 0.5
 DEATHS: Final = 5
@@ -162,36 +163,49 @@ class Supervisor:
         self.notes: list[str] = []
         """What the operator should know of the start."""
         self.url = url = nats or (self.broker.url if self.broker else "")
-        page = self._page_port(tables.get("monitor", {}).get("port"))
+        page = self._port("monitor", tables.get("monitor", {}).get("port"), DEFAULT_PAGE_PORT)
         self.page = f"http://127.0.0.1:{page.number}"
+        gateway = self._gateway_port(tables)
+        self.gateway = f"http://127.0.0.1:{gateway.number}" if gateway else ""
+        """Where bots trade; empty without a gateway."""
         self.settings = directory / "settings.json"
         self._held: DataDirectory | None = None
         self._tables = {
             **tables,
             "bus": {**tables.get("bus", {}), "url": url, "data_dir": str(directory)},
             "monitor": {**tables.get("monitor", {}), "port": page.number},
+            GATEWAY: {**tables.get(GATEWAY, {}), **({"port": gateway.number} if gateway else {})},
         }
         logs = directory / "logs"
-        names = [(name, worker) for name in SERVICES for worker in range(workers.get(name, 1))]
+        services = (*FOLDS, *([GATEWAY] if gateway else []), "feed")
+        names = [(name, worker) for name in services for worker in range(workers.get(name, 1))]
         self.processes = [
             ServiceProcess(name, worker, self.settings, logs, ReservedPort.wanted(FIRST_METRICS_PORT + index))
             for index, (name, worker) in enumerate(names)
         ]
-        next(process for process in self.processes if process.name == "monitor").reserved.append(page)
+        for name, port in (("monitor", page), (GATEWAY, gateway)):
+            if port is not None:
+                next(process for process in self.processes if process.name == name).reserved.append(port)
         self.feed = self.processes[-1]
         self._started = 0.0
 
-    def _page_port(self, wanted: int | None) -> ReservedPort:
-        """The port of the page: what was asked for, or one nearby that is free where nothing was asked for."""
+    def _gateway_port(self, tables: Mapping[str, Any]) -> ReservedPort | None:
+        """The port of the gateway, None if there is to be none."""
+        enabled = Settings(tables).section(GATEWAY, GatewayConfig).enabled
+        return self._port(GATEWAY, tables.get(GATEWAY, {}).get("port"), DEFAULT_PORT) if enabled else None
+
+    def _port(self, section: str, wanted: int | None, default: int) -> ReservedPort:
+        """The port of a service: what was asked for, or any that is free where nothing was asked for."""
         if wanted is not None:
             try:
                 return ReservedPort(wanted)
             except PortError as error:
                 self._stop_broker()
-                raise RunError(f"[monitor] {error}: choose another port, 0 for any that is free") from None
-        port = ReservedPort.wanted(DEFAULT_PAGE_PORT)
-        if port.number != DEFAULT_PAGE_PORT:
-            self.notes.append(f"port {DEFAULT_PAGE_PORT} is in use: the page is on {port.number}")
+                raise RunError(f"[{section}] {error}: choose another port, 0 for any that is free") from None
+        port = ReservedPort.wanted(default)
+        if port.number != default:
+            what = "page" if section == "monitor" else section
+            self.notes.append(f"port {default} is in use: the {what} is on {port.number}")
         return port
 
     def start(self) -> None:
@@ -269,12 +283,12 @@ class Supervisor:
 
     @property
     def folds(self) -> list[ServiceProcess]:
-        """Every process but the feed's."""
-        return [process for process in self.processes if process is not self.feed]
+        """The processes of the folds."""
+        return [process for process in self.processes if process.name in FOLDS]
 
     def stop(self) -> None:
-        """Stop the feed, then the folds, then the broker; whoever wants the directory and the ports may have them."""
-        for group in ([self.feed], self.folds):
+        """Stop what is no fold, then the folds, then the broker; whoever wants directory and ports may have them."""
+        for group in ([process for process in self.processes if process not in self.folds], self.folds):
             for process in group:
                 process.signal_stop()
             for process in group:

@@ -12,7 +12,7 @@ import polars as pl
 from docs.schemas import asyncapi, json_schema
 from papertrader.replay import columns
 from papertrader.replay.settings import sections
-from papertrader.shared.log.health import FOLDS, section_of
+from papertrader.shared.log.health import SERVICES, section_of
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA, PARAMETERS_TOKEN
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.service.metrics import Metric
@@ -112,7 +112,7 @@ def metrics_page() -> str:
     """Every metric by service."""
     lines = [HEAD, "# Metrics\n", "Counters end in `_total`. Every series exists from the start, at 0."]
     found: dict[str, tuple[Metric, ...]] = {"every fold": (*RUNTIME_METRICS, *WORKER_METRICS)}
-    for name in ("feed", *map(section_of, FOLDS), "broker_exporter"):
+    for name in map(section_of, SERVICES):
         found[name.replace("_", "-")] = importlib.import_module(f"papertrader.services.{name}.metrics").METRICS
     for service, metrics in found.items():
         lines += [f"\n## {service}\n", "| metric | kind | labels | meaning |\n|---|---|---|---|"]

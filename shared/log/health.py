@@ -10,6 +10,9 @@ HEARTBEAT_EVERY_S: Final = 1.0
 FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
 """The services that are folds: each a folder under `services`, a user of the bus and a section of the settings."""
 
+SERVICES: Final = ("feed", *FOLDS, "gateway", "broker-exporter")
+"""All services."""
+
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Code of the user's that raised: how often so far, at last when (event time, ns), what, and where in his file."""

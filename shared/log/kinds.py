@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from papertrader.shared import messages as m
+from papertrader.shared.messages.actions import SignedAction
 
 Kind: TypeAlias = str
 
@@ -50,7 +51,8 @@ ROWS: Final = (
     _said("acks", m.Ack, "fill-sim"),
     _said("fills", m.Fill, "fill-sim"),
     _said("markouts", m.Markout, "outcome-tracker"),
-    _said("orders", m.Command, "quoter", "trader"),
+    _said("orders", m.Command, "quoter", "trader", "gateway"),
+    _said("actions", SignedAction, "gateway"),
     _said("checks", m.Checklist, "monitor"),
     _market("instrument", m.Instrument),
     _market("book", m.Book),

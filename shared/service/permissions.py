@@ -16,8 +16,9 @@ from papertrader.shared.log.lease import BUCKET
 from papertrader.shared.log.refusals import ADDRESSEE, TOKEN
 from papertrader.shared.log.subjects import STREAM
 
-USERS: Final = ("feed", *FOLDS, "operator", "trader", "bootstrap")
-"""`trader` is for programs of one's own, `operator` for the command line; `bootstrap` only makes the streams."""
+USERS: Final = ("feed", *FOLDS, "gateway", "operator", "trader", "bootstrap")
+"""`trader` is for programs of one's own, `gateway` trades for those that come by HTTP, `operator` is for the command
+line; `bootstrap` only makes the streams."""
 
 HEARS: Final[dict[str, tuple[str, ...]]] = {
     "feed": ("progress.>", "health.>"),
@@ -48,8 +49,8 @@ def publishes(user: str) -> tuple[str, ...]:
     if user == "bootstrap":
         creates = tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in (STREAM, _LEASES))
         return (*said, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")
-    if user == "feed":
-        return (*said, "health.feed.>")
+    if user in ("feed", "gateway"):
+        return (*said, f"health.{user}.>")
     if user in FOLDS:
         answers = (f"{TOKEN}.>",) if user in ADDRESSEE.values() else ()
         return (*said, f"health.{user}.>", f"progress.{user}.>", *answers, *_leases(user))

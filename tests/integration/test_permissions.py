@@ -34,6 +34,7 @@ OWN_KINDS = {
     "monitor": {"checks"},
     "operator": {"control"},
     "trader": {"orders"},
+    "gateway": {"orders", "actions"},
     "bootstrap": set(),
 }
 FOLDS = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")

@@ -6,12 +6,13 @@ from functools import cache
 
 import yaml
 
-from papertrader.shared.log.health import FOLDS, section_of
+from papertrader.shared.log.health import SERVICES as ALL
+from papertrader.shared.log.health import section_of
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
 from tests.conftest import ROOT
 
-SERVICES = ("feed", *map(section_of, FOLDS), "broker_exporter")
+SERVICES = tuple(map(section_of, ALL))
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
 

@@ -1,0 +1,1 @@
+"""Gateway: a paper Hyperliquid, on which unmodified bots trade"""

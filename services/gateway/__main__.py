@@ -1,0 +1,85 @@
+"""The gateway's process: wiring only."""
+
+import asyncio
+import logging
+import sys
+
+import msgspec
+import uvloop
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from papertrader.services.gateway.metrics import METRICS, samples
+from papertrader.services.gateway.server import serve
+from papertrader.services.gateway.service import Gateway, identities_of
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
+from papertrader.shared.log.ports import PortError
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.config import Settings, SettingsError, load
+from papertrader.shared.service.metrics import FoldCollector
+from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.web import StatusServer
+
+log = logging.getLogger("gateway")
+
+
+async def _serve(settings: Settings, config: BusConfig) -> None:
+    stop = stop_on_signals()
+    bus = await Bus.connect(config.url, "gateway", **config.login())
+    await bus.create_stream(config.max_bytes, config.max_age_s)
+    gateway = Gateway(bus, settings)
+    await gateway.restore()
+    host, port = config.host, gateway.config.port
+    doors = await serve(gateway, host, port)
+    log.info("answers on http://%s:%d", host, port)
+    status = _status(gateway, bus, config)
+    status.start()
+    tasks = [asyncio.ensure_future(work) for work in (stop.wait(), gateway.push(), _beat(bus))]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    leave_within(STOP_LIMIT_S)
+    await asyncio.gather(*map(ended, pending))
+    await doors.cleanup()
+    await gateway.leave()
+    await bus.close()
+    status.stop()
+    for task in done:
+        task.result()
+
+
+def _status(gateway: Gateway, bus: Bus, config: BusConfig) -> StatusServer:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(FoldCollector(METRICS, samples, lambda: {Market("", ""): gateway}))
+    unready = lambda: "" if bus.client.is_connected else "not connected to NATS"  # noqa: E731
+    return StatusServer(registry, lambda: "", unready, config.host, config.metrics_port)
+
+
+async def _beat(bus: Bus) -> None:
+    """Say once a second that the gateway is alive."""
+    worker = worker_name()
+    beat = msgspec.json.encode(Heartbeat(service="gateway", worker=worker, markets={}))
+    while True:
+        await bus.publish(heartbeat_subject("gateway", worker), beat)
+        await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+
+def main() -> None:
+    """Answer until SIGTERM or SIGINT. Exit code `REFUSED` for settings that cannot be."""
+    arguments = parse_arguments("gateway")
+    try:
+        settings = load(arguments.settings)
+        config = settings.section("bus", BusConfig)
+        identities_of(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        sys.exit(REFUSED)
+    try:
+        uvloop.run(_serve(settings, config))
+    except (BusError, PortError) as error:
+        sys.exit(f"gateway: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Settings of the gateway."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from papertrader.shared.service.config import ACCOUNTS, Settings
+
+DEFAULT_PORT: Final = 3001
+"""Where the official clients look for a server on this machine."""
+OUTSIDE: Final = "none"
+"""The strategy of an account that a program outside trades."""
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where unmodified bots of Hyperliquid find a paper Hyperliquid, and whose account is whose."""
+
+    enabled: Annotated[bool, Meta(description="whether `papertrader run` starts the gateway")] = True
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="port of /info, /exchange and /ws; 0 takes one that is free")
+    ] = DEFAULT_PORT
+    accounts: Annotated[
+        dict[str, str], Meta(description='the paper account of an address, e.g. {"0x19e7..." = "bot"}')
+    ] = {}
+    open_accounts: Annotated[
+        bool,
+        Meta(
+            description="an address that is not named gets, with its first signed request, the first account whose "
+            "strategy is `none` and that nobody has"
+        ),
+    ] = True
+    answer_timeout_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="how long a request waits for the paper exchange before it is answered 504, s"),
+    ] = 8.0
+    book_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="time between two books of 20 levels on a stream, ms")
+    ] = 1_000
+    fast_book_ms: Annotated[int, Meta(ge=50, le=60_000, description="the same for the fast books of 5 levels, ms")] = (
+        500
+    )
+    frames_waiting: Annotated[
+        int,
+        Meta(ge=10, le=1_000_000, description="frames that may wait for a client that reads slowly; then it is left"),
+    ] = 10_000
+
+
+def traded_outside(settings: Settings) -> tuple[str, ...]:
+    """The accounts that programs outside trade, in the order of the settings."""
+    common = settings.tables.get("quoter", {})
+    own = settings.tables.get(ACCOUNTS, {})
+    quoters = {account: {**common, **own.get(account, {}).get("quoter", {})} for account in settings.accounts}
+    return tuple(account for account, quoter in quoters.items() if quoter.get("strategy") == OUTSIDE)

@@ -1,0 +1,1 @@
+"""Exchange: what a signed request asks for, and what it is answered"""

@@ -1,0 +1,255 @@
+"""Signed requests: who signed, whether it may count, what it asks for, and the answer."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from papertrader.services.gateway.exchange import texts
+from papertrader.services.gateway.exchange.asking import Asked, Asking
+from papertrader.services.gateway.exchange.identity import Identities, Signer, is_address
+from papertrader.services.gateway.exchange.waiting import Status
+from papertrader.services.gateway.exchange.wire import (
+    AgentAction,
+    BatchModifyAction,
+    BodyError,
+    CancelAction,
+    CloidCancelAction,
+    Envelope,
+    LeverageAction,
+    ModifyWire,
+    OrderAction,
+    ScheduleCancelAction,
+    read,
+)
+from papertrader.services.gateway.ledger.accounts import PaperAccount
+from papertrader.services.gateway.ledger.ledger import Ledger
+from papertrader.services.gateway.signing.recover import USER_SIGNED, SignatureError, signers
+from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages import Command
+from papertrader.shared.messages.actions import NamedOrder, SignedAction
+
+Say = Callable[[PaperAccount, SignedAction, Sequence[tuple[Market, Command]]], "asyncio.Future[None]"]
+"""Appends a request and its commands to the log; done once it has them."""
+LEAST_NOTICE_MS: Final = 5_000
+"""How far ahead a scheduled cancel has to be."""
+
+
+class Answer(NamedTuple):
+    """The answer to a request: a JSON value with status 200, else a text. What it holds back is pushed afterwards."""
+
+    status: int
+    body: Any
+    account: str = ""
+    orders: tuple[int, ...] = ()
+
+
+class RefusedError(Exception):
+    """A request that is refused as a whole: `reason` is counted, the text is the venue's."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def err(text: str) -> dict[str, Any]:
+    """A refusal of a whole request."""
+    return {"status": "err", "response": text}
+
+
+def ok(kind: str, statuses: list[Status]) -> dict[str, Any]:
+    """An answer with one status for each element of a batch."""
+    return {"status": "ok", "response": {"type": kind, "data": {"statuses": statuses}}}
+
+
+DONE: Final[dict[str, Any]] = {"status": "ok", "response": {"type": "default"}}
+
+
+class Exchange:
+    """Answers signed requests."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        identities: Identities,
+        asking: Asking,
+        say: Say,
+        hold: Callable[[str, Sequence[int]], None],
+        timeout_s: float,
+    ) -> None:
+        self._ledger = ledger
+        self._identities = identities
+        self._asking = asking
+        self._say = say
+        self._hold = hold
+        self._timeout_s = timeout_s
+        self.requests: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.verifications = 0
+        self.verifying_s = 0.0
+        self._acting: dict[str, Callable[[PaperAccount, Envelope, tuple[str, ...]], Awaitable[Answer]]] = {
+            "order": self._order,
+            "cancel": self._cancel,
+            "cancelByCloid": self._cancel_by_cloid,
+            "modify": self._modify,
+            "batchModify": self._batch_modify,
+            "scheduleCancel": self._schedule_cancel,
+            "updateLeverage": self._leverage,
+            "approveAgent": self._approve_agent,
+        }
+
+    async def answer(self, body: Any) -> Answer:
+        """Answer a request; never raises."""
+        try:
+            envelope = read(body, Envelope)
+            kind = envelope.action.get("type")
+            if not isinstance(kind, str) or not 0 <= envelope.nonce < 2**63:
+                raise BodyError("action")
+            known = kind in self._acting or kind in texts.NOTHING_TO_DO or kind in texts.MEANINGLESS
+            if not known:
+                raise BodyError(kind)
+            self.requests[kind] += 1
+            account, addresses = self._admit(body, envelope, kind)
+            return await self._act(account, envelope, addresses, kind)
+        except BodyError:
+            self.refusals["body"] += 1
+            return Answer(422, texts.NOT_DESERIALIZED)
+        except RefusedError as error:
+            self.refusals[error.reason] += 1
+            return Answer(200, err(str(error)))
+        except TimeoutError:
+            self.refusals["no_answer"] += 1
+            return Answer(504, texts.NO_ANSWER)
+
+    def _admit(self, body: Mapping[str, Any], envelope: Envelope, kind: str) -> tuple[PaperAccount, tuple[str, ...]]:
+        """The account that a request acts for, and who may have signed it; raises RefusedError."""
+        started = time.perf_counter()
+        try:
+            candidates = signers(body)
+        except SignatureError as error:
+            raise RefusedError("signature", str(error)) from None
+        finally:
+            self.verifications += 1
+            self.verifying_s += time.perf_counter() - started
+        signer = self._identities.known(candidates, kind in USER_SIGNED)
+        now_ms = time.time_ns() // 1_000_000
+        if envelope.expires_after is not None and envelope.expires_after < now_ms:
+            raise RefusedError("expired", texts.EXPIRED)
+        if signer is not None and (stale := self._identities.nonces(signer.address).refusal(envelope.nonce, now_ms)):
+            raise RefusedError("nonce", stale)
+        signer = signer or self._identities.newcomer(candidates)
+        if signer is None:
+            raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=candidates[-1]))
+        account = self._ledger.accounts[self._principal(signer, envelope)]
+        known = tuple(item for item in candidates if self._identities.known((item,), False))
+        addresses = known or candidates
+        self._identities.claim(account.name, addresses)
+        for address in addresses:
+            self._identities.nonces(address).use(envelope.nonce)
+        return account, addresses
+
+    def _principal(self, signer: Signer, envelope: Envelope) -> str:
+        """The account that is acted for: the signer's, or that of the vault address, which must be the same one."""
+        if not envelope.vault:
+            return signer.account
+        vault = envelope.vault if envelope.vault[:2] in ("0x", "0X") else f"0x{envelope.vault}"
+        owner = self._identities.account_of(vault) if is_address(vault) else None
+        if owner != signer.account:
+            raise RefusedError("vault", texts.UNKNOWN_VAULT.format(address=vault.lower()))
+        return owner
+
+    async def _act(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...], kind: str) -> Answer:
+        acting = self._acting.get(kind)
+        if acting is not None:
+            return await acting(account, envelope, addresses)
+        await self._note(account, _signed(envelope, addresses))
+        if kind in texts.MEANINGLESS:
+            raise RefusedError("not_on_paper", texts.NOT_ON_PAPER.format(action=kind, why=texts.MEANINGLESS[kind]))
+        return Answer(200, DONE)
+
+    async def _order(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        asked = self._asking.orders(account, read(envelope.action, OrderAction).orders)
+        return await self._ask(account, envelope, addresses, asked, "order")
+
+    async def _cancel(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        wires = read(envelope.action, CancelAction).cancels
+        asked = self._asking.cancels(account, [(wire.asset, wire.oid) for wire in wires])
+        return await self._ask(account, envelope, addresses, asked, "cancel")
+
+    async def _cancel_by_cloid(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        wires = read(envelope.action, CloidCancelAction).cancels
+        asked = self._asking.cancels(account, [(wire.asset, wire.cloid) for wire in wires])
+        return await self._ask(account, envelope, addresses, asked, "cancel")
+
+    async def _batch_modify(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        asked = self._asking.modifies(account, read(envelope.action, BatchModifyAction).modifies)
+        return await self._ask(account, envelope, addresses, asked, "order")
+
+    async def _modify(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        asked = self._asking.modifies(account, [read(envelope.action, ModifyWire)])
+        answer = await self._ask(account, envelope, addresses, asked, "order")
+        if answer.status != 200:
+            return answer
+        status = answer.body["response"]["data"]["statuses"][0]
+        return answer._replace(body=err(status["error"]) if "error" in status else DONE)
+
+    async def _ask(
+        self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...], asked: list[Asked], kind: str
+    ) -> Answer:
+        """Put commands on the log and wait until the paper exchange has answered each."""
+        sent = [item for item in asked if item.command is not None and item.market is not None]
+        named = tuple(item.named for item in sent if item.named is not None)
+        orders = tuple(item.command.order_id for item in sent if item.command is not None)
+        self._hold(account.name, orders)
+        commands = [(item.market, item.command) for item in sent if item.market and item.command]
+        self._say(account, _signed(envelope, addresses, named), commands)
+        answers = [item.answer for item in sent if item.answer is not None]
+        if answers:
+            _, late = await asyncio.wait(answers, timeout=self._timeout_s)
+            if late:
+                self._asking.forget(late)
+                self.refusals["no_answer"] += 1
+                return Answer(504, texts.NO_ANSWER, account.name, orders)
+        statuses = [item.refusal if item.answer is None else item.answer.result() for item in asked]
+        for status in statuses:
+            if isinstance(status, dict) and "error" in status:
+                self.refusals["order"] += 1
+        return Answer(200, ok(kind, [status or {} for status in statuses]), account.name, orders)
+
+    async def _note(self, account: PaperAccount, action: SignedAction) -> None:
+        """Put a request without commands on the log; raises TimeoutError."""
+        await asyncio.wait_for(asyncio.shield(self._say(account, action, ())), self._timeout_s)
+
+    async def _schedule_cancel(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        at_ms = read(envelope.action, ScheduleCancelAction).time
+        if at_ms is not None and at_ms < time.time_ns() // 1_000_000 + LEAST_NOTICE_MS:
+            raise RefusedError("too_early", texts.TOO_EARLY)
+        await self._note(account, _signed(envelope, addresses, cancel_at_ms=at_ms or 0))
+        return Answer(200, DONE)
+
+    async def _leverage(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        wire = read(envelope.action, LeverageAction)
+        view = self._ledger.markets.asset(wire.asset)
+        if view is None:
+            raise RefusedError("unknown_asset", texts.UNKNOWN_ASSET.format(asset=wire.asset))
+        if not 1 <= wire.leverage <= (view.instrument.maximum_leverage or 200):
+            raise RefusedError("leverage", "Invalid leverage value")
+        changed = _signed(envelope, addresses, asset=view.coin, leverage=float(wire.leverage), is_cross=wire.is_cross)
+        await self._note(account, changed)
+        return Answer(200, DONE)
+
+    async def _approve_agent(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        wire = read(envelope.action, AgentAction)
+        if not is_address(wire.agent):
+            raise BodyError("agentAddress")
+        changed = _signed(envelope, addresses, agent=wire.agent.lower(), agent_name=wire.name or "")
+        await self._note(account, changed)
+        return Answer(200, DONE)
+
+
+def _signed(
+    envelope: Envelope, addresses: tuple[str, ...], orders: tuple[NamedOrder, ...] = (), **changes: Any
+) -> SignedAction:
+    kind = envelope.action["type"]
+    return SignedAction(ts=0, addresses=addresses, nonce=envelope.nonce, action=kind, orders=orders, **changes)

@@ -1,0 +1,44 @@
+"""The venue's own words for requests that it refuses as a whole, and ours for what paper cannot mean."""
+
+from typing import Final
+
+NOT_DESERIALIZED: Final = "Failed to deserialize the JSON body into the target type"
+UNKNOWN_ORDER: Final = "Order was never placed, already canceled, or filled. asset={asset}"
+CANNOT_MODIFY: Final = "Cannot modify canceled or filled order"
+UNKNOWN_ASSET: Final = "Unknown asset. asset={asset}"
+UNKNOWN_SIGNER: Final = "User or API Wallet {address} does not exist."
+UNKNOWN_VAULT: Final = "Vault not registered: {address}"
+EXPIRED: Final = "Action already expired"
+TOO_EARLY: Final = "Scheduled cancel time too early, must be at least 5 seconds from now."
+NO_ANSWER: Final = "the paper exchange has not answered in time: has the market's data stopped? Ask for the order later"
+NO_TRIGGERS: Final = "Trigger orders are not simulated on paper. asset={asset}"
+ONLY_PRICE_AND_SIZE: Final = "On paper a modify changes price and size only. asset={asset}"
+NOT_ON_PAPER: Final = "{action} means nothing on paper: {why}"
+
+_MONEY: Final = "the money of a paper account is in the settings"
+_NO_TRANSFERS: Final = "nothing leaves a paper account; " + _MONEY
+MEANINGLESS: Final[dict[str, str]] = {
+    **dict.fromkeys(("withdraw3", "usdSend", "spotSend", "sendAsset", "usdClassTransfer"), _NO_TRANSFERS),
+    **dict.fromkeys(("vaultTransfer", "subAccountTransfer", "subAccountSpotTransfer", "agentSendAsset"), _NO_TRANSFERS),
+    **dict.fromkeys(("createVault", "vaultModify", "vaultDistribute", "createSubAccount", "subAccountModify"), _MONEY),
+    **dict.fromkeys(("cDeposit", "cWithdraw", "tokenDelegate", "claimRewards"), "there is no staking"),
+    **dict.fromkeys(("twapOrder", "twapCancel"), "time-weighted orders are not simulated"),
+    **dict.fromkeys(("convertToMultiSigUser", "multiSig"), "one key signs for a paper account"),
+    **dict.fromkeys(("updateIsolatedMargin", "topUpIsolatedOnlyMargin"), "every market has its money by itself"),
+    **dict.fromkeys(
+        ("spotDeploy", "perpDeploy", "evmUserModify", "usdClassTransferV2"), "there is nothing to deploy on"
+    ),
+}
+"""Actions that are refused politely, with the reason."""
+NOTHING_TO_DO: Final = (
+    "approveBuilderFee",
+    "setReferrer",
+    "noop",
+    "userSetAbstraction",
+    "userDexAbstraction",
+    "agentSetAbstraction",
+    "agentEnableDexAbstraction",
+    "reserveRequestWeight",
+    "setDisplayName",
+)
+"""Actions that are answered with a plain yes: what they change does not exist on paper."""

@@ -1,0 +1,120 @@
+"""The bodies of actions, as clients send them."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """How long a limit order lives: Alo, Gtc, Ioc or FrontendMarket."""
+
+    tif: str
+
+
+class OrderKind(msgspec.Struct, frozen=True):
+    """A limit order, or one with a trigger."""
+
+    limit: Limit | None = None
+    trigger: dict[str, Any] | None = None
+
+
+class OrderWire(msgspec.Struct, frozen=True):
+    """An order: asset, is buy, price, size, reduce only, kind, cloid."""
+
+    asset: int = msgspec.field(name="a")
+    is_buy: bool = msgspec.field(name="b")
+    price: str = msgspec.field(name="p")
+    size: str = msgspec.field(name="s")
+    reduce_only: bool = msgspec.field(name="r")
+    kind: OrderKind = msgspec.field(name="t")
+    cloid: str | None = msgspec.field(name="c", default=None)
+
+
+class OrderAction(msgspec.Struct, frozen=True):
+    """`order`."""
+
+    orders: list[OrderWire]
+
+
+class CancelWire(msgspec.Struct, frozen=True):
+    """A cancel by oid."""
+
+    asset: int = msgspec.field(name="a")
+    oid: int = msgspec.field(name="o")
+
+
+class CancelAction(msgspec.Struct, frozen=True):
+    """`cancel`."""
+
+    cancels: list[CancelWire]
+
+
+class CloidCancelWire(msgspec.Struct, frozen=True):
+    """A cancel by cloid."""
+
+    asset: int
+    cloid: str
+
+
+class CloidCancelAction(msgspec.Struct, frozen=True):
+    """`cancelByCloid`."""
+
+    cancels: list[CloidCancelWire]
+
+
+class ModifyWire(msgspec.Struct, frozen=True):
+    """`modify`, and one of a `batchModify`: the order of this oid or cloid becomes another."""
+
+    oid: int | str
+    order: OrderWire
+
+
+class BatchModifyAction(msgspec.Struct, frozen=True):
+    """`batchModify`."""
+
+    modifies: list[ModifyWire]
+
+
+class ScheduleCancelAction(msgspec.Struct, frozen=True):
+    """`scheduleCancel`: when to cancel everything, ms UTC; never without a time."""
+
+    time: int | None = None
+
+
+class LeverageAction(msgspec.Struct, frozen=True):
+    """`updateLeverage`."""
+
+    asset: int
+    leverage: int
+    is_cross: bool = msgspec.field(name="isCross")
+
+
+class AgentAction(msgspec.Struct, frozen=True):
+    """`approveAgent`."""
+
+    agent: str = msgspec.field(name="agentAddress")
+    name: str | None = msgspec.field(name="agentName", default=None)
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A signed request. `raw` is the body as it came, which is what was signed."""
+
+    action: dict[str, Any]
+    nonce: int
+    signature: dict[str, Any]
+    vault: str | None = msgspec.field(name="vaultAddress", default=None)
+    expires_after: int | None = msgspec.field(name="expiresAfter", default=None)
+
+
+class BodyError(ValueError):
+    """The body is none of what is served: HTTP 422."""
+
+
+def read(body: Any, kind: type[T]) -> T:
+    """A body as its type; raises BodyError."""
+    try:
+        return msgspec.convert(body, kind)
+    except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
+        raise BodyError(str(error)) from None

@@ -1,0 +1,1 @@
+"""Info: the answers to questions, in the venue's words"""

@@ -1,0 +1,273 @@
+"""What the venue's answers and frames look like: the one place of its wire names.
+
+Source: the answers that eight clients read, and what each of them breaks on; recorded frames of 2025 and 2026.
+"""
+
+from typing import Any, Final
+
+from papertrader.services.gateway.kernel import decimal, liquidation_price, money, significant
+from papertrader.services.gateway.ledger.accounts import Funding, Holding, PaperAccount, Trade
+from papertrader.services.gateway.ledger.candles import Candle
+from papertrader.services.gateway.ledger.markets import MarketView
+from papertrader.services.gateway.ledger.orders import NS_PER_MS, Order
+from papertrader.shared.messages import Trades
+
+NO_HASH: Final = "0x" + "0" * 64
+NOBODY: Final = ("0x" + "0" * 40, "0x" + "0" * 40)
+QUOTE: Final = "USDC"
+TIMES_LEVERAGE: Final = 50
+"""The largest leverage of a market that tells none."""
+
+
+def side_letter(side: int) -> str:
+    """B buys, A sells."""
+    return "B" if side > 0 else "A"
+
+
+def basic_order(order: Order) -> dict[str, Any]:
+    """An order as `openOrders` and `orderUpdates` tell it."""
+    shape: dict[str, Any] = {
+        "coin": order.coin,
+        "side": side_letter(order.side),
+        "limitPx": decimal(order.price),
+        "sz": decimal(order.left),
+        "oid": order.oid,
+        "timestamp": order.placed_ms,
+        "origSz": decimal(order.size),
+    }
+    if order.reduce_only:
+        shape["reduceOnly"] = True
+    if order.cloid:
+        shape["cloid"] = order.cloid
+    return shape
+
+
+def front_order(order: Order) -> dict[str, Any]:
+    """An order as `frontendOpenOrders`, `orderStatus` and `historicalOrders` tell it."""
+    return {
+        **basic_order(order),
+        "triggerCondition": "N/A",
+        "isTrigger": False,
+        "triggerPx": "0.0",
+        "children": [],
+        "isPositionTpsl": False,
+        "reduceOnly": order.reduce_only,
+        "orderType": "Market" if order.time_in_force == "FrontendMarket" else "Limit",
+        "tif": order.time_in_force,
+        "cloid": order.cloid or None,
+    }
+
+
+def order_with_status(order: Order) -> dict[str, Any]:
+    """An order with its status."""
+    return {"order": front_order(order), "status": order.status, "statusTimestamp": order.status_ms}
+
+
+def order_update(order: Order) -> dict[str, Any]:
+    """An element of an `orderUpdates` frame."""
+    return {"order": basic_order(order), "status": order.status, "statusTimestamp": order.status_ms}
+
+
+def fill(trade: Trade) -> dict[str, Any]:
+    """A fill."""
+    heard = trade.fill
+    shape: dict[str, Any] = {
+        "coin": trade.coin,
+        "px": decimal(heard.price),
+        "sz": decimal(heard.size),
+        "side": "B" if heard.side == "buy" else "A",
+        "time": trade.time_ms,
+        "startPosition": decimal(trade.start_position),
+        "dir": trade.direction,
+        "closedPnl": money(trade.closed_profit),
+        "hash": NO_HASH,
+        "oid": trade.oid,
+        "crossed": not heard.maker,
+        "fee": decimal(heard.fee),
+        "tid": trade.number,
+        "feeToken": QUOTE,
+        "twapId": None,
+    }
+    if trade.cloid:
+        shape["cloid"] = trade.cloid
+    return shape
+
+
+def funding(paid: Funding) -> dict[str, Any]:
+    """A payment of funding in a `userFundings` frame."""
+    return {
+        "time": paid.time_ms,
+        "coin": paid.coin,
+        "usdc": money(paid.amount),
+        "szi": decimal(paid.position),
+        "fundingRate": f"{paid.rate:.10f}",
+        "nSamples": None,
+    }
+
+
+def funding_entry(paid: Funding) -> dict[str, Any]:
+    """A payment of funding in an answer to `userFunding`."""
+    delta = {"type": "funding", **{key: value for key, value in funding(paid).items() if key != "time"}}
+    return {"time": paid.time_ms, "hash": NO_HASH, "delta": delta}
+
+
+def book(view: MarketView, depth: int = 20, figures: int | None = None) -> dict[str, Any]:
+    """The levels of a market; `figures` puts together those that are the same in so many significant figures."""
+    sides = view.levels(depth if figures is None else 1_000)
+    shaped = [_levels(side, depth, figures) for side in sides]
+    return {"coin": view.coin, "time": view.book_ts // NS_PER_MS, "levels": shaped}
+
+
+def _levels(side: list[tuple[float, float]], depth: int, figures: int | None) -> list[dict[str, Any]]:
+    if figures is not None:
+        together: dict[float, float] = {}
+        for price, size in side:
+            level = significant(price, figures)
+            together[level] = together.get(level, 0.0) + size
+        side = list(together.items())[:depth]
+    return [{"px": decimal(price), "sz": decimal(size), "n": 1} for price, size in side]
+
+
+def bbo(view: MarketView) -> dict[str, Any]:
+    """Best bid and ask."""
+    sides = [
+        None if side is None else {"px": decimal(side[0]), "sz": decimal(side[1]), "n": 1} for side in view.touch()
+    ]
+    return {"coin": view.coin, "time": view.book_ts // NS_PER_MS, "bbo": sides}
+
+
+def prints(view: MarketView, trades: Trades) -> list[dict[str, Any]]:
+    """Public trades; nobody is told who traded."""
+    return [
+        {
+            "coin": view.coin,
+            "side": "B" if aggressor == "buy" else "A",
+            "px": decimal(price),
+            "sz": decimal(size),
+            "time": time_ns // NS_PER_MS,
+            "hash": NO_HASH,
+            "tid": trade_id,
+            "users": list(NOBODY),
+        }
+        for time_ns, price, size, aggressor, trade_id in zip(
+            trades.times, trades.prices, trades.sizes, trades.aggressors, trades.trade_ids, strict=True
+        )
+    ]
+
+
+def candle(view: MarketView, interval: str, length_ms: int, found: Candle) -> dict[str, Any]:
+    """A candle."""
+    return {
+        "t": found.start_ms,
+        "T": found.start_ms + length_ms - 1,
+        "s": view.coin,
+        "i": interval,
+        "o": decimal(found.open),
+        "c": decimal(found.close),
+        "h": decimal(found.high),
+        "l": decimal(found.low),
+        "v": decimal(found.volume),
+        "n": found.prints,
+    }
+
+
+def context(view: MarketView) -> dict[str, Any]:
+    """A market's slow state. What the log does not tell - volume, the price of yesterday - is 0 or the mark."""
+    heard, mid, mark = view.context, view.mid, decimal(view.mark)
+    shape: dict[str, Any] = {
+        "prevDayPx": mark,
+        "dayNtlVlm": "0.0",
+        "markPx": mark,
+        "midPx": None if mid is None else decimal(mid),
+        "dayBaseVlm": "0.0",
+    }
+    if view.is_spot:
+        return {**shape, "coin": view.coin, "circulatingSupply": "0.0", "totalSupply": "0.0"}
+    bid, ask = view.touch()
+    return {
+        **shape,
+        "funding": f"{heard.funding_rate or 0.0:.10f}",
+        "openInterest": decimal(heard.open_interest or 0.0),
+        "premium": "0.0",
+        "oraclePx": decimal(heard.oracle_price or view.mark),
+        "impactPxs": [decimal(bid[0]), decimal(ask[0])] if bid and ask else None,
+    }
+
+
+def largest_leverage(view: MarketView) -> int:
+    """The largest leverage of a market."""
+    return int(view.instrument.maximum_leverage) or TIMES_LEVERAGE
+
+
+def clearinghouse(account: PaperAccount | None, views: list[MarketView], clock_ms: int) -> dict[str, Any]:
+    """Margin and positions of an account in the perpetuals; of an unknown account everything is 0."""
+    held = [(view, account.holdings.get(view.coin)) for view in views] if account else []
+    moneys = [found.money for _, found in held if found is not None and found.money is not None]
+    summary = {
+        "accountValue": money(sum(item.equity for item in moneys)),
+        "totalNtlPos": money(sum(abs(item.notional) for item in moneys)),
+        "totalRawUsd": money(sum(item.cash for item in moneys)),
+        "totalMarginUsed": money(sum(item.margin_used for item in moneys)),
+    }
+    positions = [
+        {"type": "oneWay", "position": position(view, found)}
+        for view, found in held
+        if found is not None and found.money is not None and found.money.position != 0
+    ]
+    return {
+        "marginSummary": summary,
+        "crossMarginSummary": dict(summary),
+        "crossMaintenanceMarginUsed": money(sum(item.maintenance_margin for item in moneys)),
+        "withdrawable": money(sum(max(item.margin_available, 0.0) for item in moneys)),
+        "assetPositions": positions,
+        "time": clock_ms,
+    }
+
+
+def position(view: MarketView, held: Holding) -> dict[str, Any]:
+    """A position."""
+    had = held.money
+    assert had is not None
+    liquidation = liquidation_price(had.position, had.mark_price, had.equity, had.maintenance_margin)
+    leverage: dict[str, Any] = {
+        "type": "cross" if held.is_cross else "isolated",
+        "value": int(held.leverage or round(had.leverage) or 1),
+    }
+    if not held.is_cross:
+        leverage["rawUsd"] = money(had.cash)
+    return {
+        "coin": view.coin,
+        "szi": decimal(had.position),
+        "leverage": leverage,
+        "entryPx": decimal(had.average_entry_price),
+        "positionValue": money(abs(had.notional)),
+        "unrealizedPnl": money(had.unrealised),
+        "returnOnEquity": decimal(had.unrealised / had.margin_used if had.margin_used else 0.0),
+        "liquidationPx": None if liquidation is None else decimal(significant(liquidation, 8)),
+        "marginUsed": money(had.margin_used),
+        "maxLeverage": largest_leverage(view),
+        "cumFunding": {
+            "allTime": money(-had.funding),
+            "sinceOpen": money(held.funding_at_open - had.funding),
+            "sinceChange": money(held.funding_at_open - had.funding),
+        },
+    }
+
+
+def spot_balances(account: PaperAccount | None, views: list[MarketView]) -> dict[str, Any]:
+    """What an account has in the spot pairs."""
+    held = [(view, account.holdings.get(view.coin)) for view in views] if account else []
+    known = [(view, found.money) for view, found in held if found is not None and found.money is not None]
+    balances = [_balance(QUOTE, 0, sum(item.cash for _, item in known))] if known else []
+    for number, (view, item) in enumerate(known, start=1):
+        balances.append(_balance(base_of(view), number, item.position))
+    return {"balances": balances}
+
+
+def _balance(coin: str, token: int, total: float) -> dict[str, Any]:
+    return {"coin": coin, "token": token, "total": decimal(total), "hold": "0.0", "entryNtl": "0.0"}
+
+
+def base_of(view: MarketView) -> str:
+    """The coin that a spot pair trades."""
+    return view.coin.split("/")[0]

@@ -1,0 +1,1 @@
+"""Ledger: orders, money and markets as the log tells them"""

@@ -1,0 +1,1 @@
+"""Signing: who signed a request, by the rules of the venue's clients"""
