@@ -25,12 +25,13 @@ def report_of(directory: Path) -> bytes:
     if (holder := holder_of(directory)) is not None and holder.page:
         return fetch(holder.page, "/report")
     monitors, settings = _restored(directory)
-    return report_html(summary(monitors), monitors, settings.tables).encode()
+    return report_html(summary(monitors, settings.tables), monitors, settings.tables).encode()
 
 
 def summary_of(directory: Path) -> dict[str, Any]:
     """The numbers behind the report. Raises SettingsError."""
-    return dict(summary(_restored(directory)[0]))
+    monitors, settings = _restored(directory)
+    return dict(summary(monitors, settings.tables))
 
 
 def open_page(directory: Path, port: int) -> None:

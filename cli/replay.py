@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from papertrader.cli import show
 from papertrader.replay.replay import judged, replay
 from papertrader.replay.session import sessions
+from papertrader.replay.settings import effective
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.report import report_html
 from papertrader.services.monitor.report.summary import summary
@@ -25,9 +26,10 @@ def run(tables: Mapping[str, Any], report: Path | None, as_json: bool, cache: Pa
     settings = Settings(tables)
     with _shown() as told:
         monitors = list(_monitors(settings, told, cache))
-    result = summary(monitors)
+    known = effective(tables)
+    result = summary(monitors, known)
     if report is not None:
-        report.write_text(report_html(result, monitors, tables))
+        report.write_text(report_html(result, monitors, known))
     return FAILED_CHECK if show.conclude(result, as_json) else 0
 
 

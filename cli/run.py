@@ -19,6 +19,7 @@ from papertrader.cli.runs import noted
 from papertrader.cli.supervisor import RunError, Supervisor
 
 POLL_S: Final = 0.5
+QUIET_POLL_S: Final = 5.0
 SETTLE_S: Final = 30.0
 LONGEST_SYNTHETIC_S: Final = 30 * 86_400.0
 FAILED_CHECK: Final = 1
@@ -93,15 +94,19 @@ def _announce(supervisor: Supervisor) -> None:
 
 def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> None:
     """Until the feed has ended or somebody stops the run: restart what dies and show what happens."""
-    started = time.monotonic()
+    started, due, raised = time.monotonic(), 0.0, _Raised()
     with Live(console=progress, auto_refresh=False, transient=True) if not quiet else _Nothing() as live:
         while not supervisor.ended and not stopped():
             if lost := supervisor.lost:
                 raise RunError(lost)
             for restarted in supervisor.revive():
                 progress.print(f"[yellow]{restarted} had died and was started again[/yellow]")
-            if live is not None:
-                live.update(_view(supervisor, time.monotonic() - started), refresh=True)
+            if live is not None or time.monotonic() > due:
+                due = time.monotonic() + QUIET_POLL_S
+                summary = _summary_now(supervisor)
+                raised.tell(summary)
+                if live is not None:
+                    live.update(_view(supervisor, summary, time.monotonic() - started), refresh=True)
             time.sleep(POLL_S)
     if lost := supervisor.lost:
         raise RunError(lost)
@@ -117,11 +122,31 @@ class _Nothing:
         """No table."""
 
 
-def _view(supervisor: Supervisor, elapsed_s: float) -> Group:
-    title = Text(f"{elapsed_s:6.0f} s  {supervisor.page}  (Ctrl-C ends the run)", style="dim")
+class _Raised:
+    """What strategies raised, told once and again when there were ten times as many."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
+
+    def tell(self, summary: dict[str, Any] | None) -> None:
+        """Print what is new."""
+        for market in summary["markets"] if summary else ():
+            error, name = market["strategy_error"], show.name(market)
+            if error is not None and error["count"] >= self._told.get(name, 1):
+                self._told[name] = 10 * error["count"]
+                progress.print(show.strategy_error(market), soft_wrap=True)
+
+
+def _summary_now(supervisor: Supervisor) -> dict[str, Any] | None:
     try:
-        summary = fetch_json(supervisor.page, "/api/summary")
+        return fetch_json(supervisor.page, "/api/summary")
     except MonitorError:
+        return None
+
+
+def _view(supervisor: Supervisor, summary: dict[str, Any] | None, elapsed_s: float) -> Group:
+    title = Text(f"{elapsed_s:6.0f} s  {supervisor.page}  (Ctrl-C ends the run)", style="dim")
+    if summary is None:
         return Group(title, Text("starting …"))
     if not summary["markets"]:
         return Group(title, Text("waiting for the first market data …"))

@@ -1,6 +1,7 @@
-"""What the terminal shows: the live table and the checklist."""
+"""What the terminal shows: first what is earned and whether to believe it, then what stands, then the checklist."""
 
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -10,6 +11,10 @@ from rich.text import Text
 
 STYLES: Final = {"pass": "green", "fail": "bold red", "waiting": "yellow"}
 MARKS: Final = {"pass": "✓", "fail": "✗", "waiting": "…"}
+BELIEVED: Final = {"yes": "bold green", "not yet": "yellow", "no": "bold red"}
+VERDICTS_SHOWN: Final = 4
+STEPS_SHOWN: Final = 2
+NOTHING: Final = "–"
 
 
 def conclude(summary: dict[str, Any], as_json: bool) -> list[str]:
@@ -22,64 +27,135 @@ def conclude(summary: dict[str, Any], as_json: bool) -> list[str]:
     else:
         out = Console()
         out.print(overview(summary))
+        out.print(learned(summary))
         out.print(checklist(summary))
     return failed(summary)
 
 
-def overview(summary: dict[str, Any]) -> Table:
-    """One line per market and account: does it fill, earn and learn."""
+def overview(summary: dict[str, Any]) -> Group:
+    """The verdicts, what stands on the book, and the money of every market and account."""
+    markets = summary["markets"]
+    parts: list[RenderableType] = [*verdicts(markets), standing(markets), Text(), earned(markets)]
+    errors = [error for market in markets if (error := strategy_error(market)) is not None]
+    return Group(*parts, *errors)
+
+
+def verdicts(markets: list[dict[str, Any]]) -> Iterable[Text]:
+    """What is earned, whether that can be believed, what to do next, and what it rests on."""
+    for banner in dict.fromkeys(market["verdict"]["banner"] for market in markets):
+        if banner:
+            yield Text(banner, style="bold reverse yellow")
+    for market in markets[:VERDICTS_SHOWN]:
+        verdict = market["verdict"]
+        yield Text.assemble((f"{name(market)}  ", "bold"), (verdict["headline"], BELIEVED[verdict["believed"]]))
+        for step in verdict["next"][:STEPS_SHOWN]:
+            yield Text(f"  next: {step}")
+    if len(markets) > VERDICTS_SHOWN:
+        yield Text(f"and {len(markets) - VERDICTS_SHOWN} more: see the page", style="dim")
+    for assumed in dict.fromkeys(_assumed(market) for market in markets):
+        yield Text(f"assumed: {assumed}", style="dim")
+    yield Text()
+
+
+def _assumed(market: dict[str, Any]) -> str:
+    return " · ".join(f"{what} {said}" for what, said in market["verdict"]["assumptions"].items())
+
+
+def name(market: dict[str, Any]) -> str:
+    """A market and an account as one word."""
+    return f"{market['venue']}.{market['asset']} {market['account']}"
+
+
+def _table(*numbers: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("market", "account"):
-        table.add_column(name)
-    for name in ("fills", "adverse", "PnL", "spread", "inventory", "fees", "κ", "conf.", "progress", "γ cal"):
-        table.add_column(name, justify="right")
-    table.add_column("checks")
-    for market in summary["markets"]:
-        table.add_row(*_row(market))
+    table.add_column("market, account", overflow="fold")
+    for column in numbers:
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _row(market: dict[str, Any]) -> list[RenderableType]:
-    pnl, resolved = market["pnl"], market["outcomes_resolved"]
-    adverse = f"{market['outcomes_adverse'] / resolved:.0%}" if resolved else "–"
-    total = Text(f"{pnl['total']:+.2f}", style="green" if pnl["total"] >= 0 else "red")
-    return [
-        f"{market['venue']} {market['asset']}",
-        market["account"],
-        str(market["fills"]),
-        adverse,
-        total,
-        f"{pnl['spread']:+.2f}",
-        f"{pnl['inventory']:+.2f}",
-        f"{-pnl['fees']:+.2f}",
-        f"{market['kappa_end']:.0f}" if market["kappa_end"] is not None else "–",
-        f"{market['kappa_confidence_end'] or 0:.2f}",
-        f"{market['cal_progress'] or 0:.0%}",
-        f"{market['cal_gamma_end'] or 0:.2f}",
-        marks(market["checks"]),
-    ]
+def standing(markets: list[dict[str, Any]]) -> Table:
+    """Position, own quotes around the mid, and how old the market data is."""
+    table = _table("position", "bid", "mid", "ask", "orders", "data age")
+    for market in markets:
+        quotes = market["quotes"]
+        age = quotes["data_age_s"]
+        table.add_row(
+            name(market) + (" (paused)" if quotes["paused"] else ""),
+            f"{market['position']:.6g}",
+            *(_price(quotes[what]) for what in ("bid", "mid", "ask")),
+            str(quotes["orders"]),
+            NOTHING if age is None else Text(f"{age:.1f} s", style="red" if age > 10 else ""),
+        )
+    return table
+
+
+def _price(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.8g}"
+
+
+def earned(markets: list[dict[str, Any]]) -> Table:
+    """The money of every market and account, and the marks of its checks."""
+    table = _table("PnL", "per hour", "bp", "fees", "fills", "adverse")
+    table.add_column("checks", no_wrap=True)
+    for market in markets:
+        pnl, earns, adverse = market["pnl"], market["verdict"]["earns"], market["adverse_rate"]
+        table.add_row(
+            name(market),
+            Text(f"{pnl['total']:+,.2f}", style="green" if pnl["total"] >= 0 else "red"),
+            f"{earns['per_hour']:+,.2f}",
+            NOTHING if earns["bps"] is None else f"{earns['bps']:+.2f}",
+            f"{pnl['fees']:,.2f}",
+            f"{market['fills']:,}",
+            NOTHING if adverse is None else f"{adverse:.0%}",
+            marks(market["checks"]),
+        )
+    return table
+
+
+def learned(summary: dict[str, Any]) -> Table:
+    """What was learned of every market and account."""
+    table = _table("κ", "confidence", "progress", "γ cal", "spread", "inventory")
+    for market in summary["markets"]:
+        pnl, kappa = market["pnl"], market["kappa_end"]
+        table.add_row(
+            name(market),
+            NOTHING if kappa is None else f"{kappa:.0f}",
+            f"{market['kappa_confidence_end'] or 0:.2f}",
+            f"{market['cal_progress'] or 0:.0%}",
+            f"{market['cal_gamma_end'] or 0:.2f}",
+            f"{pnl['spread']:+,.2f}",
+            f"{pnl['inventory']:+,.2f}",
+        )
+    return table
+
+
+def strategy_error(market: dict[str, Any]) -> Text | None:
+    """What the account's strategy raised, with its traceback; None if it never did."""
+    error = market["strategy_error"]
+    if error is None:
+        return None
+    text = f"\n{name(market)}: the strategy raised {error['count']:,} times, at last\n{error['text']}\n"
+    return Text(text + error["traceback"], style="red")
 
 
 def marks(checks: dict[str, Any]) -> Text:
-    """The checks as marks."""
-    text = Text()
-    for check in checks.values():
-        text.append(MARKS[check["state"]], style=STYLES[check["state"]])
-    return text
+    """How many checks are in each state, with its mark."""
+    states = [check["state"] for check in checks.values()]
+    there = [state for state in MARKS if state in states]
+    return Text(" ").join(Text(f"{states.count(state)}{MARKS[state]}", style=STYLES[state]) for state in there)
 
 
 def checklist(summary: dict[str, Any]) -> Group:
     """Every check of every market and account, with cause and remedy where it does not pass."""
     tables: list[RenderableType] = []
     for market in summary["markets"]:
-        table = Table(
-            title=f"{market['venue']} {market['asset']} · {market['account']}", title_justify="left", box=None
-        )
-        for name in ("check", "state", "cause", "remedy"):
-            table.add_column(name, overflow="fold")
-        for name, check in market["checks"].items():
+        table = Table(title=f"\n{name(market)}", title_justify="left", box=None)
+        for column in ("check", "state", "cause", "remedy"):
+            table.add_column(column, overflow="fold")
+        for check_name, check in market["checks"].items():
             state = Text(f"{MARKS[check['state']]} {check['state']}", style=STYLES[check["state"]])
-            table.add_row(name, state, check["cause"], check["remedy"])
+            table.add_row(check_name, state, check["cause"], check["remedy"])
         tables.append(table)
     return Group(*tables)
 
@@ -87,9 +163,9 @@ def checklist(summary: dict[str, Any]) -> Group:
 def failed(summary: dict[str, Any]) -> list[str]:
     """The checks that fail, as `<venue>.<asset>.<account> <check>`."""
     return [
-        f"{market['venue']}.{market['asset']}.{market['account']} {name}"
+        f"{market['venue']}.{market['asset']}.{market['account']} {check_name}"
         for market in summary["markets"]
-        for name, check in market["checks"].items()
+        for check_name, check in market["checks"].items()
         if check["state"] == "fail"
     ]
 
@@ -97,25 +173,21 @@ def failed(summary: dict[str, Any]) -> list[str]:
 def money(market: dict[str, Any]) -> dict[str, Any]:
     """What `account` says of one account in one market. Money in the market's settlement currency."""
     kept = ("venue", "asset", "account", "position", "equity", "exposure", "turnover", "pnl", "fills", "orders")
-    return {name: market[name] for name in kept}
+    return {what: market[what] for what in kept} | {"currency": market["verdict"]["earns"]["currency"]}
 
 
 def accounts(summary: dict[str, Any]) -> Table:
     """The money of every account in every market."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("market", "account"):
-        table.add_column(name, overflow="fold")
-    for name in ("position", "equity", "PnL", "fees", "fills"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _table("position", "equity", "PnL", "fees", "fills", "currency")
     for market in summary["markets"]:
         pnl, equity = market["pnl"], market["equity"]
         table.add_row(
-            f"{market['venue']}.{market['asset']}",
-            market["account"],
-            f"{market['position']:g}",
-            "–" if equity is None else f"{equity:,.2f}",
+            name(market),
+            f"{market['position']:.6g}",
+            NOTHING if equity is None else f"{equity:,.2f}",
             f"{pnl['total']:+,.2f}",
             f"{pnl['fees']:,.2f}",
-            str(market["fills"]),
+            f"{market['fills']:,}",
+            market["verdict"]["earns"]["currency"],
         )
     return table

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from papertrader.cli.bootstrap import make_ready
+from papertrader.replay.settings import effective
 from papertrader.services.feed.config import LIVE_SOURCES
 from papertrader.services.gateway.config import DEFAULT_PORT, GatewayConfig
 from papertrader.shared.log.broker import Broker, BrokerError
@@ -215,7 +216,7 @@ class Supervisor:
             if self._held is None:
                 self._held = DataDirectory(self.directory, "papertrader run", self.page)
             self.processes[0].log.parent.mkdir(exist_ok=True)
-            self.settings.write_bytes(orjson.dumps(self._tables, option=orjson.OPT_INDENT_2, default=str))
+            self.settings.write_bytes(orjson.dumps(effective(self._tables), option=orjson.OPT_INDENT_2, default=str))
             if self.broker:
                 self.broker.start([self._held.descriptor])
             asyncio.run(make_ready(Settings(self._tables).section("bus", BusConfig), own=self.broker is not None))

@@ -1,6 +1,7 @@
 """`papertrader tail`: messages as they come."""
 
 import asyncio
+import signal
 import sys
 from typing import Any
 
@@ -22,8 +23,9 @@ async def follow(url: str, subject: str, as_json: bool, **login: Any) -> None:
             sys.stdout.write(f"{message.subject}  {text}\n")
         sys.stdout.flush()
 
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await bus.subscribe(subject, show)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await bus.close()
+    await stop.wait()
+    await bus.close()

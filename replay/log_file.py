@@ -15,6 +15,7 @@ import msgspec
 import nats.errors
 from nats.js.errors import NotFoundError
 
+from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Tables
@@ -179,7 +180,7 @@ def folded(settings: Tables) -> Tables:
 
 def differing_settings(recorded: Tables, given: Tables) -> list[str]:
     """The settings of the folds that differ, as `section.key: recorded → given`; empty if none does."""
-    left, right = dict(_flat(folded(recorded))), dict(_flat(folded(given)))
+    left, right = (dict(_flat(folded(effective(tables)))) for tables in (recorded, given))
     return [
         f"{key}: {left.get(key, 'default')} → {right.get(key, 'default')}"
         for key in sorted({*left, *right})

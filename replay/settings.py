@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.service.config import ACCOUNTS, Settings, Tables, load
@@ -43,6 +45,15 @@ def tables_of(settings: Path | str | Mapping[str, Any] | None, overrides: Mappin
     for table in (tables, *tables.get(ACCOUNTS, {}).values()):
         _locate_strategy(table.get("quoter", {}), folder)
     return tables
+
+
+def effective(tables: Mapping[str, Any]) -> Tables:
+    """Every setting that is in force, with the defaults of what the tables leave out; accounts as they are given."""
+    settings = Settings(tables)
+    found: Tables = {
+        name: msgspec.to_builtins(settings.section(name, struct), enc_hook=str) for name, struct in sections().items()
+    }
+    return found | ({ACCOUNTS: tables[ACCOUNTS]} if ACCOUNTS in tables else {})
 
 
 def _locate_strategy(quoter: dict[str, Any], folder: Path) -> None:

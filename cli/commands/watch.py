@@ -123,10 +123,7 @@ def tail(
         asyncio.run(follow(broker.url, subject, as_json, **broker.login))
         return 0
 
-    try:
-        guarded(work)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
+    guarded(work)
 
 
 def _actions(incomplete: str) -> list[str]:

@@ -10,7 +10,8 @@ from papertrader.replay.twin.comparison import CAUSES, Compared, Scores
 from papertrader.replay.twin.fit import Fitted
 from papertrader.replay.twin.twin import MarketTwin
 from papertrader.services.monitor.report import charts, svg
-from papertrader.services.monitor.report.report import STYLE, table
+from papertrader.services.monitor.report.html import table
+from papertrader.services.monitor.report.report import STYLE
 from papertrader.services.monitor.report.statistics import Interval
 
 BINS: Final = 10

@@ -6,14 +6,17 @@ import re
 import pytest
 
 from papertrader.services.monitor.config import MonitorConfig
+from papertrader.services.monitor.facts.history import kept_fills, kept_series
 from papertrader.services.monitor.page.view import ladder
 from papertrader.services.monitor.report import svg
 from papertrader.services.monitor.report.charts import reliability
-from papertrader.services.monitor.report.report import report_html, table
+from papertrader.services.monitor.report.html import table
+from papertrader.services.monitor.report.report import report_html
 from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.report.tables import _days, drawdown
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
-from tests.unit.monitoring import ACCOUNT, MARKET, Session
+from tests.unit.monitoring import ACCOUNT, MARKET, S, Session
 
 
 def report_of(*monitors: Monitor) -> str:
@@ -113,3 +116,36 @@ def test_ladder_puts_own_size_on_its_level_and_shows_quotes_outside_the_book() -
     assert shown["asks"][-1] == [asks[-1][0] + 1, 0.0, 0.7]
     assert [row[0] for row in shown["bids"]] == sorted((row[0] for row in shown["bids"]), reverse=True)
     assert shown["bids"][0][2] == 0.0  # not live yet
+
+
+def test_report_begins_with_the_verdict(report: str) -> None:
+    """Before any number of the run: what is earned, whether to believe it, what to do, what it rests on."""
+    first = report.index("Markets and accounts"), report.index('class="verdict'), report.index('class="strip"')
+    assert first == tuple(sorted(first))
+    assert first[-1] < report.index("Can it be believed? Too early to believe") < report.index("What to do next")
+    assert report.index("What to do next") < report.index("The run and its data")
+
+
+def test_report_has_inventory_drawdown_days_fills_and_settings(report: str) -> None:
+    for title in ("Drawdown", "Inventory over time", "By day", "<h3>Fills</h3>", "Settings in force"):
+        assert title in report
+    assert "<td>2023-11-14</td>" in report
+    assert "<summary>[quoter]</summary>" in report
+
+
+def test_synthetic_market_is_told_before_everything() -> None:
+    synthetic = Monitor(Market("synthetic", "SYN1"), {ACCOUNT: MonitorConfig()})
+    assert report_of(synthetic).index("SYNTHETIC MARKET: made by a program") < report_of(synthetic).index("<section>")
+
+
+def test_days_add_up_and_drawdown_is_the_largest_fall() -> None:
+    monitor = session_monitor(200)
+    series = kept_series(monitor.history(ACCOUNT), monitor.facts.accounts[ACCOUNT]).copy()
+    half = len(series) // 2
+    series["ts"][half:] += 86_400 * S
+    rows = list(_days(series, kept_fills(monitor.history(ACCOUNT), monitor.facts.accounts[ACCOUNT])))
+    assert [row[0] for row in rows] == ["2023-11-14", "2023-11-15"]
+    assert sum(float(row[1]) for row in rows) == pytest.approx(float(series["total"][-1]), abs=0.02)
+    series["total"] = 0.0
+    series["total"][3], series["total"][5], series["total"][8] = 10.0, 4.0, 12.0
+    assert drawdown(series) == 12.0

@@ -131,7 +131,7 @@ def test_log_file_of_another_form_is_refused(tmp_path: Path) -> None:
 def test_differing_settings_names_each_key() -> None:
     recorded = {"fill_sim": {"seed": 1}, "bus": {"url": "a"}}
     given = {"fill_sim": {"seed": 2}, "quoter": {"levels": 3}, "bus": {"url": "b"}}
-    assert differing_settings(recorded, given) == ["fill_sim.seed: 1 → 2", "quoter.levels: default → 3"]
+    assert differing_settings(recorded, given) == ["fill_sim.seed: 1 → 2", "quoter.levels: 2 → 3"]
 
 
 def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:

@@ -116,14 +116,14 @@ async def state(request: web.Request) -> web.Response:
 
 async def summary_(request: web.Request) -> web.Response:
     """The run's numbers, as `papertrader run --json` prints them."""
-    return _json(summary(request.app[_view]()))
+    return _json(summary(request.app[_view](), request.app[_settings]))
 
 
 async def report(request: web.Request) -> web.Response:
     """The self-contained HTML report of the run so far."""
     monitors = list(request.app[_view]())
     settings = request.app[_settings]
-    return web.Response(text=report_html(summary(monitors), monitors, settings), content_type="text/html")
+    return web.Response(text=report_html(summary(monitors, settings), monitors, settings), content_type="text/html")
 
 
 async def healthz(_request: web.Request) -> web.Response:

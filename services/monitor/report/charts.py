@@ -51,6 +51,27 @@ def money(series: Records) -> str:
     return _lines(series, MONEY, "PnL parts over time", "No account yet.", signs=(1, 1, 1, -1))
 
 
+def drawdown(series: Records) -> str:
+    """How far the profit lies below its peak so far."""
+    total = series["total"].astype(np.float64)
+    return _area(series, total - np.maximum.accumulate(np.maximum(total, 0.0)), "drawdown over time", "No account yet.")
+
+
+def inventory(series: Records) -> str:
+    """The position over time."""
+    return _area(series, series["position"].astype(np.float64), "inventory over time", "No account yet.")
+
+
+def _area(series: Records, values: npt.NDArray[np.float64], label: str, empty: str) -> str:
+    """One column over time as the area between it and zero."""
+    time, zeros = _time(series), [0.0] * len(series)
+    area = svg.frame(time, [0.0, *values.tolist()], height=160)
+    if area is None:
+        return EMPTY.format(empty)
+    drawn = [svg.band(area, time, zeros, values.tolist(), "c0"), svg.line(area, time, values.tolist(), "c0")]
+    return svg.picture(area, [svg.axes(area, _clock(area)), *drawn], label)
+
+
 def calibration(series: Records) -> str:
     """cal_gamma and cal_progress over time."""
     return _lines(series, ("cal_gamma", "cal_progress"), "calibration over time", "No calibration yet.")

@@ -1,18 +1,18 @@
 """The report of a run: one HTML file with inline SVG, readable without a server, a script or a network."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-import msgspec
-
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts
+from papertrader.services.monitor.facts.facts import AccountFacts
 from papertrader.services.monitor.facts.history import kept_fills, kept_series
 from papertrader.services.monitor.kernel import interpretation, verdict
 from papertrader.services.monitor.report import charts
+from papertrader.services.monitor.report.first import banners, comparison, verdict_box
+from papertrader.services.monitor.report.html import moment, table
 from papertrader.services.monitor.report.markouts import markouts
+from papertrader.services.monitor.report.tables import days_table, fills_table, settings_tables
 from papertrader.services.monitor.service import Monitor
 
 SERIES_POINTS: Final = 600
@@ -42,30 +42,14 @@ def report_html(
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Paper trading report</title>'
-        f"<style>{STYLE}</style></head><body><main><h1>Paper trading report</h1>{_overview(summary)}{body}"
+        f"<style>{STYLE}</style></head><body><main><h1>Paper trading report</h1>"
+        f"{banners(summary)}{comparison(summary)}{body}"
         f"{_settings(settings)}<p class='note'>{escape(CANNOT_TELL)}</p></main></body></html>"
     )
 
 
-def _overview(summary: Mapping[str, Any]) -> str:
-    entries = summary["markets"]
-    if len(entries) < 2:
-        return ""
-    rows = [
-        (_name(entry), str(entry["fills"]), f"{entry['pnl']['total']:+,.2f}", _marks(entry["checks"]))
-        for entry in entries
-    ]
-    return table(("market", "fills", "total PnL", "checks"), rows, numbers=(1, 2), raw=(3,))
-
-
 def _name(entry: Mapping[str, Any]) -> str:
     return f"{entry['venue']} {entry['asset']} · {entry['account']}"
-
-
-def _marks(checks: Mapping[str, Any]) -> str:
-    return "".join(
-        f'<span class="mark {check["state"]}" title="{escape(name)}"></span>' for name, check in checks.items()
-    )
 
 
 def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
@@ -75,15 +59,20 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
     curve = markouts(history)
     checklist = monitor.checklist(account)
     sentences = " ".join(interpretation(facts, monitor.accounts[account]))
-    market = monitor.facts.market
-    span = f"{_moment(market.first_ts)} to {_moment(market.ts)} UTC" if market.ts else "No market data yet"
+    market, filled = monitor.facts.market, kept_fills(history, facts)
+    currency = entry["verdict"]["earns"]["currency"]
+    span = f"{moment(market.first_ts)} to {moment(market.ts)} UTC" if market.ts else "No market data yet"
     return "".join(
         (
             f"<section><h2>{escape(_name(entry))}</h2><p class='note'>{span}</p>",
-            f'<p class="verdict">{escape(verdict(checklist.checks))} {escape(sentences)}</p>',
+            f"{verdict_box(entry['verdict'])}{_raised(entry)}",
+            f"<p>{escape(verdict(checklist.checks))} {escape(sentences)}</p>",
             f"<h3>The run and its data</h3>{_trading(entry)}",
-            f"<h3>Profit and loss, quote currency</h3>{_pnl(entry, facts)}{charts.money(series)}",
-            f"<h3>Fills on the mid</h3>{charts.fills(series, kept_fills(history, facts))}",
+            f"<h3>Profit and loss, {escape(currency)}</h3>{_pnl(entry, facts)}{charts.money(series)}",
+            f"<h3>Drawdown: profit below its peak, {escape(currency)}</h3>{charts.drawdown(series)}",
+            f"<h3>Inventory over time, base units</h3>{charts.inventory(series)}",
+            f"<h3>By day</h3>{days_table(series, filled)}",
+            f"<h3>Fills on the mid</h3>{charts.fills(series, filled)}",
             "<h3>Markout, bp</h3><p>Mean markout per fill with its 95 % block-bootstrap interval; above zero is good "
             f"for us. Grey: quotes that ended unfilled.</p>{charts.markout(curve)}{_markout_table(curve)}",
             f"<h3>κ ± one standard deviation, per fraction of price</h3>{charts.kappa(series)}",
@@ -92,9 +81,19 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
             f"<h3>Skill of forecasts made before their outcomes, 95 % interval</h3>{_skill(entry)}",
             f"<h3>Forecast reliability: observed share against forecast</h3>{_reliability(facts)}",
             f"<h3>Why orders ended unfilled</h3>{_reasons(entry)}",
-            f"<h3>Validation checklist</h3>{_checklist(entry)}</section>",
+            f"<h3>Validation checklist</h3>{_checklist(entry)}",
+            f"<h3>Fills</h3>{fills_table(filled)}</section>",
         )
     )
+
+
+def _raised(entry: Mapping[str, Any]) -> str:
+    error = entry["strategy_error"]
+    if error is None:
+        return ""
+    text = escape(f"{error['text']}\n{error['traceback']}")
+    title = f"The strategy raised {error['count']:,} times, at last:"
+    return f'<p class="verdict fail"><strong>{title}</strong></p><pre>{text}</pre>'
 
 
 def _skill(entry: Mapping[str, Any]) -> str:
@@ -112,28 +111,6 @@ def _skill(entry: Mapping[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _moment(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / SECOND, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def table(
-    header: Iterable[str], rows: Iterable[Iterable[str]], numbers: Iterable[int] = (), raw: Iterable[int] = ()
-) -> str:
-    """An HTML table; columns in `numbers` are aligned right, those in `raw` are HTML already."""
-    right, html = set(numbers), set(raw)
-
-    def cells(row: Iterable[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if index in right else ''}>{cell if index in html else escape(cell)}</{tag}>"
-            for index, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return (
-        f"<div class='scroll'><table><thead><tr>{cells(header, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _trading(entry: Mapping[str, Any]) -> str:
@@ -263,5 +240,4 @@ def _checklist(entry: Mapping[str, Any]) -> str:
 def _settings(settings: Mapping[str, Any] | None) -> str:
     if not settings:
         return ""
-    text = msgspec.json.format(msgspec.json.encode(settings), indent=2).decode()
-    return f"<section><h2>Settings</h2><pre>{escape(text)}</pre></section>"
+    return f"<section><h2>Settings in force</h2>{settings_tables(settings)}</section>"

@@ -1,33 +1,42 @@
 """The numbers of a run as one JSON object: what `papertrader run --json` prints and tests assert."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from papertrader.services.monitor.facts.data import doubts, quality_of
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, adverse_rate, filled_orders
-from papertrader.services.monitor.facts.liveness import QUOTER, Liveness, ended
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, adverse_rate, filled_orders, live_orders
+from papertrader.services.monitor.facts.history import kept_series
+from papertrader.services.monitor.facts.liveness import FEED, QUOTER, Liveness, ended
 from papertrader.services.monitor.report.markouts import markout
 from papertrader.services.monitor.report.statistics import RESAMPLES
+from papertrader.services.monitor.report.tables import drawdown
+from papertrader.services.monitor.report.verdict import verdict_of
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Estimate, Instrument
 
 
-def summary(monitors: Iterable[Monitor]) -> dict[str, Any]:
-    """`{"markets": [...]}`, one entry per market and account, in the order given. Unknown numbers are `None`."""
-    return {"markets": [account_summary(monitor, account) for monitor in monitors for account in monitor.accounts]}
+def summary(monitors: Iterable[Monitor], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """`{"markets": [...]}`, one entry per market and account, in the order given. Unknown numbers are `None`.
+
+    `settings` are those of the run: the verdict says what they assume.
+    """
+    entries = [account_summary(monitor, account, settings) for monitor in monitors for account in monitor.accounts]
+    return {"markets": entries}
 
 
-def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
-    """The numbers of one account: counts, PnL parts, learning at start and end, the checklist."""
+def account_summary(monitor: Monitor, account: str, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The numbers of one account: verdict, counts, PnL parts, learning at start and end, the checklist."""
     facts = monitor.facts.accounts[account]
     checklist = monitor.checklist(account)
     return {
         "venue": monitor.market.venue,
         "asset": monitor.market.asset,
         "account": account,
+        "verdict": verdict_of(monitor, account, settings),
         **trading(monitor, account),
+        "quotes": quotes(monitor, facts),
         **_counts(facts),
         "pnl": pnl(facts.account),
         "realised_excludes": "fees and funding",
@@ -47,6 +56,20 @@ def account_summary(monitor: Monitor, account: str) -> dict[str, Any]:
     }
 
 
+def quotes(monitor: Monitor, facts: AccountFacts) -> dict[str, Any]:
+    """What stands on the book now: the mid, the best own quotes, and the age of the market data, s of wall time."""
+    orders, feed = live_orders(facts), monitor.liveness.get(FEED)
+    return {
+        "mid": monitor.facts.market.mid,
+        "bid": max((order.price for order in orders if order.side == "buy"), default=None),
+        "ask": min((order.price for order in orders if order.side == "sell"), default=None),
+        "orders": len(orders),
+        "data_age_s": None if feed is None else feed.round_age_s,
+        "ts": monitor.facts.market.ts,
+        "paused": facts.paused,
+    }
+
+
 def trading(monitor: Monitor, account: str, resamples: int = RESAMPLES) -> dict[str, Any]:
     """What a trader asks first: how long, how much, how exposed, how good, on what data."""
     facts, market = monitor.facts.accounts[account], monitor.facts.market
@@ -60,6 +83,7 @@ def trading(monitor: Monitor, account: str, resamples: int = RESAMPLES) -> dict[
         "position": money.position if money else 0.0,
         "equity": money.equity if money else None,
         "exposure": {"mean": facts.exposure_sum_s / held_s if held_s > 0 else 0.0, "peak": facts.exposure_peak},
+        "drawdown": drawdown(kept_series(monitor.history(account), facts)),
         "filled_orders": filled_orders(facts),
         "adverse_rate": adverse_rate(facts),
         "markout": worth | {"interval": "95 %, bootstrap of blocks of time"},
