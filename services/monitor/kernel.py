@@ -119,9 +119,7 @@ def interpretation(facts: AccountFacts, config: MonitorConfig) -> list[str]:
         meaning = "enough was seen to judge them" if progress > ENOUGH_PROGRESS else "estimates are still mostly prior"
         sentences.append(f"cal_progress is {progress:.0%}: {meaning}.")
     if facts.estimate is not None and facts.estimate.toxicity_auc_low is not None:
-        meaning = (
-            "it can be trusted so far" if has_skill(facts.estimate) else "no skill is shown and the base rate is used"
-        )
+        meaning = "it is used so far" if has_skill(facts.estimate) else "no skill is shown and the base rate is used"
         sentences.append(f"Toxicity has {skill_with_interval(facts.estimate)}: {meaning}.")
     return sentences
 

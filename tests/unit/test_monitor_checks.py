@@ -298,7 +298,7 @@ def test_interpretation_says_trust_of_skill_with_its_interval_and_never_of_progr
     sentences = interpretation(facts, MonitorConfig())
     assert "trusted" not in sentences[-2]
     found = "Toxicity has skill 0.100 [0.040, 0.160] and AUC 0.700 [0.600, 0.800] on 900 market sweeps"
-    assert sentences[-1] == f"{found}: it can be trusted so far."
+    assert sentences[-1] == f"{found}: it is used so far."
     for change in ({"toxicity_skill": -0.01}, {"toxicity_auc_low": 0.49}):
         facts.estimate = msgspec.structs.replace(estimated, **change)
         assert "no skill is shown and the base rate is used" in interpretation(facts, MonitorConfig())[-1]

@@ -65,8 +65,8 @@ def _model(fills: Mapping[str, Any]) -> str:
 
 
 def _latency(fills: Mapping[str, Any]) -> str:
-    if fills.get("latency_preset"):
-        return f"{fills['latency_preset']}, measured"
+    if fills.get("latency_preset", "none") != "none":
+        return str(fills["latency_preset"]).replace("_", " ")
     place, cancel = (fills.get(f"{what}_latency_ms", NOT_KNOWN) for what in ("placement", "cancel"))
     return f"place {_ms(place)}, cancel {_ms(cancel)}"
 

@@ -26,10 +26,10 @@ def comparison(summary: Mapping[str, Any]) -> str:
     entries = summary["markets"]
     if len(entries) < 2:
         return ""
-    header = ("market", "total PnL", "currency", "per hour", "95 %", "bp", "fills", "adverse", "drawdown", "believe")
+    header = ("market", "total PnL", "currency", "per hour", "95 %", "bp", "fills", "adverse", "drawdown", "believed")
     rows = [_compared(entry) for entry in entries]
     note = CLOSED_LOOP if len({entry["account"] for entry in entries}) > 1 else ""
-    return f"<h2>Markets and accounts</h2>{table((*header, 'checks'), rows, numbers=range(1, 9), raw=(10,))}{note}"
+    return f"<h2>Markets and accounts</h2>{table((*header, 'checks'), rows, numbers=range(1, 9))}{note}"
 
 
 def _compared(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -38,24 +38,22 @@ def _compared(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{entry['venue']} {entry['asset']} · {entry['account']}",
         number(entry["pnl"]["total"]),
-        earns["currency"],
+        earns["currency"].replace("quote currency", "quote"),
         number(earns["per_hour"]),
         "too short" if low is None else f"{number(low)} … {number(high)}",
         number(earns["bps"]),
         f"{entry['fills']:,}",
         "–" if adverse is None else f"{adverse:.0%}",
         number(entry["drawdown"], sign=False),
-        WORDS[entry["verdict"]["believed"]],
+        entry["verdict"]["believed"],
         marks(entry["checks"]),
     )
 
 
 def marks(checks: Mapping[str, Any]) -> str:
-    """The states of the checks as coloured dots."""
-    return "".join(
-        f'<span class="mark {check["state"]}" title="{escape(name)}: {check["state"]}"></span>'
-        for name, check in checks.items()
-    )
+    """How many checks are in each state, the worst first."""
+    states = [check["state"] for check in checks.values()]
+    return ", ".join(f"{states.count(state)} {state}" for state in ("fail", "waiting", "pass") if state in states)
 
 
 def verdict_box(verdict: Mapping[str, Any]) -> str:

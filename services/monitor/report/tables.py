@@ -49,6 +49,8 @@ def _days(series: Records, rows: Records) -> Iterator[tuple[str, ...]]:
     before = dict.fromkeys(("total", "spread", "inventory", "fees", "funding"), 0.0)
     for day in np.unique(days).tolist():
         of_day = series[days == day]
+        if len(of_day) == 1 and len(series) > 1:
+            continue  # a moment before midnight is no day
         end = {name: float(of_day[name][-1]) for name in before}
         gained = {name: end[name] - before[name] for name in before}
         filled = int(np.count_nonzero(rows["ts"] // (DAY_S * SECOND) == day))
