@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-clients test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,16 @@ test-ccxt:  ## the ccxt source with ccxt itself, in an environment of its own: i
 	test -x .venv-ccxt/bin/python || $(PYTHON) -m venv .venv-ccxt
 	.venv-ccxt/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ccxt.lock
 	PYTHONPATH=. .venv-ccxt/bin/python -m pytest -q tests/unit/test_feed_ccxt.py tests/integration/test_live_ccxt.py
+
+CLIENTS := build/clients/bin/python
+
+$(CLIENTS): requirements-clients.lock
+	$(PYTHON) -m venv build/clients
+	$(CLIENTS) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.lock
+	touch $@
+
+test-clients: setup $(CLIENTS)  ## the official SDK and ccxt trade on the gateway, in an environment of their own
+	PAPERTRADER=$(CURDIR)/$(BIN)/papertrader $(CLIENTS) -m pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
 
 test-compose: setup  ## the whole stack on a real Docker engine, from build to break and repair (root)
 	$(BIN)/python -m tests.compose.e2e

@@ -19,6 +19,8 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
     "requirements-mutation.lock": ("--only-group", "mutation"),
 }
 """What each requirement file holds, in terms of pyproject.toml."""
+CLIENTS: Final = (Path("tests") / "clients" / "requirements.in", "requirements-clients.lock")
+"""The real clients that tests trade with ask for other packages than the product has: their lock is their own."""
 
 
 def exported(name: str) -> str:
@@ -27,11 +29,22 @@ def exported(name: str) -> str:
     return HEADER + subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
+def clients(*options: str) -> None:
+    """Lock the environment of the real clients."""
+    command = [UV, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
+    wanted, name = CLIENTS
+    found = subprocess.run(
+        [*command, "--python-version", "3.11", *options, wanted], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    (ROOT / name).write_text(HEADER.replace("uv.lock", str(wanted)) + found.stdout)
+
+
 def main() -> None:
     """Lock and write the requirement files; options are handed to `uv lock`."""
     subprocess.run([UV, "lock", *sys.argv[1:]], cwd=ROOT, check=True)
     for name in FILES:
         (ROOT / name).write_text(exported(name))
+    clients(*sys.argv[1:])
 
 
 if __name__ == "__main__":

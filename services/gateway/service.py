@@ -17,7 +17,7 @@ from papertrader.services.gateway.exchange.identity import Identities
 from papertrader.services.gateway.exchange.waiting import Waiting
 from papertrader.services.gateway.info.info import Info
 from papertrader.services.gateway.ledger.accounts import Funding, PaperAccount, Trade
-from papertrader.services.gateway.ledger.ledger import Ledger, is_market_data
+from papertrader.services.gateway.ledger.ledger import SCHEDULED_CANCEL, Ledger, is_market_data
 from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.streams import Streams
@@ -141,6 +141,7 @@ class Gateway:
             (config.book_ms / 1_000, lambda: self.streams.push_books(fast=False)),
             (config.fast_book_ms / 1_000, lambda: self.streams.push_books(fast=True)),
             (SECOND, self.streams.push_candles),
+            (SECOND, self.streams.push_contexts),
             (STATES_EVERY_S, self.streams.push_mids),
             (STATES_EVERY_S, lambda: self.streams.push_states(changed_only=False)),
             (STEP_S, lambda: self.streams.push_states(changed_only=True)),
@@ -163,10 +164,8 @@ class Gateway:
             if not 0 < account.cancel_at_ms <= now_ms:
                 continue
             account.cancel_at_ms = 0
-            for order in account.orders.open():
-                order.scheduled = True
             asked = self._asking.all_cancels(account)
-            done = SignedAction(ts=0, addresses=(), nonce=0, action="scheduledCancel", cancel_at_ms=0)
+            done = SignedAction(ts=0, addresses=(), nonce=0, action=SCHEDULED_CANCEL, cancel_at_ms=0)
             self._say(account, done, [(item.market, item.command) for item in asked if item.market and item.command])
             log.info("cancelled %d orders of %s: their program had set a clock", len(asked), account.name)
 

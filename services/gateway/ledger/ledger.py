@@ -28,7 +28,8 @@ from papertrader.shared.messages import (
 )
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
-DUST: Final = 1e-9
+SCHEDULED_CANCEL: Final = "scheduledCancel"
+"""The action that the gateway itself notes when a clock that a program had set has run out; the cancels follow."""
 
 
 class Listener(Protocol):
@@ -98,6 +99,9 @@ class Ledger:
             account.orders.name(named)
         if action.cancel_at_ms is not None:
             account.cancel_at_ms = action.cancel_at_ms
+        if action.action == SCHEDULED_CANCEL:
+            for order in account.orders.open():
+                order.scheduled = True
         if action.leverage is not None:
             held = account.holding(action.asset)
             held.leverage, held.is_cross = action.leverage, action.is_cross

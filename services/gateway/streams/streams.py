@@ -13,7 +13,7 @@ from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.connection import Connection
 from papertrader.services.gateway.streams.subscription import OF_STATE, Subscription
-from papertrader.shared.messages import Ack, Context, Message, RoundEnd, Trades
+from papertrader.shared.messages import Ack, Message, RoundEnd, Trades
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
 MOST_SUBSCRIPTIONS: Final = 1_000
@@ -143,11 +143,9 @@ class Streams:
             self._push(account, 0, kind, lambda _: _frame("user", {"funding": shape}))
 
     def market_heard(self, view: MarketView, message: Message) -> None:
-        """Push prints and contexts at once, the touch at the end of a round that changed it."""
+        """Push prints at once, the touch at the end of a round that changed it."""
         if isinstance(message, Trades):
             self._tell_market("trades", view, lambda _: _frame("trades", shapes.prints(view, message)))
-        elif isinstance(message, Context):
-            self._tell_market("activeAssetCtx", view, lambda _: _context(view))
         elif isinstance(message, RoundEnd) and self._touched.get(view.coin) != view.book_changes:
             self._touched[view.coin] = view.book_changes
             self._tell_market("bbo", view, lambda _: _frame("bbo", shapes.bbo(view)))
@@ -208,6 +206,13 @@ class Streams:
             view = self._ledger.markets.coin(wanted.coin)
             if view is not None and (frame := _candle(view, wanted)) is not None:
                 self._send(connection, frame)
+
+    def push_contexts(self) -> None:
+        """Push the slow state of every market that somebody follows."""
+        for connection, wanted in self._wanted("activeAssetCtx"):
+            view = self._ledger.markets.coin(wanted.coin)
+            if view is not None:
+                self._send(connection, _context(view))
 
     def push_mids(self) -> None:
         """Push all mids."""
