@@ -36,8 +36,25 @@ MEANING: Final = {
 }
 
 
+CLOSED_LOOP: Final = (
+    "Each model quotes for itself: what it is filled with changes what it quotes next, so these are no bounds of each "
+    "other. --same-orders puts the same orders under every model."
+)
+SAME: Final = (
+    "The same orders under every model: what a stricter one fills, the others fill too. An order ends where the model "
+    "that is set has filled it. What these fills earn need not be in the same order."
+)
+
+
 def run(
-    tables: dict[str, Any], axes: Axes, random: int | None, seed: int, workers: int, best: int, as_json: bool
+    tables: dict[str, Any],
+    axes: Axes,
+    random: int | None,
+    seed: int,
+    workers: int,
+    best: int,
+    same_orders: bool,
+    as_json: bool,
 ) -> int:
     """Sweep, and print the ranking and the bands of the best variants; always 0."""
     variants = variants_of(axes, random, seed)
@@ -46,17 +63,34 @@ def run(
         with Sweep(tables, workers) as sweep:
             outcomes = ranked(_all(sweep, variants, progress, "variants"))
             chosen = [outcome.variant for outcome in outcomes[:best]]
-            under_models = [model for variant in chosen for model in band_variants(variant).values()]
-            found = bands(chosen, _all(sweep, under_models, progress, "bands"))
+            found = _bands(sweep, chosen, same_orders, progress)
     if as_json:
-        result = {"variants": [_plain(item) for item in outcomes], "bands": [_plain_band(band) for band in found]}
+        result: dict[str, Any] = {
+            "variants": [_plain(item) for item in outcomes],
+            "bands": [_plain_band(band) for band in found],
+        }
+        result["same_orders"] = same_orders
         sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
     else:
         out = Console()
         out.print(_ranking(outcomes, list(axes)))
         for band in found:
             out.print(_band(band))
+        if found:
+            out.print(SAME if same_orders else CLOSED_LOOP, style="dim")
     return 0
+
+
+def _bands(sweep: Sweep, chosen: Sequence[Variant], same_orders: bool, progress: Progress) -> list[Band]:
+    """The best variants under every fill model: each model with its own loop, or all with the same orders."""
+    if not same_orders:
+        under_models = [model for variant in chosen for model in band_variants(variant).values()]
+        return bands(chosen, _all(sweep, under_models, progress, "bands"))
+    task, found = progress.add_task("same orders", total=len(chosen)), {}
+    for place, band in sweep.same_orders(chosen):
+        found[place] = band
+        progress.advance(task)
+    return [found[place] for place in range(len(chosen))]
 
 
 def _read(tables: Mapping[str, Any], variant: Variant, progress: Progress) -> None:

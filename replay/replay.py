@@ -1,6 +1,6 @@
 """Replays a session through the closed loop, and lets the monitor judge it as it judges a run on the bus."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -123,12 +123,23 @@ def composed(session: Session, settings: Settings, progress: Progress | None = N
 
     Raises StrategyError for one that cannot be loaded, ReplayError with the traceback for one that raises.
     """
+    return gathered(session, settings, [name for name in MEMBERS if name != MONITOR], lambda _number: (), progress)
+
+
+def gathered(
+    session: Session,
+    settings: Settings,
+    services: Iterable[str],
+    commands: Callable[[int], Sequence[Received]],
+    progress: Progress | None = None,
+) -> Replayed:
+    """What some services say in a session; `commands` gives what they hear from outside in the n-th round."""
     ordered = Settings({**settings.tables, ACCOUNTS: dict(sorted(settings.tables.get(ACCOUNTS, {}).items()))})
-    composition = Composition(ordered, session.market, [name for name in MEMBERS if name != MONITOR])
+    composition = Composition(ordered, session.market, services)
     names = tuple(ordered.by_account("quoter", QuoterConfig))
     said: dict[Kind, list[tuple[tuple[int, int], Any]]] = {kind: [] for kind in KINDS}
     for number, (end, market_data, events) in enumerate(_rounds(session)):
-        for spoken in composition.fold(market_data, _marker(end, session), events=events):
+        for spoken in composition.fold(market_data, _marker(end, session), commands(number), events):
             kind, account, message = spoken.output
             record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             said[kind].append(((names.index(account), number), record))
@@ -139,7 +150,7 @@ def composed(session: Session, settings: Settings, progress: Progress | None = N
 
 
 def _stop_at_a_failure(composition: Composition) -> None:
-    for account, failure in getattr(composition.folds[QUOTER], "failures", {}).items():
+    for account, failure in getattr(composition.folds.get(QUOTER), "failures", {}).items():
         when = np.datetime64(failure.ts, "ns").astype("datetime64[ms]")
         raise ReplayError(f"account {account}, at {when} UTC: {failure.text}\n{failure.traceback}".rstrip())
 

@@ -19,6 +19,7 @@ import polars as pl
 
 from papertrader.replay.columns import DERIVED
 from papertrader.replay.replay import Replayed, replay
+from papertrader.replay.same_orders import same_orders
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval, block_bootstrap_mean
@@ -36,6 +37,7 @@ BAND: Final[Mapping[str, dict[str, Any]]] = {
     "ahead": {"fill_model": "fifo", "cancels": "ahead"},
 }
 """Fill models by name: only prints through the price; queues in which cancels leave from behind, evenly, from ahead."""
+SAME_ORDERS: Final = {name.replace(" ", "_"): model for name, model in BAND.items()}
 MOST_VARIANTS: Final = 100_000
 EARNS: Final = "robust: earns"
 LOSES: Final = "robust: loses"
@@ -183,6 +185,16 @@ def _outcome(variant: Variant, replays: Sequence[Replayed]) -> Outcome:
     )
 
 
+def same_orders_band(tables: Tables, variant: Variant, cache: Path | None = None) -> Band:
+    """A variant's own orders under every fill model of `BAND`, and under its own: bounds that bound."""
+    settings = Settings(with_variant(tables, variant))
+    replays: dict[str, list[Replayed]] = {}
+    for session in sessions(settings.section("feed", FeedConfig), cache):
+        for name, replayed in same_orders(session, settings, SAME_ORDERS).items():
+            replays.setdefault(name, []).append(replayed)
+    return Band(variant, {name.replace("_", " "): _outcome(variant, found) for name, found in replays.items()})
+
+
 def _total(ends: Iterable[Records], name: str) -> float:
     return float(sum(end[name].sum() for end in ends))
 
@@ -236,6 +248,15 @@ class Sweep:
     def __exit__(self, *_: object) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
+
+    def same_orders(self, variants: Sequence[Variant]) -> Iterator[tuple[int, Band]]:
+        """Each variant's own orders under every fill model, as it comes, with its place."""
+        futures = {
+            self._pool.submit(same_orders_band, self._tables, variant, self._cache): place
+            for place, variant in enumerate(variants)
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
     def outcomes(self, variants: Sequence[Variant]) -> Iterator[tuple[int, Outcome]]:
         """The outcome of each variant as it comes, with its place."""

@@ -101,6 +101,10 @@ def sweep(
     best: Annotated[
         int, typer.Option(min=0, help="so many of the best variants are judged under every fill model")
     ] = 1,
+    same_orders: Annotated[
+        bool,
+        typer.Option("--same-orders", help="judge them by the same orders under every model, so that bounds bound"),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search settings over tapes: PnL per hour with its uncertainty, and whether it survives other fill models."""
@@ -120,7 +124,7 @@ def sweep(
         raise fail(error) from None
     count = workers or os.cpu_count() or 1
     ensure_compiled(_part(tables))
-    raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, as_json)))
+    raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, same_orders, as_json)))
 
 
 def twin(
