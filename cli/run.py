@@ -17,6 +17,7 @@ from papertrader.cli import show
 from papertrader.cli.monitor_client import MonitorError, fetch_json
 from papertrader.cli.runs import noted
 from papertrader.cli.supervisor import RunError, Supervisor
+from papertrader.services.monitor.page.guard import page_token
 
 POLL_S: Final = 0.5
 QUIET_POLL_S: Final = 5.0
@@ -83,7 +84,8 @@ def _stop_flag() -> Callable[[], bool]:
 def _announce(supervisor: Supervisor) -> None:
     for note in supervisor.notes:
         progress.print(note, style="yellow", highlight=False)
-    progress.print(f"page     {supervisor.page}", highlight=False)
+    token = page_token(supervisor.directory)
+    progress.print(f"page     {supervisor.page}/#token={token}", highlight=False, soft_wrap=True)
     progress.print(f"broker   {supervisor.url}", highlight=False)
     if supervisor.gateway:
         progress.print(f"gateway  {supervisor.gateway}", highlight=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import msgspec
 from nats.aio.msg import Msg
@@ -10,10 +11,13 @@ from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.heartbeats import Heartbeats
 from papertrader.services.monitor.metrics import METRICS, samples
 from papertrader.services.monitor.notices.watch import watch
-from papertrader.services.monitor.page.web import app, serve
+from papertrader.services.monitor.page.guard import page_token
+from papertrader.services.monitor.page.web import Operator, app, serve
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.log.tasks import ended
+from papertrader.shared.messages import Control
 from papertrader.shared.service.runtime import Runtime, Service, main
 
 LIVENESS_EVERY_S = 0.5
@@ -29,7 +33,10 @@ async def beside(runtime: Runtime) -> None:
 
     await runtime.bus.subscribe("health.>", hear)
     config = runtime.settings.section("monitor", MonitorConfig)
-    application = app(lambda: monitors(runtime), settings=runtime.settings.tables)
+    operator = Operator(page_token(Path(runtime.config.data_dir)), lambda *order: append(runtime, *order))
+    application = app(
+        lambda: monitors(runtime), settings=runtime.settings.tables, operator=operator, hosts=config.page_hosts
+    )
     page = await serve(application, config.port, runtime.config.host)
     notices = asyncio.ensure_future(watch(lambda: monitors(runtime), config))
     try:
@@ -42,6 +49,12 @@ async def beside(runtime: Runtime) -> None:
             await asyncio.sleep(LIVENESS_EVERY_S)
     finally:
         await asyncio.gather(page.cleanup(), ended(notices))
+
+
+async def append(runtime: Runtime, market: Market, account: str, control: Control) -> None:
+    """Put an operator's command onto the log; raises BusError."""
+    name = subject("control", market, account)
+    await runtime.bus.append(name, msgspec.json.encode(control), f"control|{control.ts}")
 
 
 def monitors(runtime: Runtime) -> list[Monitor]:

@@ -80,6 +80,10 @@ class MonitorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float, Meta(ge=0.1, le=600, description="how often an unchanged checklist is published, s of event time")
     ] = 5.0
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the web page")] = 8080
+    page_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="names beside localhost and addresses that the page answers to, as browsers ask for it"),
+    ] = ()
     notices: Annotated[
         str, Meta(description="file of Apprise URLs, one a line, to which notices go; empty: none are sent")
     ] = ""

@@ -11,7 +11,7 @@ from typing import Final
 
 from papertrader.shared.log.bus import LOOK_UP
 from papertrader.shared.log.health import FOLDS
-from papertrader.shared.log.kinds import ROWS
+from papertrader.shared.log.kinds import KINDS, ROWS
 from papertrader.shared.log.lease import BUCKET
 from papertrader.shared.log.refusals import ADDRESSEE, TOKEN
 from papertrader.shared.log.subjects import STREAM
@@ -19,6 +19,9 @@ from papertrader.shared.log.subjects import STREAM
 USERS: Final = ("feed", *FOLDS, "gateway", "operator", "trader", "bootstrap")
 """`trader` is for programs of one's own, `gateway` trades for those that come by HTTP, `operator` is for the command
 line; `bootstrap` only makes the streams."""
+
+PAGE: Final = "monitor"
+"""Serves the page, and so passes on what an operator commands there."""
 
 HEARS: Final[dict[str, tuple[str, ...]]] = {
     "feed": ("progress.>", "health.>"),
@@ -52,6 +55,7 @@ def publishes(user: str) -> tuple[str, ...]:
     if user in ("feed", "gateway"):
         return (*said, f"health.{user}.>")
     if user in FOLDS:
+        said = (*said, KINDS["control"].pattern) if user == PAGE else said
         answers = (f"{TOKEN}.>",) if user in ADDRESSEE.values() else ()
         return (*said, f"health.{user}.>", f"progress.{user}.>", *answers, *_leases(user))
     return said

@@ -31,7 +31,7 @@ OWN_KINDS = {
     "estimator": {"estimate"},
     "outcome-tracker": {"markouts"},
     "calibration": {"calibration"},
-    "monitor": {"checks"},
+    "monitor": {"checks", "control"},
     "operator": {"control"},
     "trader": {"orders"},
     "gateway": {"orders", "actions"},

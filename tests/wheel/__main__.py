@@ -51,7 +51,11 @@ def built(folder: Path) -> Path:
     claimed = {name for name in names if not name.endswith(".dist-info")}
     assert claimed == {"papertrader"}, f"the wheel claims {claimed}"
     packed = zipfile.ZipFile(wheel).namelist()
-    for needed in ("papertrader/py.typed", "papertrader/services/monitor/page/app.js", "papertrader/cli/main.py"):
+    for needed in (
+        "papertrader/py.typed",
+        "papertrader/services/monitor/page/static/app.js",
+        "papertrader/cli/main.py",
+    ):
         assert needed in packed, f"{needed} is not in the wheel"
     say(f"{sdist.name} and {wheel.name} claim papertrader and nothing else")
     return wheel

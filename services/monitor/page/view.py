@@ -5,64 +5,66 @@ from typing import Any, Final
 from papertrader.services.monitor.facts.facts import (
     SECOND,
     AccountFacts,
+    WorkingOrder,
     adverse_rate,
     fills_per_hour,
     mean_distance_bps,
     prints_per_minute,
 )
-from papertrader.services.monitor.facts.history import kept_fills, kept_series
+from papertrader.services.monitor.facts.history import kept_series
 from papertrader.services.monitor.kernel import interpretation, verdict
 from papertrader.services.monitor.report.markouts import markouts
 from papertrader.services.monitor.report.statistics import LIVE_RESAMPLES
-from papertrader.services.monitor.report.summary import liveness_table, pnl, trading
+from papertrader.services.monitor.report.summary import liveness_table, pnl, strategy_error, trading
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.market.records import Records
-from papertrader.shared.messages import REGIMES, Checklist
+from papertrader.shared.messages import REGIMES
 
-SERIES_POINTS: Final = 720
-FILLS_SHOWN: Final = 300
 LEVELS_SHOWN: Final = 10
+LEVELS_SEARCHED: Final = 100
+"""How deep an own order's level is looked for in the book."""
+ORDERS_SHOWN: Final = 64
+PEER_POINTS: Final = 240
 
 
 def checks_view(monitor: Monitor, account: str) -> dict[str, Any]:
     """One account's checklist, counts, verdict and liveness."""
+    return {**names(monitor, account), **checks(monitor, account), "liveness": liveness_table(monitor.liveness)}
+
+
+def names(monitor: Monitor, account: str) -> dict[str, str]:
+    """Which account it is."""
+    return {"venue": monitor.market.venue, "asset": monitor.market.asset, "account_name": account}
+
+
+def checks(monitor: Monitor, account: str) -> dict[str, Any]:
+    """The checklist with its counts, in one sentence and with what its numbers mean."""
     checklist = monitor.checklist(account)
     return {
-        **_names(monitor, account),
         "ts": checklist.ts,
         "verdict": verdict(checklist.checks),
+        "interpretation": interpretation(monitor.facts.accounts[account], monitor.accounts[account]),
         "checks": checklist.checks,
         "counts": checklist.counts,
         "counts_equal": checklist.counts_equal,
-        "liveness": liveness_table(monitor.liveness),
+        "strategy_error": strategy_error(monitor.liveness, account),
     }
 
 
-def state_view(monitor: Monitor, account: str) -> dict[str, Any]:
-    """Everything that the page needs to draw one account from nothing."""
-    facts, history = monitor.facts.accounts[account], monitor.history(account)
+def now(monitor: Monitor, account: str) -> dict[str, Any]:
+    """What changes all the time: the market, the book, the orders, the money."""
+    facts, market = monitor.facts.accounts[account], monitor.facts.market
     return {
-        **live_view(monitor, account),
-        "series": columns(kept_series(history, facts, SERIES_POINTS)),
-        "fills": columns(kept_fills(history, facts)[-FILLS_SHOWN:]),
-    }
-
-
-def live_view(monitor: Monitor, account: str) -> dict[str, Any]:
-    """What changes every second: the newest sample, the last fills, the ladder, the learners, the checklist."""
-    facts, history, market = monitor.facts.accounts[account], monitor.history(account), monitor.facts.market
-    checklist = monitor.checklist(account)
-    return {
-        **checks_view(monitor, account),
-        "interpretation": interpretation(facts, monitor.accounts[account]),
-        "sample": columns(history.series[max(facts.samples - 1, 0) : facts.samples]),
-        "last_fills": columns(kept_fills(history, facts)[-20:]),
+        **names(monitor, account),
+        "ts": market.ts,
+        "paused": facts.paused,
+        "final": market.final,
         "market": {
             "mid": market.mid,
             "bid": market.bid,
             "ask": market.ask,
             "tick_size": market.instrument.tick_size if market.instrument else None,
-            "prints": market.prints,
+            "kind": market.instrument.kind if market.instrument else None,
             "prints_per_minute": prints_per_minute(market),
             "gaps": market.gaps,
             "elapsed_s": (market.ts - market.first_ts) / SECOND,
@@ -71,53 +73,144 @@ def live_view(monitor: Monitor, account: str) -> dict[str, Any]:
         "account": {
             **pnl(facts.account),
             **_account(facts),
-            "draws": facts.worlds.summary(facts.account, monitor.facts.market.mid),
+            "draws": facts.worlds.summary(facts.account, market.mid),
         },
-        "estimate": facts.estimate,
-        "calibration": facts.calibration,
-        "outcomes": outcomes(facts, checklist),
-        "orders": orders(facts),
-        "markouts": markouts(history, LIVE_RESAMPLES),
-        "trading": trading(monitor, account, LIVE_RESAMPLES),
-        "unfilled": facts.unfilled,
-        "rejected": facts.rejected,
+        "orders": orders(monitor, facts),
+        "fills": facts.fills.now,
+        "fills_per_hour": fills_per_hour(facts),
+        "adverse_rate": adverse_rate(facts),
     }
-
-
-def _names(monitor: Monitor, account: str) -> dict[str, str]:
-    return {"venue": monitor.market.venue, "asset": monitor.market.asset, "account_name": account}
 
 
 def _account(facts: AccountFacts) -> dict[str, Any]:
-    names = (
+    fields = (
         *("position", "notional", "equity", "margin_used", "margin_available", "maintenance_margin", "leverage"),
-        *("liquidations", "mark_price", "turnover", "residual", "maker_fee_bps", "taker_fee_bps"),
+        *(
+            "liquidations",
+            "mark_price",
+            "average_entry_price",
+            "turnover",
+            "residual",
+            "maker_fee_bps",
+            "taker_fee_bps",
+        ),
     )
-    return {name: getattr(facts.account, name) if facts.account else None for name in names}
+    return {name: getattr(facts.account, name) if facts.account else None for name in fields}
 
 
-def outcomes(facts: AccountFacts, checklist: Checklist) -> dict[str, Any]:
-    """Labels so far and the adverse rate."""
-    resolved = facts.resolved.now
-    return {
-        "resolved": resolved,
-        "unresolved": facts.unresolved,
-        "adverse": facts.adverse,
-        "adverse_rate": adverse_rate(facts),
-        "pending": checklist.counts["outcomes_queued"] - resolved - facts.unresolved,
+def orders(monitor: Monitor, facts: AccountFacts) -> dict[str, Any]:
+    """Orders placed and live: of each its age, what stands ahead of it at most, and the forecast of a fill."""
+    live = [(number, order) for number, order in facts.working.items() if order.live_ts]
+    live.sort(key=lambda item: (item[1].side, -item[1].price))
+    books = {
+        side: dict(levels) for side, levels in zip(("buy", "sell"), monitor.book_levels(LEVELS_SEARCHED), strict=True)
     }
-
-
-def orders(facts: AccountFacts) -> dict[str, Any]:
-    """Orders placed and live, and how the quoting goes."""
     return {
         "placed": facts.orders_placed,
         "accepted": facts.accepted,
         "cancels": facts.cancels,
-        "live": [order for order in facts.working.values() if order.live_ts],
-        "fills_per_hour": fills_per_hour(facts),
-        "distance_bps": mean_distance_bps(facts),
         "quoted_s": facts.quoted_s,
+        "distance_bps": mean_distance_bps(facts),
+        "live_count": len(live),
+        "live": [_order(monitor, number, order, books[order.side]) for number, order in live[:ORDERS_SHOWN]],
+    }
+
+
+def _order(monitor: Monitor, number: int, order: WorkingOrder, book: dict[float, float]) -> dict[str, Any]:
+    mid = monitor.facts.market.mid
+    distance = (mid - order.price) * (1 if order.side == "buy" else -1) / mid * 1e4 if mid else None
+    return {
+        "order_id": str(number),
+        "side": order.side,
+        "price": order.price,
+        "size": order.size,
+        "age_s": max(monitor.facts.market.ts - order.live_ts, 0) / SECOND,
+        "distance_bps": distance,
+        "queue_at_join": order.queue_ahead,
+        "queue_at_most": queue_at_most(order, book),
+        "p_fill": order.p_fill,
+    }
+
+
+def queue_at_most(order: WorkingOrder, book: dict[float, float]) -> float | None:
+    """What can stand ahead of an order: no more than when it joined, and no more than its level shows now.
+
+    `None` where neither is known: the level lies deeper than the book is told.
+    """
+    deepest = min(book, default=None) if order.side == "buy" else max(book, default=None)
+    told = deepest is not None and (order.price >= deepest if order.side == "buy" else order.price <= deepest)
+    shown = book.get(order.price, 0.0 if told else None)
+    known = [size for size in (order.queue_ahead, shown) if size is not None]
+    return min(known) if known else None
+
+
+def learned(monitor: Monitor, account: str) -> dict[str, Any]:
+    """What the learners say, and how orders ended."""
+    facts = monitor.facts.accounts[account]
+    return {
+        "estimate": facts.estimate,
+        "calibration": facts.calibration,
+        "unfilled": facts.unfilled,
+        "rejected": facts.rejected,
+        "outcomes": {
+            "resolved": facts.resolved.now,
+            "unresolved": facts.unresolved,
+            "adverse": facts.adverse,
+            "adverse_rate": adverse_rate(facts),
+        },
+    }
+
+
+def worth(monitor: Monitor, account: str) -> dict[str, Any]:
+    """What fills were worth and on what data: costly to say, and slow to change."""
+    return {
+        "markouts": markouts(monitor.history(account), LIVE_RESAMPLES),
+        "trading": trading(monitor, account, LIVE_RESAMPLES),
+    }
+
+
+def services(monitor: Monitor, _account: str) -> dict[str, Any]:
+    """What is known of the services of a market."""
+    return liveness_table(monitor.liveness)
+
+
+def peers(monitor: Monitor, _account: str) -> dict[str, Any]:
+    """The total PnL of every account of this market over time, to be compared."""
+    found = {}
+    for name in monitor.accounts:
+        rows = kept_series(monitor.history(name), monitor.facts.accounts[name], PEER_POINTS)
+        found[name] = {"ts": rows["ts"].tolist(), "total": rows["total"].tolist()}
+    return found
+
+
+def portfolio_row(monitor: Monitor, account: str) -> dict[str, Any]:
+    """One account in one market, for the table of all of them."""
+    facts, market = monitor.facts.accounts[account], monitor.facts.market
+    money, checklist = facts.account, monitor.checklist(account)
+    draws = facts.worlds.summary(money, market.mid)
+    return {
+        **names(monitor, account),
+        "ts": market.ts,
+        "kind": market.instrument.kind if market.instrument else None,
+        "verdict": verdict(checklist.checks),
+        "states": {name: check.state for name, check in checklist.checks.items()},
+        "alerts": {
+            name: [check.cause, check.remedy] for name, check in checklist.checks.items() if check.state == "fail"
+        },
+        "paused": facts.paused,
+        "mid": market.mid,
+        "position": money.position if money else None,
+        "notional": money.notional if money else None,
+        "equity": money.equity if money else None,
+        "total": money.total if money else None,
+        "total_low": draws["pnl_low"] if draws else None,
+        "total_high": draws["pnl_high"] if draws else None,
+        "fees": money.fees if money else None,
+        "turnover": money.turnover if money else None,
+        "elapsed_s": (market.ts - market.first_ts) / SECOND,
+        "fills": facts.fills.now,
+        "adverse_rate": adverse_rate(facts),
+        "worst_drawdown": facts.worst_drawdown,
     }
 
 
