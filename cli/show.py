@@ -150,7 +150,8 @@ def checklist(summary: dict[str, Any]) -> Group:
     """Every check of every market and account, with cause and remedy where it does not pass."""
     tables: list[RenderableType] = []
     for market in summary["markets"]:
-        table = Table(title=f"\n{name(market)}", title_justify="left", box=None)
+        tables += [Text()] if tables else []
+        table = Table(title=name(market), title_justify="left", box=None)
         for column in ("check", "state", "cause", "remedy"):
             table.add_column(column, overflow="fold")
         for check_name, check in market["checks"].items():

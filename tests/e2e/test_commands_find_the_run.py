@@ -53,7 +53,7 @@ def test_commands_work_beside_a_run(run: Path, tmp_path: Path) -> None:
     os.kill(tail.pid, signal.SIGINT)
     tail.communicate(timeout=30)
 
-    assert "synthetic SYN1" in papertrader("doctor").stdout
+    assert "synthetic.SYN1 main" in papertrader("doctor").stdout
     assert papertrader("report", tmp_path / "report.html").returncode == 0
     exported = papertrader("export", tmp_path / "run.log.gz")
     assert exported.returncode == 0, exported.stderr
