@@ -10,13 +10,22 @@ import secrets
 import sys
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
+import msgspec
 import nkeys
 from nats.js.errors import APIError
 
+from papertrader import __version__
+from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.lease import create_bucket
-from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.messages import RoundEnd
+from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
+from papertrader.shared.service.config import Settings, SettingsError, load
+from papertrader.shared.service.epoch import begin, changes, current, following
 from papertrader.shared.service.permissions import USERS, authorization
 from papertrader.shared.service.runtime import BusConfig
 
@@ -42,19 +51,20 @@ def _public_key(path: Path) -> str:
     return key
 
 
-async def make_ready(config: BusConfig, own: bool) -> None:
-    """See that a broker answers, and if it is one's `own` that it takes the log; raises BusError if not."""
-    if own:
-        await create_log(config)
-        return
-    bus = await Bus.connect(config.url, "bootstrap", **config.login())
-    await bus.close()
+async def create_log(config: BusConfig, settings: Settings) -> list[str]:
+    """Create the log and the bucket of the leases, and begin an epoch if anything has changed; raises BusError.
 
-
-async def create_log(config: BusConfig) -> None:
-    """Create the log and the bucket of the leases; raises BusError."""
+    Returns what is new in the epoch, empty if it is the log's first or none begins.
+    """
     bus = await Bus.connect(config.url, "bootstrap", **config.login())
     await bus.create_stream(config.max_bytes, config.max_age_s)
+    last = await current(bus)
+    epoch = following(last, Settings(effective(settings.tables)), __version__)
+    changed = changes(last, epoch) if last is not None else []
+    if last is not None and (last.settings, last.accounts) != (epoch.settings, epoch.accounts):
+        await _see_that_all_is_folded(bus, Path(config.data_dir), changed)
+    if epoch != last:
+        await begin(bus, epoch)
     try:
         await create_bucket(bus)
     except APIError as error:
@@ -62,6 +72,24 @@ async def create_log(config: BusConfig) -> None:
             f"the broker has another bucket of leases: {error.description}; stop it, and start anew"
         ) from error
     await bus.close()
+    return changed
+
+
+async def _see_that_all_is_folded(bus: Bus, directory: Path, changed: list[str]) -> None:
+    """Raise BusError if a fold has not folded the log to its end: the rest would be folded with other settings."""
+    for service in FOLDS:
+        folder = directory / "checkpoints" / service
+        store = CheckpointStore(folder.parent, service)
+        for path in sorted(folder.glob("*.checkpoint")):
+            venue, _, asset = unquote(path.stem).partition(".")
+            market = Market(venue, asset)
+            last = await bus.last(subject("round", market))
+            if last is not None and store.newest(market).round < msgspec.json.decode(last.payload, type=RoundEnd).round:
+                raise BusError(
+                    f"settings or accounts have changed ({'; '.join(changed)}), but {service} has not folded {market} "
+                    "to the end of the log: run it once more with the settings that it had, end it with Ctrl-C, then "
+                    "change them"
+                )
 
 
 def main() -> None:
@@ -74,8 +102,10 @@ def main() -> None:
         if arguments.step == "keys":
             make_keys(arguments.directory)
         else:
-            asyncio.run(create_log(load().section("bus", BusConfig)))
-    except (SettingsError, BusError, OSError) as error:
+            settings = load()
+            for line in asyncio.run(create_log(settings.section("bus", BusConfig), settings)):
+                sys.stderr.write(f"bootstrap: a new epoch: {line}\n")
+    except (SettingsError, BusError, CheckpointError, OSError) as error:
         sys.exit(f"bootstrap: {error}")
 
 

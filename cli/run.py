@@ -82,8 +82,6 @@ def _stop_flag() -> Callable[[], bool]:
 
 
 def _announce(supervisor: Supervisor) -> None:
-    for note in supervisor.notes:
-        progress.print(note, style="yellow", highlight=False)
     token = page_token(supervisor.directory)
     progress.print(f"page     {supervisor.page}/#token={token}", highlight=False, soft_wrap=True)
     progress.print(f"broker   {supervisor.url}", highlight=False)
@@ -103,6 +101,8 @@ def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> 
                 raise RunError(lost)
             for restarted in supervisor.revive():
                 progress.print(f"[yellow]{restarted} had died and was started again[/yellow]")
+            while supervisor.notes:
+                progress.print(supervisor.notes.pop(0), style="yellow", highlight=False)
             if live is not None or time.monotonic() > due:
                 due = time.monotonic() + QUIET_POLL_S
                 summary = _summary_now(supervisor)

@@ -162,8 +162,8 @@ def checklist(summary: dict[str, Any]) -> Group:
 
 
 def failed(summary: dict[str, Any]) -> list[str]:
-    """The checks that fail, as `<venue>.<asset>.<account> <check>`."""
-    return [
+    """The checks that fail, as `<venue>.<asset>.<account> <check>`, and the markets that no monitor owns."""
+    return [f"{market}: no monitor owns this market" for market in summary.get("unwatched", ())] + [
         f"{market['venue']}.{market['asset']}.{market['account']} {check_name}"
         for market in summary["markets"]
         for check_name, check in market["checks"].items()

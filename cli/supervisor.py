@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,26 +17,32 @@ from typing import Any, Final
 
 import orjson
 
-from papertrader.cli.bootstrap import make_ready
+from papertrader.cli.bootstrap import create_log
 from papertrader.replay.settings import effective
 from papertrader.services.feed.config import LIVE_SOURCES
+from papertrader.services.feed.service import NO_WRITES
 from papertrader.services.gateway.config import DEFAULT_PORT, GatewayConfig
 from papertrader.shared.log.broker import Broker, BrokerError
 from papertrader.shared.log.bus import BusError
 from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.ports import RESERVED, PortError, ReservedPort
 from papertrader.shared.log.tasks import REFUSED
+from papertrader.shared.service.checkpoint import CheckpointError
 from papertrader.shared.service.config import ENVIRONMENT_PREFIX, Settings, SettingsError
-from papertrader.shared.service.data_directory import DataDirectory, DataDirectoryError
+from papertrader.shared.service.data_directory import LEAST_FREE_BYTES, DataDirectory, DataDirectoryError
 from papertrader.shared.service.runtime import BusConfig
 
 GATEWAY: Final = "gateway"
 STOP_TIMEOUT_S: Final = 10.0
+LAST_ROUND_S: Final = 0.5
+"""So long the folds have for the round that the feed published last."""
 RESTART_WAIT_S: Final = 0.5
 DEATHS: Final = 5
 DEATHS_WITHIN_S: Final = 600.0
 """What died so often within this time is not started again: something is wrong that a restart does not mend."""
 LOG_TAIL: Final = 2_000
+LOOK_EVERY_S: Final = 2.0
+SAY_AGAIN_S: Final = 30.0
 DEFAULT_PAGE_PORT: Final = 8080
 FIRST_METRICS_PORT: Final = 9101
 
@@ -189,6 +198,7 @@ class Supervisor:
                 next(process for process in self.processes if process.name == name).reserved.append(port)
         self.feed = self.processes[-1]
         self._started = 0.0
+        self._look_again_at = 0.0
 
     def _gateway_port(self, tables: Mapping[str, Any]) -> ReservedPort | None:
         """The port of the gateway, None if there is to be none."""
@@ -219,8 +229,10 @@ class Supervisor:
             self.settings.write_bytes(orjson.dumps(effective(self._tables), option=orjson.OPT_INDENT_2, default=str))
             if self.broker:
                 self.broker.start([self._held.descriptor])
-            asyncio.run(make_ready(Settings(self._tables).section("bus", BusConfig), own=self.broker is not None))
-        except (DataDirectoryError, BrokerError, BusError, SettingsError, OSError) as error:
+            settings = Settings(self._tables)
+            changed = asyncio.run(create_log(settings.section("bus", BusConfig), settings))
+            self.notes += [f"a new epoch of the log begins: {line}" for line in changed]
+        except (DataDirectoryError, BrokerError, BusError, CheckpointError, SettingsError, OSError) as error:
             raise RunError(str(error)) from None
         for process in self.processes:
             process.inherited = (self._held.descriptor,)
@@ -234,12 +246,31 @@ class Supervisor:
         return revived + [f"{process.label} ({process.deaths.cause})" for process in mortal if process.revive()]
 
     def _revive_broker(self) -> list[str]:
-        if self.broker is None or self.broker.exit_code is None:
+        if self.broker is None:
+            return []
+        if self.broker.exit_code is None:
+            self._mend_broker()
             return []
         self.broker_deaths.note(self.broker.exit_code)
         if self.broker_deaths.too_many:
             return []
         return [self.restart_broker(self.broker_deaths.cause)]
+
+    def _mend_broker(self) -> None:
+        """Start a broker that takes no message anew: once its disk was full it never writes again by itself."""
+        now = time.monotonic()
+        if now < self._look_again_at:
+            return
+        self._look_again_at = now + LOOK_EVERY_S
+        refused = _complaint(self.feed.metrics_port)
+        if NO_WRITES not in refused:
+            return
+        if (free := shutil.disk_usage(self.directory).free) < LEAST_FREE_BYTES:
+            self.notes.append(f"the disk of {self.directory} is full ({free / 2**20:.0f} MiB left): the run waits")
+            self._look_again_at = now + SAY_AGAIN_S
+            return
+        self.notes.append(f"{self.restart_broker(refused)} was started again")
+        self._look_again_at = now + SAY_AGAIN_S
 
     def restart_broker(self, cause: str) -> str:
         """Start the own broker anew; what is to be said of it."""
@@ -294,6 +325,8 @@ class Supervisor:
                 process.signal_stop()
             for process in group:
                 process.wait_stopped(STOP_TIMEOUT_S)
+            if group == [self.feed] and self._held is not None:
+                time.sleep(LAST_ROUND_S)
         self._stop_broker()
         for process in self.processes:
             for port in process.reserved:
@@ -305,3 +338,15 @@ class Supervisor:
     def _stop_broker(self) -> None:
         if self.broker:
             self.broker.stop()
+
+
+def _complaint(port: int) -> str:
+    """What a service says is wrong with it, empty if nothing or if it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=0.5):
+            return ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return str(error.read(500).decode(errors="replace")).strip()
+    except OSError:
+        return ""

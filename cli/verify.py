@@ -17,6 +17,7 @@ from papertrader.replay.proof import Proof, Search
 from papertrader.replay.results import FileFormat, logged_run
 from papertrader.replay.verify import Verifier
 from papertrader.shared.service.config import Settings, load
+from papertrader.shared.service.epoch import changes, code_fingerprint
 
 DIFFERS: Final = 1
 NOTHING_COMPARED: Final = 2
@@ -154,9 +155,27 @@ def result(verifier: Verifier) -> dict[str, Any]:
         "inputs": dict(verifier.inputs),
         "refused": dict(verifier.refused),
         "unanswered": verifier.unanswered,
+        "epochs": [
+            {"from_sequence": sequence, "number": found.number, "version": found.version, "code": found.code}
+            for sequence, found in verifier.epochs
+        ],
         "differences": len(verifier.differences),
         "first_difference": list(first.lines()) if first else None,
     }
+
+
+def epoch_lines(verifier: Verifier) -> Iterator[str]:
+    """What changed where on the log, and what of it was made by other code than this program's."""
+    last = None
+    for sequence, found in verifier.epochs:
+        if last is not None:
+            yield f"epoch {found.number} begins at sequence {sequence}: {'; '.join(changes(last, found))}"
+        if found.code != code_fingerprint():
+            yield (
+                f"epoch {found.number} was made by version {found.version} ({found.code}), this program is "
+                f"{code_fingerprint()}: what differs may be the program's doing"
+            )
+        last = found
 
 
 def _print(verifier: Verifier) -> None:
@@ -164,6 +183,8 @@ def _print(verifier: Verifier) -> None:
     if nothing := nothing_compared(verifier):
         out.print(f"nothing to verify: {nothing}", style="bold red", highlight=False, soft_wrap=True)
         return
+    for line in epoch_lines(verifier):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(verifier.verified.items()))
     out.print(f"{verifier.rounds} rounds folded again; came out byte for byte the same: {kinds}", highlight=False)
     if verifier.refused.total():

@@ -7,7 +7,7 @@ The file is gzip text: a header line with the settings of the run, then one JSON
 import base64
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,12 +18,11 @@ from nats.js.errors import NotFoundError
 from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import STREAM
-from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Tables
+from papertrader.shared.service.config import Tables
+from papertrader.shared.service.epoch import flat, folded
 
 FORMAT: Final = "papertrader-log-1"
 SILENCE_S: Final = 10.0
-NOT_FOLDED: Final = ("bus", "feed")
-"""Sections that no fold reads: the log holds what came of them."""
 
 
 class LogError(RuntimeError):
@@ -173,24 +172,11 @@ def _read_header(path: Path, line: bytes) -> _Header:
     return header
 
 
-def folded(settings: Tables) -> Tables:
-    """The sections that folds read."""
-    return {name: table for name, table in settings.items() if name not in NOT_FOLDED}
-
-
 def differing_settings(recorded: Tables, given: Tables) -> list[str]:
     """The settings of the folds that differ, as `section.key: recorded → given`; empty if none does."""
-    left, right = (dict(_flat(folded(effective(tables)))) for tables in (recorded, given))
+    left, right = (dict(flat(folded(effective(tables)))) for tables in (recorded, given))
     return [
         f"{key}: {left.get(key, 'default')} → {right.get(key, 'default')}"
         for key in sorted({*left, *right})
         if left.get(key) != right.get(key)
     ]
-
-
-def _flat(tables: Any, path: str = "") -> Iterable[tuple[str, Any]]:
-    if not isinstance(tables, dict) or (path and path not in (*SECTIONS, ACCOUNTS) and not tables):
-        yield path, tables
-        return
-    for name, value in tables.items():
-        yield from _flat(value, f"{path}.{name}" if path else name)

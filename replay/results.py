@@ -20,6 +20,7 @@ from papertrader.shared.log.subjects import Market, address
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.records import record_of
 from papertrader.shared.messages import Checklist, Command
+from papertrader.shared.service import epoch
 from papertrader.shared.service.config import SettingsError, Tables
 
 FORMAT: Final = "papertrader-run-2"
@@ -197,6 +198,8 @@ class _Heard:
 
     def take(self, subject: str, payload: bytes, sequence: int = 0) -> None:
         """Hear a message. What is malformed is counted, as the services do."""
+        if subject == epoch.SUBJECT:
+            return
         try:
             kind, market, account = address(subject)
             message = decode(kind, payload)

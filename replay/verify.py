@@ -15,7 +15,10 @@ from papertrader.replay.log_file import Entry
 from papertrader.shared.log.kinds import decode
 from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd, Trades
+from papertrader.shared.service import epoch
+from papertrader.shared.service.adopting import adopt, copied
 from papertrader.shared.service.config import Settings
+from papertrader.shared.service.epoch import Epoch
 from papertrader.shared.service.fold import Fold, Round, RoundBuffer
 
 HISTORY: Final = 50_000
@@ -105,6 +108,12 @@ class Refold:
         self._fold = fold
         self._accounts = getattr(fold, "accounts", None)
 
+    def take_over(self, fold: Fold) -> None:
+        """Go on with a fold of other settings or accounts, which remembers what this one does."""
+        accounts = getattr(fold, "accounts", None)
+        adopt(fold.state(), copied(self._fold.state()), list(accounts or ()), list(self._accounts or ()))
+        self._fold, self._accounts = fold, accounts
+
     def hear(self, where: Address, message: Message, sequence: int) -> None:
         """Take a message that is not a marker."""
         if not where.account or self._accounts is None or where.account in self._accounts:
@@ -133,6 +142,8 @@ class Verifier:
         self.unanswered = 0
         """Outputs of the last round that a log which was cut off does not hold yet."""
         self.rounds = 0
+        self.epochs: list[tuple[int, Epoch]] = []
+        """What made the log, and from which sequence on; empty for a log of a version that did not say."""
         self._settings = settings
         self._refolds: dict[Market, dict[str, Refold]] = {}
         self._expected: dict[Place, Expected] = {}
@@ -141,6 +152,9 @@ class Verifier:
 
     def take(self, entry: Entry) -> None:
         """Take the next message of the log."""
+        if entry.subject == epoch.SUBJECT:
+            self._begin(entry)
+            return
         try:
             where = address(entry.subject)
             message: Message = decode(where.kind, entry.payload)
@@ -159,6 +173,19 @@ class Verifier:
             return
         for refold in self._market(where.market).values():
             refold.hear(where, message, entry.sequence)
+
+    def _begin(self, entry: Entry) -> None:
+        """An epoch begins: its settings are those of the log, and every fold is taken over into it by name."""
+        try:
+            begun = epoch.decode(entry.payload)
+        except ValueError as error:
+            self.refused[type(error).__name__] += 1
+            return
+        self.epochs.append((entry.sequence, begun))
+        self._settings = Settings(begun.settings)
+        for market, refolds in self._refolds.items():
+            for name, refold in refolds.items():
+                refold.take_over(MEMBERS[name].make_fold(self._settings, market))
 
     def finish(self) -> None:
         """The log has ended: what the folds say and the log does not hold is missing, unless it was cut off there."""

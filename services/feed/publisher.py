@@ -11,7 +11,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from papertrader.shared.log.bus import Bus, Write
-from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.heard import heartbeat_of, progress_of
 from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import Message, RoundEnd
@@ -25,7 +25,6 @@ LIVE_MARK: Final = "@"
 """Stands in the id of every live session and of no other."""
 
 _encode: Final = msgspec.json.Encoder().encode
-_heartbeat: Final = msgspec.json.Decoder(Heartbeat)
 _round_end: Final = msgspec.json.Decoder(RoundEnd)
 
 
@@ -48,6 +47,9 @@ class Barrier:
 
     def __init__(self, services: Sequence[str], timeout_s: float, first_timeout_s: float) -> None:
         self.absences_of: Counter[str] = Counter()
+        self.refused = 0
+        """Reports that were not believed."""
+        self._published: dict[str, int] = {}
         self._services = services
         self._timeout_s = timeout_s
         self._first_timeout_s = first_timeout_s
@@ -58,14 +60,31 @@ class Barrier:
 
     async def on_progress(self, message: Msg) -> None:
         """Take a fold's report `progress.<service>.<venue>.<asset>` of the last round that it folded."""
-        _, service, market = message.subject.split(".", 2)
-        self._advance(service, market, int(message.data))
+        told = progress_of(message.subject, message.data)
+        if told is None:
+            self.refused += 1
+        else:
+            self._hear(*told)
 
     async def on_heartbeat(self, message: Msg) -> None:
         """Take the same from a heartbeat, in case a report was lost with a connection."""
-        beat = _heartbeat.decode(message.data)
-        for market, health in beat.markets.items():
-            self._advance(beat.service, market, health.round)
+        beat = heartbeat_of(message.subject, message.data)
+        if beat is None:
+            self.refused += 1
+            return
+        for market, health in beat.markets.items() if beat.service in self._services else ():
+            self._hear(beat.service, market, health.round)
+
+    def published(self, market: Market, number: int) -> None:
+        """A round is about to be published: from now on it may have been folded."""
+        self._published[str(market)] = number
+
+    def _hear(self, service: str, market: str, number: int) -> None:
+        """Believe a report of a round that was published; nobody can have folded another."""
+        if service not in self._services or number > self._published.get(market, -1):
+            self.refused += 1
+            return
+        self._advance(service, market, number)
 
     def _advance(self, service: str, market: str, number: int) -> None:
         """What was folded once is on the log for good: a heartbeat that a report has overtaken takes nothing back."""
@@ -157,12 +176,14 @@ class Publisher:
                 "use another data directory to run it again"
             )
         self.last_ts, self.last_round = end.ts, end.round
+        self._barrier.published(self._market, end.round)
         await self._discard(end)
         return end.round
 
     async def publish(self, market_data: Sequence[Message], end: RoundEnd) -> None:
         """Publish one round and wait for the log to have it whole and, unless it is live, for the folds to fold it."""
         end = msgspec.structs.replace(end, messages=len(market_data))
+        self._barrier.published(self._market, end.round)
         while not await self._publish_once(market_data, end):
             self.repeats += 1
             await self._discard(end)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -23,6 +24,8 @@ from papertrader.shared.service.web import StatusServer
 log = logging.getLogger("feed")
 
 NS_PER_S = 1_000_000_000
+REFUSING_AFTER_S: Final = 5.0
+NO_WRITES: Final = "the broker takes no message"
 
 
 class Feed:
@@ -117,6 +120,8 @@ class Feed:
         bad = dict(found.bad)
         if absences := self.barrier.absences_of[str(found.market)]:
             bad["fold_not_waited_for"] = absences  # from there on another run may differ
+        if (seconds := int(self.bus.refusing_s)) >= REFUSING_AFTER_S:
+            bad["broker_refuses_writes"] = seconds
         return MarketHealth(
             round=publisher.last_round,
             ts=publisher.last_ts,
@@ -138,4 +143,7 @@ class Feed:
         return StatusServer(registry, lambda: "", self._unready, config.host, config.metrics_port)
 
     def _unready(self) -> str:
-        return "" if self.connected and self.bus.client.is_connected else "not connected to NATS"
+        if not self.connected or not self.bus.client.is_connected:
+            return "not connected to NATS"
+        seconds = self.bus.refusing_s
+        return f"{NO_WRITES} for {seconds:.0f} s: {self.bus.refusal}" if seconds >= REFUSING_AFTER_S else ""

@@ -4,7 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import msgspec
 from nats.aio.msg import Msg
 
 from papertrader.services.monitor.config import MonitorConfig
@@ -14,14 +13,13 @@ from papertrader.services.monitor.notices.watch import watch
 from papertrader.services.monitor.page.guard import page_token
 from papertrader.services.monitor.page.web import Operator, app, serve
 from papertrader.services.monitor.service import Monitor
-from papertrader.shared.log.health import Heartbeat
+from papertrader.shared.log.heard import heartbeat_of
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.log.tasks import ended
 from papertrader.shared.messages import Control
 from papertrader.shared.service.runtime import Runtime, Service, main
 
 LIVENESS_EVERY_S = 0.5
-_beat = msgspec.json.Decoder(Heartbeat)
 
 
 async def beside(runtime: Runtime) -> None:
@@ -29,13 +27,21 @@ async def beside(runtime: Runtime) -> None:
     heartbeats = Heartbeats()
 
     async def hear(message: Msg) -> None:
-        heartbeats.hear(_beat.decode(message.data), time.monotonic())
+        if (beat := heartbeat_of(message.subject, message.data)) is not None:
+            heartbeats.hear(beat, time.monotonic())
+
+    def unwatched() -> list[str]:
+        return heartbeats.unwatched(runtime.runners)
 
     await runtime.bus.subscribe("health.>", hear)
     config = runtime.settings.section("monitor", MonitorConfig)
     operator = Operator(page_token(Path(runtime.config.data_dir)), lambda *order: append(runtime, *order))
     application = app(
-        lambda: monitors(runtime), settings=runtime.settings.tables, operator=operator, hosts=config.page_hosts
+        lambda: monitors(runtime),
+        settings=runtime.settings.tables,
+        operator=operator,
+        hosts=config.page_hosts,
+        unwatched=unwatched,
     )
     page = await serve(application, config.port, runtime.config.host)
     notices = asyncio.ensure_future(watch(lambda: monitors(runtime), config))

@@ -61,7 +61,9 @@ class Monitor:
     def facts(self) -> Facts:
         """What is known. After `state()` was handed out the arrays may have been restored, so they are read first."""
         if self._arrays_rule:
-            self._facts = msgspec.msgpack.decode(self._blob[: self._blob_size[0]].tobytes(), type=Facts)
+            found = msgspec.msgpack.decode(self._blob[: self._blob_size[0]].tobytes(), type=Facts)
+            accounts = {name: found.accounts.get(name) or AccountFacts() for name in self.accounts}
+            self._facts = Facts(found.market, accounts)
             self._arrays_rule = False
         return self._facts
 

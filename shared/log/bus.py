@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
@@ -23,8 +24,12 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
+MOST_READERS: Final = 100_000
+"""A reader is a consumer of the log, one for each market of each service; the broker's own limit is 1,000."""
 WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
+EPOCHS_TOKEN: Final = "epochs"
+"""What made the log is said on it, too; no fold hears it."""
 LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 
 
@@ -111,6 +116,22 @@ class Bus:
         self.disconnects = 0
         """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
         self.reconnects = 0
+        self.refusal = ""
+        """What the broker said, or that it said nothing, when it last took no message; empty since it has taken one."""
+        self._refused_at = 0.0
+
+    @property
+    def refusing_s(self) -> float:
+        """For how long the broker has taken no message though it was asked, s; 0 while it takes them."""
+        return time.monotonic() - self._refused_at if self.refusal else 0.0
+
+    def _note_ack(self, ack: "_PubAck | None") -> None:
+        if ack is not None and (ack.error is None or ack.error.get("err_code") == WRONG_LAST_SEQUENCE):
+            self.refusal = ""
+            return
+        if not self.refusal:
+            self._refused_at = time.monotonic()
+        self.refusal = str(ack.error.get("description")) if ack is not None and ack.error else "no answer"
 
     @classmethod
     async def connect(cls, url: str, name: str, timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> "Bus":
@@ -169,12 +190,13 @@ class Bus:
         """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
         config = api.StreamConfig(
             name=STREAM,
-            subjects=[f"{token}.>" for token in TOKENS],
+            subjects=[f"{token}.>" for token in (*TOKENS, EPOCHS_TOKEN)],
             retention=api.RetentionPolicy.LIMITS,
             storage=api.StorageType.FILE,
             discard=api.DiscardPolicy.OLD,
             max_bytes=max_bytes,
             max_age=max_age_s,
+            max_consumers=MOST_READERS,
             duplicate_window=min(120.0, max_age_s),
         )
         try:
@@ -221,6 +243,16 @@ class Bus:
     async def next(self, subject: str, after: int) -> Stored | None:
         """The first message of a subject after a sequence, None if there is none."""
         return await self._get({"seq": after + 1, "next_by_subj": subject})
+
+    async def at(self, sequence: int) -> bytes:
+        """The payload of the message at a sequence, empty if there is none."""
+        stored = await self._get({"seq": sequence})
+        return b"" if stored is None else stored.payload
+
+    async def extent(self) -> tuple[int, int]:
+        """The first and the last sequence of the log; the first is one more than the last in an empty one."""
+        state = (await self.jetstream.stream_info(STREAM)).state
+        return (state.first_seq if state.messages else state.last_seq + 1), state.last_seq
 
     async def _get(self, query: dict[str, Any]) -> Stored | None:
         """Look a message up.
@@ -280,7 +312,9 @@ class Bus:
 
     async def _ack(self, answer: Answer) -> _PubAck | None:
         payload = await self._hear(answer)
-        return _pub_ack.decode(payload) if payload else None
+        ack = _pub_ack.decode(payload) if payload else None
+        self._note_ack(ack)
+        return ack
 
     async def _await_answers(self) -> None:
         """One subscription for all answers."""

@@ -12,6 +12,7 @@ of the fenced append.
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
@@ -38,6 +39,10 @@ SILENT_S: Final = 2 * TTL_S
 """A member that was not renewed for so long is gone, whatever the broker says."""
 CATCH_UP_S: Final = 5.0
 MARKER_TTL_S: Final = 60
+
+
+_WORKER: Final = re.compile(rb"[A-Za-z0-9_-]{1,128}")
+_PLACE: Final = re.compile(r"\$JS\.ACK\.[^.]+\.[^.]+\.\d+\.(\d+)\.\d+\.\d+\.(\d+)")
 
 
 class _Entry(NamedTuple):
@@ -197,13 +202,19 @@ class Leases:
         await asyncio.wait_for(self._caught_up.wait(), CATCH_UP_S)
 
     async def _on_entry(self, message: Msg) -> None:
-        if not message.reply:
+        place = _PLACE.fullmatch(message.reply or "")
+        if place is None:
             return
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         headers = message.headers or {}
         gone = "Nats-Marker-Reason" in headers or "KV-Operation" in headers
-        fields = message.reply.split(".")
-        revision, pending = int(fields[5]), int(fields[8])
+        revision, pending = int(place[1]), int(place[2])
+        if not gone and not self._is_entry(key, message.data):
+            self.changes["refused"] += 1
+            log.warning("leases: refused what is neither a member nor a lease: %s", message.subject)
+            if not pending:
+                self._caught_up.set()
+            return
         before = self._entries.get(key)
         if before is None or revision >= before.revision:
             self._entries[key] = _Entry(revision, "" if gone else message.data.decode(), time.monotonic())
@@ -211,6 +222,13 @@ class Leases:
                 self._wake.set()
         if not pending:
             self._caught_up.set()
+
+    def _is_entry(self, key: str, value: bytes) -> bool:
+        """Whether a key of this service is a member that names itself, or a market's lease that names a worker."""
+        kind, _, rest = key.partition(f".{self._service}.")
+        if not _WORKER.fullmatch(value) or not rest:
+            return False
+        return rest.encode() == value if kind == "m" else kind == "a" and rest.count(".") == 1
 
     async def _run(self) -> None:
         reconnects = self._bus.reconnects
@@ -265,7 +283,11 @@ class Leases:
                 elif not ours:
                     await self._release(market)
             elif ours:
-                await self._acquire(market, workers)
+                try:
+                    await self._acquire(market, workers)
+                except APIError as error:  # of this market: the others are taken all the same
+                    self.changes["failed"] += 1
+                    log.error("leases: %s of %s cannot be taken, trying again: %s", market, self._service, error)
 
     async def _keep(self, market: Market) -> bool:
         """Whether a lease is still ours; one that the bucket does not know any more is written again."""

@@ -6,6 +6,7 @@ and a corrupt file is recognised by its checksum.
 
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.adopting import LayoutError, adopt, dtype_of, layout_of
 from papertrader.shared.service.fold import State
 
 MAGIC: Final = b"paper-checkpoint-2\n"
@@ -23,6 +25,10 @@ CHECKSUM_BYTES: Final = 9
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be written, read or used; the text says why."""
+
+
+class ForeignCheckpointError(CheckpointError):
+    """A whole checkpoint that must not be used here: of another log, or of a state of another meaning."""
 
 
 class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,28 +51,39 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     market: str
     position: LogPosition
     arrays: list[_ArrayLayout]
+    log: str = ""
+    version: int = 1
+    accounts: list[str] = []
 
 
 class CheckpointStore:
-    """The checkpoints of one service in a directory."""
+    """The checkpoints of one service in a directory. `log` names the log that they belong to, once it is known.
 
-    def __init__(self, directory: Path, service: str) -> None:
+    `version` is that of the state: it changes whenever what a number means does.
+    """
+
+    def __init__(self, directory: Path, service: str, version: int = 1) -> None:
         self._directory = directory / service
         self._service = service
+        self._version = version
+        self.log = ""
 
     def path(self, market: Market) -> Path:
         """Where a market's newest checkpoint lies."""
         return self._directory / f"{quote(str(market), safe='')}.checkpoint"
 
-    def save(self, market: Market, position: LogPosition, state: State) -> None:
+    def save(self, market: Market, position: LogPosition, state: State, accounts: Sequence[str] = ()) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""
         body = b"".join(_bytes(name, array) for name, array in state.items())
         header = _Header(
             service=self._service,
             market=str(market),
             position=position,
+            log=self.log,
+            version=self._version,
+            accounts=list(accounts),
             arrays=[
-                _ArrayLayout(name=name, dtype=_layout(array), shape=array.shape, bytes=array.nbytes)
+                _ArrayLayout(name=name, dtype=layout_of(array), shape=array.shape, bytes=array.nbytes)
                 for name, array in state.items()
             ],
         )
@@ -95,17 +112,22 @@ class CheckpointStore:
     def _previous(path: Path) -> Path:
         return path.with_suffix(".previous")
 
-    def restore(self, market: Market, state: State) -> tuple[LogPosition | None, list[str]]:
-        """Write the newest checkpoint that can be used into `state`.
+    def restore(
+        self, market: Market, state: State, accounts: Sequence[str] = ()
+    ) -> tuple[LogPosition | None, list[str]]:
+        """Write the newest checkpoint that can be read into `state`, account by account.
 
-        Returns its position (None: fold from the beginning of the log) and what was wrong with any newer one.
+        Returns its position (None: fold from the beginning of the log) and what was wrong with any newer one. Raises
+        ForeignCheckpointError for one that can be read and must not be used.
         """
         complaints: list[str] = []
         for path in (self.path(market), self._previous(self.path(market))):
             if not path.exists():
                 continue
             try:
-                return self._load(path, market, state), complaints
+                return self._load(path, market, state, accounts), complaints
+            except ForeignCheckpointError:
+                raise
             except CheckpointError as error:
                 complaints.append(str(error))
         return None, complaints
@@ -115,20 +137,38 @@ class CheckpointStore:
         header, _ = _read(self.path(market))
         return header.position
 
-    def _load(self, path: Path, market: Market, state: State) -> LogPosition:
+    def _load(self, path: Path, market: Market, state: State, accounts: Sequence[str]) -> LogPosition:
         header, body = _read(path)
         if (header.service, header.market) != (self._service, str(market)):
             raise CheckpointError(f"{path.name} belongs to {header.service} of {header.market}")
-        layout = {item.name: (item.dtype, item.shape) for item in header.arrays}
-        wanted = {name: (_layout(array), array.shape) for name, array in state.items()}
-        if layout != wanted:
-            raise CheckpointError(f"{path.name} was written by another version or for other accounts")
-        offset = 0
-        for item in header.arrays:
-            target: Any = state[item.name]
-            target[...] = np.frombuffer(body, target.dtype, target.size, offset).reshape(target.shape)
-            offset += item.bytes
+        if header.log and self.log and header.log != self.log:
+            raise ForeignCheckpointError(
+                f"{path} was made on another log ({header.log}, this one is {self.log}): put back the log that it "
+                "belongs to, or take it away and begin anew in another data directory"
+            )
+        if header.version != self._version:
+            raise ForeignCheckpointError(
+                f"{path} holds the state in version {header.version}, this program's is {self._version}: run it with "
+                "the program that wrote it, or begin anew in another data directory"
+            )
+        try:
+            adopt(state, _arrays(header, body), accounts, header.accounts or list(accounts))
+        except LayoutError as error:
+            raise ForeignCheckpointError(
+                f"{path} was written by another version or for other accounts and does not fit: {error}; run it with "
+                "the program that wrote it, or begin anew in another data directory"
+            ) from error
         return header.position
+
+
+def _arrays(header: _Header, body: bytes) -> dict[str, Any]:
+    """What was saved, by name; raises LayoutError."""
+    found, offset = {}, 0
+    for item in header.arrays:
+        rows = np.frombuffer(body[offset : offset + item.bytes], dtype_of(item.dtype))
+        found[item.name] = rows.reshape(item.shape)
+        offset += item.bytes
+    return found
 
 
 def _bytes(name: str, array: Any) -> bytes:
@@ -139,10 +179,6 @@ def _bytes(name: str, array: Any) -> bytes:
 
 def _checksum(content: bytes) -> bytes:
     return b"%08x\n" % zlib.crc32(content)
-
-
-def _layout(array: Any) -> str:
-    return str(array.dtype.descr) if array.dtype.names else str(array.dtype.str)
 
 
 def _read(path: Path) -> tuple[_Header, bytes]:

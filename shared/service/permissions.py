@@ -15,6 +15,7 @@ from papertrader.shared.log.kinds import KINDS, ROWS
 from papertrader.shared.log.lease import BUCKET
 from papertrader.shared.log.refusals import ADDRESSEE, TOKEN
 from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.service import epoch
 
 USERS: Final = ("feed", *FOLDS, "gateway", "operator", "trader", "bootstrap")
 """`trader` is for programs of one's own, `gateway` trades for those that come by HTTP, `operator` is for the command
@@ -51,7 +52,7 @@ def publishes(user: str) -> tuple[str, ...]:
     said = (*appends(user), *_READS)
     if user == "bootstrap":
         creates = tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in (STREAM, _LEASES))
-        return (*said, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")
+        return (*said, epoch.SUBJECT, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")
     if user in ("feed", "gateway"):
         return (*said, f"health.{user}.>")
     if user in FOLDS:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
+import nats.errors
 import uvloop
+from nats.js.errors import APIError
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
-from papertrader.shared.log.kinds import Kind
+from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.lease import Leases
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.reader import LogReader
@@ -28,15 +30,17 @@ from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_wit
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, load
+from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample
-from papertrader.shared.service.runner import Runner
+from papertrader.shared.service.runner import Runner, StateError
 from papertrader.shared.service.supervised import leave_with_parent
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger(__name__)
 
 LOOP_STALL_S: Final = 5.0
+LOOK_EVERY_S: Final = 5.0
 
 
 class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +75,8 @@ class Service:
     samples: Callable[[Market, Any], Iterable[Sample]]
     beside: "Callable[[Runtime], Awaitable[None]] | None" = None
     """A coroutine that runs beside the folds, until cancelled."""
+    state_version: int = 1
+    """Changes whenever what a number of the state means does: an older checkpoint is refused then."""
 
     def warm(self, settings: Settings) -> None:
         """Load (or compile) now every kernel that the folds and their metrics call."""
@@ -94,8 +100,13 @@ BAD_REASONS: Final = ("unknown_account", "checkpoint_refused", "checkpoint_faile
 OWNED = Metric("paper_owned_markets", "gauge", "Markets that this worker folds", ())
 DROPS = Metric("paper_slow_consumer_drops", "counter", "Times that the client dropped messages unread", ())
 RECONNECTS = Metric("paper_bus_reconnects", "counter", "Reconnections to the broker", ())
-LEASES = Metric("paper_lease_changes", "counter", "Markets acquired, released, lost or fenced", ("reason",))
-LEASE_REASONS: Final = ("acquired", "released", "lost", "fenced")
+LEASES = Metric(
+    "paper_lease_changes",
+    "counter",
+    "Leases acquired, released, lost, fenced, failed; entries refused",
+    ("reason",),
+)
+LEASE_REASONS: Final = ("acquired", "released", "lost", "fenced", "refused", "failed")
 FENCED = Metric("paper_fenced_writes", "counter", "Writes refused because another worker was ahead", MARKET)
 WORKER_METRICS: Final = (OWNED, DROPS, RECONNECTS, LEASES, FENCED)
 
@@ -131,8 +142,10 @@ class Runtime:
         """Of every market that was ever owned: who is fenced gives the market up."""
         self.worker = worker_name()
         self.ready = False
-        self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name)
+        self.epoch: Epoch | None = None
+        self._store = CheckpointStore(Path(config.data_dir) / "checkpoints", service.name, service.state_version)
         self._loop_seen = time.monotonic()
+        self._look_again_at = 0.0
         self.leases = Leases(bus, service.name, self.worker, self._gain, self._lose)
         self._discovery = LogReader(bus, ["md.*.*.instrument"], 0, self._on_instrument)
         self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
@@ -184,14 +197,22 @@ class Runtime:
         self.status.stop()
 
     async def _work(self) -> None:
+        self.epoch = await current(self.bus)
+        self._store.log = self.epoch.log if self.epoch else ""
         await self.leases.start()
         await self._discovery.start()
         self.ready = True
         log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
         await self._beat()
 
-    async def _on_instrument(self, _sequence: int, name: str, _payload: bytes) -> None:
-        self.leases.offer(address(name).market)
+    async def _on_instrument(self, _sequence: int, name: str, payload: bytes) -> None:
+        try:
+            where = address(name)
+            decode(where.kind, payload)
+        except ValueError as error:
+            log.warning("%s: %s is no instrument: %s", self.service.name, name, error)
+            return
+        self.leases.offer(where.market)
 
     async def _gain(self, market: Market) -> None:
         """Own a market: restore its fold and fold on."""
@@ -218,11 +239,29 @@ class Runtime:
             if failure is not None:
                 raise failure
 
+    async def _look_for_purges(self) -> None:
+        """Tell of every market whose log was taken away behind it: nothing after its last round may be missing."""
+        if self._loop_seen < self._look_again_at or not self.bus.client.is_connected:
+            return
+        self._look_again_at = self._loop_seen + LOOK_EVERY_S
+        try:
+            first, last = await self.bus.extent()
+        except (TimeoutError, nats.errors.Error, APIError) as error:
+            log.warning("%s: the log does not tell how far it reaches: %s", self.service.name, error)
+            return
+        for market, runner in self.runners.items():
+            if first > runner.position.sequence + 1 > 1 or last < runner.position.sequence:
+                runner.bad["log_purged"] = 1
+                log.error(
+                    "%s: the log of %s was taken away: it begins at sequence %d", self.service.name, market, first
+                )
+
     async def _beat(self) -> None:
         name = heartbeat_subject(self.service.name, self.worker)
         while True:
             self._loop_seen = time.monotonic()
             self._raise_failure()
+            await self._look_for_purges()
             for market in [market for market, runner in self.runners.items() if runner.fenced]:
                 await self.leases.surrender(market)
             markets = {str(market): runner.health() for market, runner in self.runners.items()}
@@ -249,6 +288,9 @@ def main(service: Service) -> None:
         release_compiler_memory()
         gc.freeze()  # what was loaded so far stays: no collection has to walk through it
         uvloop.run(_serve(service, settings, config))
+    except StateError as error:
+        sys.stderr.write(f"{service.name}: {error}\n")
+        sys.exit(REFUSED)
     except (BusError, PortError) as error:
         sys.exit(f"{service.name}: {error}")
 

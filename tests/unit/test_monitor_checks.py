@@ -10,11 +10,12 @@ import pytest
 from papertrader.services.feed import metrics as feed_metrics
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.facts import AccountFacts
+from papertrader.services.monitor.facts.heartbeats import Heartbeats
 from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, ServiceHealth
 from papertrader.services.monitor.kernel import CHECKS, interpretation, verdict
 from papertrader.services.monitor.service import Monitor
 from papertrader.services.quoter import metrics as quoter_metrics
-from papertrader.shared.log.health import Failure
+from papertrader.shared.log.health import Failure, Heartbeat, MarketHealth
 from papertrader.shared.messages import Check, Checklist, Control, Gap
 from papertrader.shared.service.fold import Round
 from tests.conftest import ROOT
@@ -202,6 +203,51 @@ def test_bad_checkpoint_of_a_living_service_fails_checkpoints(health: dict[str, 
     assert list(found) == ["checkpoints"]
     assert cause in found["checkpoints"]
     assert "quoter" in found["checkpoints"]
+
+
+def test_checkpoints_that_fail_are_told_before_they_are_old() -> None:
+    health = {
+        "checkpoint_age_s": None,
+        "uptime_s": 5.0,
+        "bad_messages": {"checkpoint_failed": 3, "checkpoint_failing": 1},
+    }
+    found = failing(monitored().checklist(ACCOUNT, healthy(quoter=health)))
+    assert found == {"checkpoints": "quoter cannot write its checkpoint"}
+
+
+def test_market_without_owner_fails_though_every_service_is_alive() -> None:
+    nobody = {"round": -1, "round_age_s": None, "checkpoint_age_s": None, "unowned_s": 11.0}
+    found = failing(monitored().checklist(ACCOUNT, healthy(quoter=nobody)))
+    assert found["fills"] == "quoter is alive but no worker of it has owned this market for 11 s"
+
+
+def test_broker_that_takes_no_message_is_the_one_cause() -> None:
+    stuck = {name.replace("-", "_"): {"round_age_s": 30.0, "round": 99} for name in STATEFUL}
+    liveness = healthy(feed={"bad_messages": {"broker_refuses_writes": 12}}, **stuck)
+    found = failing(monitored().checklist(ACCOUNT, liveness))
+    assert "the broker has taken no message for 12 s" in found["fills"]
+    assert "data" not in found
+
+
+def test_fold_that_was_not_waited_for_fails_the_data_to_the_end() -> None:
+    liveness = healthy(feed={"bad_messages": {"fold_not_waited_for": 1}, "final": True})
+    found = failing(monitored().checklist(ACCOUNT, liveness))
+    assert list(found) == ["data"]
+    assert "went on once without a fold" in found["data"]
+
+
+def test_market_that_no_worker_owns_is_seen_in_the_heartbeats() -> None:
+    beats = Heartbeats()
+    health = MarketHealth(round=7, ts=0, checkpoint_ts=0, checkpoint_loads=True, checkpoints=0, bad={})
+    for now_s in (0.0, 11.0):
+        beats.hear(Heartbeat(service="feed", worker="f", markets={str(MARKET): health}), now_s)
+        beats.hear(Heartbeat(service="quoter", worker="q", markets={}), now_s)
+        liveness = beats.liveness(MARKET, now_s, False)
+    assert liveness["quoter"].unowned_s == 11.0
+    assert beats.unwatched([]) == [str(MARKET)]
+    assert beats.unwatched([MARKET]) == []
+    beats.hear(Heartbeat(service="quoter", worker="q", markets={str(MARKET): health}), 12.0)
+    assert beats.liveness(MARKET, 12.0, False)["quoter"].unowned_s is None
 
 
 def test_young_service_without_checkpoint_waits() -> None:

@@ -80,7 +80,7 @@ def test_check_passes_on_sound_data_and_fails_with_the_feeds_word_that_it_refuse
     assert verdict(checks).startswith("These numbers cannot be trusted: 11.1% of the market data is refused")
     found = account_summary(monitor, ACCOUNT)["data"]
     assert found["refused"] == {"price_off": 60}
-    assert list(found["doubts"]) == ["refused_data"]
+    assert list(found["doubts"]) == ["refused_data", "fold_not_waited_for"]
 
 
 def test_check_waits_for_data() -> None:

@@ -100,6 +100,14 @@ def test_pace_that_fell_behind_catches_up_without_waiting() -> None:
     assert asyncio.run(paced()) < 0.25
 
 
+def begun(services: tuple[str, ...], timeout_s: float, first_timeout_s: float) -> Barrier:
+    """A barrier whose markets have published some rounds."""
+    barrier = Barrier(services, timeout_s, first_timeout_s)
+    for market in (BTC, ETH):
+        barrier.published(market, 100)
+    return barrier
+
+
 def report(service: str, market: Market, number: int) -> Msg:
     return Msg(None, f"progress.{service}.{market}", data=str(number).encode())  # type: ignore[arg-type]
 
@@ -107,7 +115,7 @@ def report(service: str, market: Market, number: int) -> Msg:
 def beat(service: str, market: Market, number: int) -> Msg:
     health = MarketHealth(round=number, ts=0, checkpoint_ts=0, checkpoint_loads=True, checkpoints=0, bad={})
     content = Heartbeat(service=service, worker="w", markets={str(market): health})
-    return Msg(None, "health.x.w", data=msgspec.json.encode(content))  # type: ignore[arg-type]
+    return Msg(None, f"health.{service}.w", data=msgspec.json.encode(content))  # type: ignore[arg-type]
 
 
 def bounded(work: Coroutine[Any, Any, None]) -> None:
@@ -121,7 +129,7 @@ async def is_waiting(task: "asyncio.Task[None]") -> bool:
 
 def test_barrier_waits_until_every_service_has_folded_the_round() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter", "fill-sim"), 60.0, 60.0)
+        barrier = begun(("quoter", "fill-sim"), 60.0, 60.0)
         task = asyncio.create_task(barrier.wait(BTC, 7))
         await barrier.on_progress(report("quoter", BTC, 7))
         assert await is_waiting(task)
@@ -136,7 +144,7 @@ def test_barrier_waits_until_every_service_has_folded_the_round() -> None:
 
 def test_barrier_that_all_have_passed_does_not_wait() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 60.0, 60.0)
+        barrier = begun(("quoter",), 60.0, 60.0)
         await barrier.on_progress(report("quoter", BTC, 9))
         await barrier.wait(BTC, 7)
         await Barrier((), 60.0, 60.0).wait(BTC, 7)
@@ -146,7 +154,7 @@ def test_barrier_that_all_have_passed_does_not_wait() -> None:
 
 def test_barrier_takes_a_heartbeat_for_a_lost_report() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 60.0, 60.0)
+        barrier = begun(("quoter",), 60.0, 60.0)
         task = asyncio.create_task(barrier.wait(BTC, 7))
         await barrier.on_heartbeat(beat("quoter", BTC, 7))
         await task
@@ -156,7 +164,7 @@ def test_barrier_takes_a_heartbeat_for_a_lost_report() -> None:
 
 def test_barrier_keeps_markets_and_strangers_apart() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 60.0, 60.0)
+        barrier = begun(("quoter",), 60.0, 60.0)
         btc, eth = asyncio.create_task(barrier.wait(BTC, 7)), asyncio.create_task(barrier.wait(ETH, 7))
         await barrier.on_progress(report("stranger", BTC, 7))
         await barrier.on_progress(report("quoter", ETH, 7))
@@ -170,7 +178,7 @@ def test_barrier_keeps_markets_and_strangers_apart() -> None:
 
 def test_barrier_goes_on_without_an_absent_service_and_waits_again_once_it_is_back() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter", "fill-sim"), 0.5, 60.0)
+        barrier = begun(("quoter", "fill-sim"), 0.5, 60.0)
         await barrier.on_progress(report("quoter", BTC, 6))
         await barrier.on_progress(report("fill-sim", BTC, 7))
         await barrier.wait(BTC, 7)
@@ -194,7 +202,7 @@ def test_barrier_goes_on_without_an_absent_service_and_waits_again_once_it_is_ba
 
 def test_barrier_gives_a_service_that_never_answered_more_time() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 0.01, 0.2)
+        barrier = begun(("quoter",), 0.01, 0.2)
         started = time.monotonic()
         await barrier.wait(BTC, 1)
         assert time.monotonic() - started >= 0.19
@@ -205,7 +213,7 @@ def test_barrier_gives_a_service_that_never_answered_more_time() -> None:
 
 def test_barrier_hears_of_a_service_that_restarted_from_an_older_round() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 60.0, 60.0)
+        barrier = begun(("quoter",), 60.0, 60.0)
         await barrier.on_progress(report("quoter", BTC, 7))
         await barrier.on_progress(report("quoter", BTC, 3))
         task = asyncio.create_task(barrier.wait(BTC, 8))
@@ -220,7 +228,7 @@ def test_barrier_is_not_set_back_by_a_heartbeat_that_a_report_has_overtaken() ->
     """They come by two subscriptions: the later may be heard first, and nobody would say it again for a second."""
 
     async def work() -> None:
-        barrier = Barrier(("quoter",), 60.0, 60.0)
+        barrier = begun(("quoter",), 60.0, 60.0)
         await barrier.on_progress(report("quoter", BTC, 8))
         await barrier.on_heartbeat(beat("quoter", BTC, 7))
         await asyncio.wait_for(barrier.wait(BTC, 8), 5.0)
@@ -231,7 +239,7 @@ def test_barrier_is_not_set_back_by_a_heartbeat_that_a_report_has_overtaken() ->
 
 def test_barrier_does_not_take_a_service_for_back_that_is_far_behind() -> None:
     async def work() -> None:
-        barrier = Barrier(("quoter",), 0.01, 0.01)
+        barrier = begun(("quoter",), 0.01, 0.01)
         for number in (7, 8, 9):
             await barrier.wait(BTC, number)
             await barrier.on_progress(report("quoter", BTC, number - 4))
@@ -240,3 +248,43 @@ def test_barrier_does_not_take_a_service_for_back_that_is_far_behind() -> None:
         assert barrier.absent(BTC) == [], "one round behind is back"
 
     bounded(work())
+
+
+@pytest.mark.parametrize(
+    ("subject", "payload"),
+    [
+        ("progress.quoter.synthetic.BTC", b"101"),
+        ("progress.quoter.synthetic.BTC", b"99999999999999999999"),
+        ("progress.quoter.synthetic.BTC", b"-1"),
+        ("progress.quoter.synthetic.BTC", b"seven"),
+        ("progress.quoter", b"7"),
+        ("orders.quoter.synthetic.BTC", b"7"),
+        ("progress.nobody.synthetic.BTC", b"7"),
+    ],
+)
+def test_report_that_cannot_be_true_moves_nothing_and_is_counted(subject: str, payload: bytes) -> None:
+    """A consumer of anybody may deliver a message of the log where progress is heard: it keeps its own subject."""
+
+    async def work() -> None:
+        barrier = begun(("quoter",), 0.05, 0.05)
+        await barrier.on_progress(Msg(None, subject, data=payload))  # type: ignore[arg-type]
+        assert barrier.refused == 1
+        await barrier.wait(BTC, 7)
+        assert barrier.absences == 1
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("subject", ["health.quoter.other-7", "orders.quoter.host-7", "health.feed.host-7"])
+def test_heartbeat_that_was_not_said_by_its_worker_moves_nothing(subject: str) -> None:
+    async def work() -> None:
+        health = MarketHealth(round=7, ts=0, checkpoint_ts=0, checkpoint_loads=True, checkpoints=0, bad={})
+        beat = Heartbeat(service="quoter", worker="host-7", markets={str(BTC): health})
+        barrier = begun(("quoter",), 0.05, 0.05)
+        await barrier.on_heartbeat(Msg(None, subject, data=msgspec.json.encode(beat)))  # type: ignore[arg-type]
+        await barrier.on_heartbeat(Msg(None, subject, data=b"{"))  # type: ignore[arg-type]
+        assert barrier.refused == 2
+        await barrier.wait(BTC, 7)
+        assert barrier.absences == 1
+
+    asyncio.run(work())

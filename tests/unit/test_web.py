@@ -1,4 +1,6 @@
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -6,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from papertrader.shared.service.web import StatusServer
+from papertrader.shared.service.web import REQUEST_TIMEOUT_S, StatusServer
 
 Probed = dict[str, str]
 
@@ -74,3 +76,15 @@ def test_stopping_frees_the_port() -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", server.port))
+
+
+def test_half_requests_do_not_keep_others_from_the_metrics(server: StatusServer, get: Get) -> None:
+    """More half requests than there are threads: they are hung up on, and what comes after them is answered."""
+    half = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+    for connection in half:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+    time.sleep(REQUEST_TIMEOUT_S + 1)
+    assert threading.active_count() < 20
+    assert get("/metrics")[0] == 200
+    for connection in half:
+        connection.close()

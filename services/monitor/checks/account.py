@@ -5,7 +5,7 @@ from typing import Final
 from papertrader.services.monitor.checks.case import RESTART, Case, fails, miscounted, passes, waits
 from papertrader.services.monitor.facts.facts import AccountFacts
 from papertrader.services.monitor.facts.hearing import value_of
-from papertrader.services.monitor.facts.liveness import FILL_SIM, STATEFUL, alive, ended
+from papertrader.services.monitor.facts.liveness import CHECKPOINT_FAILING, FILL_SIM, STATEFUL, alive, ended
 from papertrader.shared.messages import Account, Check
 
 RELATIVE_ROUNDING: Final = 1e-6
@@ -124,6 +124,12 @@ def check_checkpoints(case: Case) -> Check:
     }
     for name, health in services.items():
         age_s = health.uptime_s if health.checkpoint_age_s is None else health.checkpoint_age_s
+        if health.bad_messages.get(CHECKPOINT_FAILING):
+            return fails(
+                f"{name} cannot write its checkpoint",
+                f"free the disk, or give back the right to write to it: the log of {name} says what refused",
+                numbers,
+            )
         if not health.checkpoint_loads:
             return fails(f"the newest checkpoint of {name} does not load", f"restart {name} from the log", numbers)
         if age_s > limit_s and not case.broken and not ended(case.liveness):

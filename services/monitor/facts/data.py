@@ -5,13 +5,14 @@ from typing import Final, NamedTuple
 
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.facts import AccountFacts, MarketFacts
-from papertrader.services.monitor.facts.liveness import FEED, Liveness
+from papertrader.services.monitor.facts.liveness import FEED, NO_WRITES, Liveness
 
 TOUCHES_WITHOUT_DEPTH: Final = 100
 """After so many touches and no level beyond them the feed has no book."""
 BOOKS_TO_JUDGE: Final = 50
 """Of so many books, and of so much market data, a share says something."""
-NOT_DATA: Final = ("fold_not_waited_for",)
+NOT_WAITED_FOR: Final = "fold_not_waited_for"
+NOT_DATA: Final = (NOT_WAITED_FOR, NO_WRITES)
 """What a feed counts that is no market data."""
 ORDERS_TO_JUDGE: Final = 10
 """Of so many orders the share with an unknown queue says something."""
@@ -33,6 +34,10 @@ class DataQuality(NamedTuple):
     refused: Mapping[str, int]
     joined: int
     joined_unknown: int
+    not_waited_for: int = 0
+    """How often the feed went on without a fold: from there on another run of the same data may differ."""
+    purged: bool = False
+    """Whether the log was taken away behind a fold."""
 
     @property
     def locked_share(self) -> float:
@@ -65,8 +70,9 @@ class DataQuality(NamedTuple):
 def quality_of(market: MarketFacts, facts: AccountFacts, liveness: Liveness) -> DataQuality:
     """What is known of an account's data, by the log and by what its feed says of what it refused."""
     bad = liveness[FEED].bad_messages if FEED in liveness else {}
+    purged = any(health.bad_messages.get("log_purged") for health in liveness.values())
     refused = {reason: count for reason, count in bad.items() if reason not in NOT_DATA and count}
-    return DataQuality(market, refused, facts.joined, facts.joined_unknown)
+    return DataQuality(market, refused, facts.joined, facts.joined_unknown, bad.get(NOT_WAITED_FOR, 0), purged)
 
 
 def doubts(seen: DataQuality, config: MonitorConfig) -> list[Doubt]:
@@ -114,10 +120,27 @@ def _instrument(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     return Doubt("instrument_inferred", text, "tell the instrument: see docs/how-to/tapes.md")
 
 
+def _not_waited_for(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    if not seen.not_waited_for:
+        return None
+    times = "once" if seen.not_waited_for == 1 else f"{seen.not_waited_for} times"
+    text = f"the feed went on {times} without a fold that had not answered in time"
+    return Doubt("fold_not_waited_for", text, "the feed's log names the fold; its own log says why; then run again")
+
+
+def _purged(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
+    if not seen.purged:
+        return None
+    text = "the log was purged, or emptied, or taken away behind the run: it can no longer be proved nor gone on with"
+    return Doubt("log_purged", text, "find out who may do that to the broker; begin anew in another data directory")
+
+
 JUDGES: Final[tuple[Callable[[DataQuality, MonitorConfig], Doubt | None], ...]] = (
     _locked,
     _refused,
     _no_depth,
     _unknown_queues,
     _instrument,
+    _not_waited_for,
+    _purged,
 )

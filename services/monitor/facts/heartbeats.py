@@ -1,10 +1,11 @@
 """From heartbeats to the health of every service, per market. Pure: the caller says what time it is."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
-from papertrader.services.monitor.facts.liveness import FEED, STATEFUL, Liveness, ServiceHealth
+from papertrader.services.monitor.facts.liveness import FEED, MONITOR, STATEFUL, Liveness, ServiceHealth
 from papertrader.shared.log.health import Heartbeat, MarketHealth
 from papertrader.shared.log.subjects import Market
 
@@ -26,6 +27,7 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._workers: dict[str, _Worker] = {}
+        self._unowned_since: dict[tuple[str, str], float] = {}
 
     def hear(self, beat: Heartbeat, now_s: float) -> None:
         """Take a heartbeat."""
@@ -41,8 +43,25 @@ class Heartbeats:
     def liveness(self, market: Market, now_s: float, final: bool) -> Liveness:
         """The health of every service as seen for one market."""
         self._forget(now_s)
+        self._note_owners(str(market), now_s)
         clock = max((worker.markets.get(str(market), NOTHING).ts for worker in self._workers.values()), default=0)
         return {name: self._health(name, str(market), now_s, clock, final) for name in (FEED, *STATEFUL)}
+
+    def _note_owners(self, market: str, now_s: float) -> None:
+        """Note since when a market that the feed tells has no owner among a service's workers."""
+        told = any(worker.service == FEED and market in worker.markets for worker in self._workers.values())
+        owned = {worker.service for worker in self._workers.values() if market in worker.markets}
+        for service in STATEFUL:
+            if not told or service in owned:
+                self._unowned_since.pop((service, market), None)
+            else:
+                self._unowned_since.setdefault((service, market), now_s)
+
+    def unwatched(self, watched: Collection[Market]) -> list[str]:
+        """The markets that a feed tells and no living monitor owns, beside those that are watched here."""
+        told = {market for worker in self._workers.values() if worker.service == FEED for market in worker.markets}
+        owned = {market for worker in self._workers.values() if worker.service == MONITOR for market in worker.markets}
+        return sorted(told - owned - {str(market) for market in watched})
 
     def _forget(self, now_s: float) -> None:
         """A service that came back under another name has no use for its old one."""
@@ -72,4 +91,9 @@ class Heartbeats:
             bad_messages=health.bad,
             failures=health.failures,
             final=final and service == FEED,
+            unowned_s=self._unowned_s(service, market, now_s),
         )
+
+    def _unowned_s(self, service: str, market: str, now_s: float) -> float | None:
+        since = self._unowned_since.get((service, market))
+        return None if since is None else now_s - since

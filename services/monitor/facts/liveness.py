@@ -15,6 +15,10 @@ ESTIMATOR: Final = "estimator"
 OUTCOME_TRACKER: Final = "outcome-tracker"
 CALIBRATION: Final = "calibration"
 MONITOR: Final = "monitor"
+NO_WRITES: Final = "broker_refuses_writes"
+"""What a service says for how long, in seconds, the broker has taken none of its messages."""
+CHECKPOINT_FAILING: Final = "checkpoint_failing"
+"""What a service says while its newest checkpoint could not be written."""
 STATEFUL: Final = FOLDS
 """The services that are folds and so write checkpoints."""
 
@@ -38,6 +42,8 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     paused: dict[str, str] = {}
     failures: dict[str, Failure] = {}
     final: bool = False
+    unowned_s: float | None = None
+    """For how long no worker of a living service has owned the market; None while one does."""
 
 
 Liveness: TypeAlias = Mapping[str, ServiceHealth]
@@ -57,12 +63,16 @@ def ended(liveness: Liveness) -> bool:
 def broken(liveness: Liveness, config: MonitorConfig) -> dict[str, str]:
     """The services that are down or stuck, each with a sentence that says so. Nothing is broken once the source ended.
 
+    * no writes: the broker takes nothing; whatever else stands still does so because of that.
     * down: no heartbeat for `heartbeat_limit_s`; a monitor that is younger than that may not have heard one yet.
+    * without owner: alive, but for `silence_s` no worker of it has owned the market.
     * stuck: alive, but its folded round stays behind the feed's for `silence_s`.
     * the feed is silent: alive, nothing else broken, and no new round for `silence_s`.
     """
     if ended(liveness):
         return {}
+    if FEED in liveness and (seconds := liveness[FEED].bad_messages.get(NO_WRITES)):
+        return {FEED: f"the broker has taken no message for {seconds} s: its disk may be full, or it needs a restart"}
     young = MONITOR in liveness and liveness[MONITOR].uptime_s < config.heartbeat_limit_s
     found = {
         name: _down(name, health)
@@ -72,6 +82,9 @@ def broken(liveness: Liveness, config: MonitorConfig) -> dict[str, str]:
     feed = liveness.get(FEED)
     if feed is None:
         return found
+    for name, health in liveness.items():
+        if name not in found and health.unowned_s is not None and health.unowned_s > config.silence_s:
+            found[name] = f"{name} is alive but no worker of it has owned this market for {health.unowned_s:.0f} s"
     for name, health in liveness.items():
         if name not in found and name != FEED and _behind(health, feed, config):
             found[name] = f"{name} is alive but stuck at round {health.round}, the feed is at {feed.round}"
