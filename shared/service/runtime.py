@@ -244,17 +244,16 @@ class Runtime:
         if self._loop_seen < self._look_again_at or not self.bus.client.is_connected:
             return
         self._look_again_at = self._loop_seen + LOOK_EVERY_S
+        folded = {market: runner.position.sequence for market, runner in self.runners.items()}  # before it is asked
         try:
             first, last = await self.bus.extent()
         except (TimeoutError, nats.errors.Error, APIError) as error:
             log.warning("%s: the log does not tell how far it reaches: %s", self.service.name, error)
             return
-        for market, runner in self.runners.items():
-            if first > runner.position.sequence + 1 > 1 or last < runner.position.sequence:
-                runner.bad["log_purged"] = 1
-                log.error(
-                    "%s: the log of %s was taken away: it begins at sequence %d", self.service.name, market, first
-                )
+        for market, sequence in folded.items():
+            if market in self.runners and (first > sequence + 1 > 1 or last < sequence):
+                self.runners[market].bad["log_purged"] = 1
+                log.error("the log of %s was taken away: it begins at sequence %d", market, first)
 
     async def _beat(self) -> None:
         name = heartbeat_subject(self.service.name, self.worker)
