@@ -25,7 +25,7 @@ from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
-from papertrader.shared.service.epoch import begin, changes, current, following
+from papertrader.shared.service.epoch import CODE, begin, changes, current, following
 from papertrader.shared.service.permissions import USERS, authorization
 from papertrader.shared.service.runtime import BusConfig
 
@@ -61,7 +61,7 @@ async def create_log(config: BusConfig, settings: Settings) -> list[str]:
     last = await current(bus)
     epoch = following(last, Settings(effective(settings.tables)), __version__)
     changed = changes(last, epoch) if last is not None else []
-    if last is not None and (last.settings, last.accounts) != (epoch.settings, epoch.accounts):
+    if any(not line.startswith(CODE) for line in changed):
         await _see_that_all_is_folded(bus, Path(config.data_dir), changed)
     if epoch != last:
         await begin(bus, epoch)

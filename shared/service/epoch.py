@@ -17,8 +17,10 @@ from papertrader.shared.log.bus import Bus
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings
 
 SUBJECT: Final = "epochs.log"
+CODE: Final = "code"
+"""What a line of `changes` begins with that is about the program."""
 ROOT: Final = Path(__file__).resolve().parents[2]
-NOT_FOLDED: Final = ("bus", "feed")
+NOT_FOLDED: Final = ("bus", "feed", "gateway")
 """Sections that no fold reads: the log holds what came of them."""
 
 
@@ -73,7 +75,7 @@ def changes(last: Epoch, new: Epoch) -> list[str]:
     if last.accounts != new.accounts:
         lines.append(f"accounts: {', '.join(last.accounts)} → {', '.join(new.accounts)}")
     if last.code != new.code:
-        lines.append(f"code: version {last.version} ({last.code}) → {new.version} ({new.code})")
+        lines.append(f"{CODE}: version {last.version} ({last.code}) → {new.version} ({new.code})")
     return lines
 
 
