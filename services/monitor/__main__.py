@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import msgspec
 from nats.aio.msg import Msg
 
 from papertrader.services.monitor.config import MonitorConfig
