@@ -15,6 +15,8 @@ BELIEVED: Final = {"yes": "bold green", "not yet": "yellow", "no": "bold red"}
 VERDICTS_SHOWN: Final = 4
 STEPS_SHOWN: Final = 2
 NOTHING: Final = "–"
+REJECTED_SHARE: Final = 0.05
+"""A larger share of rejected orders is told."""
 
 
 def conclude(summary: dict[str, Any], as_json: bool) -> list[str]:
@@ -36,8 +38,8 @@ def overview(summary: dict[str, Any]) -> Group:
     """The verdicts, what stands on the book, and the money of every market and account."""
     markets = summary["markets"]
     parts: list[RenderableType] = [*verdicts(markets), standing(markets), Text(), earned(markets)]
-    errors = [error for market in markets if (error := strategy_error(market)) is not None]
-    return Group(*parts, *errors)
+    told = (tell(market) for market in markets for tell in (rejections, strategy_error))
+    return Group(*parts, *(text for text in told if text is not None))
 
 
 def verdicts(markets: list[dict[str, Any]]) -> Iterable[Text]:
@@ -128,6 +130,15 @@ def learned(summary: dict[str, Any]) -> Table:
             f"{pnl['inventory']:+,.2f}",
         )
     return table
+
+
+def rejections(market: dict[str, Any]) -> Text | None:
+    """Why orders were rejected, where more than a few were."""
+    rejected, orders = market["rejected"], market["orders"]
+    if sum(rejected.values()) <= REJECTED_SHARE * orders:
+        return None
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items(), key=lambda item: -item[1]))
+    return Text(f"{name(market)}: of {orders:,} orders were rejected: {reasons}", style="yellow")
 
 
 def strategy_error(market: dict[str, Any]) -> Text | None:

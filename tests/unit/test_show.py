@@ -78,6 +78,15 @@ def test_what_a_strategy_raised_is_shown_with_count_and_traceback() -> None:
     assert 'File "mine.py", line 8' in text
 
 
+def test_orders_that_are_rejected_are_told_with_the_reasons() -> None:
+    found = copy.deepcopy(told())
+    market = found["markets"][0]
+    market["orders"], market["rejected"] = 100, {"off_tick": 4}
+    assert "rejected" not in shown(found)
+    market["rejected"] = {"off_tick": 4, "insufficient_margin": 9}
+    assert "of 100 orders were rejected: 9 insufficient_margin, 4 off_tick" in shown(found, 120)
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_pipe_gets_no_escape_codes(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
     assert show.conclude(copy.deepcopy(told()), as_json) == show.failed(told())

@@ -1,6 +1,7 @@
 """What is to be seen first: nothing is believed without evidence and skill, and what is missing is named."""
 
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -95,6 +96,13 @@ def test_young_run_is_not_believed_and_says_what_is_missing(monitor: Monitor) ->
     assert "too early to believe" in verdict["headline"]
     assert "moments" in verdict["headline"]
     assert any("moments with fills" in step for step in verdict["next"])
+
+
+def test_loss_has_one_sign(monitor: Monitor) -> None:
+    account = monitor.facts.accounts[ACCOUNT].account
+    assert account is not None
+    monitor.facts.accounts[ACCOUNT].account = msgspec.structs.replace(account, total=-5.0)
+    assert re.match(r"So far it loses [0-9.,]+ quote currency per hour", verdict_of(monitor, ACCOUNT)["headline"])
 
 
 def standing_of(monitor: Monitor, name: str) -> str:

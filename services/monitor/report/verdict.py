@@ -154,7 +154,8 @@ def headline(earned: Earnings, believed: Believed, evidence: list[Evidence], mon
     """The verdict in one or two sentences."""
     if not earned.turnover:
         return "Nothing was filled yet, so it has earned nothing."
-    what = f"{_verb(earned)} {earned.per_hour:+,.2f} {money} per hour{_range(earned)}"
+    verb = "earns" if earned.total >= 0 else "loses"
+    what = f"{verb} {abs(earned.per_hour):,.2f} {money} per hour{_range(earned)}"
     if believed == "no":
         against = next(item for item in evidence if item.standing == "bad")
         return f"Do not believe it: {against.text}. On paper it {what}."
@@ -162,10 +163,6 @@ def headline(earned: Earnings, believed: Believed, evidence: list[Evidence], mon
         return f"It {what}; evidence and skill say that this can be believed, as far as paper can tell."
     missing = ", ".join(item.name for item in evidence if item.standing == "weak")
     return f"So far it {what}; too early to believe: {missing}."
-
-
-def _verb(earned: Earnings) -> str:
-    return "earns" if earned.total >= 0 else "loses"
 
 
 def _range(earned: Earnings) -> str:
