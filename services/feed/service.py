@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from nats.aio.msg import Msg
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from papertrader.services.feed.config import FeedConfig
@@ -16,7 +17,7 @@ from papertrader.services.feed.metrics import CONNECTION_METRICS, METRICS, conne
 from papertrader.services.feed.publisher import Barrier, Pace, Publisher, marker_of, settling, until
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
-from papertrader.shared.log.subjects import Market
+from papertrader.shared.log.subjects import Market, address
 from papertrader.shared.service.metrics import FoldCollector
 from papertrader.shared.service.runtime import BusConfig
 from papertrader.shared.service.web import StatusServer
@@ -54,10 +55,20 @@ class Feed:
         await self.bus.subscribe("health.>", self.barrier.on_heartbeat)
         resumes = {found.market: await self.publishers[found.market].resume() for found in self.markets}
         self.connected = True
+        if self.live is not None:
+            await self.bus.subscribe("orders.>", self._on_command)
         if self.live is None:
             await asyncio.gather(*(self._publish(source, resumes[source.market]) for source in self.recorded))
         else:
             await self._run_live(self.live, resumes)
+
+    async def _on_command(self, message: Msg) -> None:
+        """A command is answered when a round ends: in a quiet market too that is soon."""
+        assert self.live is not None
+        market = address(message.subject).market
+        for found in self.live.markets.values():
+            if found.market == market:
+                found.command(self.live.clock.now_ns())
 
     async def _publish(self, source: MarketSource, after: int) -> None:
         publisher = self.publishers[source.market]

@@ -25,7 +25,7 @@ PAGE: Final = "monitor"
 """Serves the page, and so passes on what an operator commands there."""
 
 HEARS: Final[dict[str, tuple[str, ...]]] = {
-    "feed": ("progress.>", "health.>"),
+    "feed": ("progress.>", "health.>", "orders.>"),
     "monitor": ("health.>",),
     "operator": (">",),
     "trader": (">",),

@@ -104,6 +104,18 @@ def test_quiet_market_on_a_live_connection_goes_on_without_data() -> None:
     assert [messages for _, messages in found[1:]] == [(), ()]
 
 
+def test_while_a_command_is_under_way_a_quiet_market_has_every_round() -> None:
+    """Without it an answer waits up to `idle_ms` for a round to end; 3 s after the last command it may again."""
+    live = market(grace_ms=0, idle_ms=1_000)
+    live.hear(local(0), [at(0)])
+    live.command(local(200))
+    for ms in range(0, 6_000, 10):
+        live.pass_time(local(ms), alive=True)
+    found = windows(rounds(live))
+    assert [number for number in found if 4 <= number < 60] == list(range(4, 60))
+    assert len([number for number in found if number >= 64]) <= 3
+
+
 def test_time_stands_still_while_the_whole_connection_is_silent() -> None:
     live = market(grace_ms=0)
     live.hear(local(0), [at(0)])

@@ -14,6 +14,8 @@ from papertrader.shared.messages import Instrument, Message
 
 MAX_BACK_NS: Final = 60_000_000_000
 """How far the first data may lie before the end of an earlier session."""
+ORDERS_UNDER_WAY_NS: Final = 3_000_000_000
+"""So long after a command rounds go on without data: it travels, and it is answered when a round ends."""
 GAP_ROUND_NS: Final = 5_000_000_000
 """Time between two rounds while there is a gap."""
 
@@ -27,7 +29,8 @@ class LiveMarket(Tally):
     to jump ahead and back again, time would stand still until it has caught up, and go on.
 
     * A round closes when data of a later window comes, or `grace_ms` after the estimate has passed its end.
-    * A quiet market on a connection that brings data of others gets a round without data every `idle_ms`. While a whole
+    * A quiet market on a connection that brings data of others gets a round without data every `idle_ms`, and
+      every `round_ms` while commands are under way, so that nobody waits long for an answer. While a whole
       connection brings none time stands still, so that no markout is resolved on what may have been missed.
     * After `gap_after_ms` of silence, or at once when the connection breaks, a gap is published, and again while it
       lasts, so that time goes on and everybody knows that it passed unseen.
@@ -43,6 +46,8 @@ class LiveMarket(Tally):
         self._gap_after_ns = config.gap_after_ms * NS_PER_MS
         self._grace_ns = config.live.grace_ms * NS_PER_MS
         self._idle_ns = config.live.idle_ms * NS_PER_MS
+        self._round_ns = config.round_ms * NS_PER_MS
+        self._commanded_ns = 0  # when somebody last sent a command
         self._builder = RoundBuilder(
             instrument, self.session, config.round_ms * NS_PER_MS, self._gap_after_ns, self.bad
         )
@@ -90,6 +95,10 @@ class LiveMarket(Tally):
         self._gap_reason = ""
         self._take(self._builder.add(now_ns, self._frames, messages))
 
+    def command(self, now_ns: int) -> None:
+        """Somebody has sent a command, and waits for its answer."""
+        self._commanded_ns = now_ns
+
     def lost(self, reason: str) -> None:
         """The connection broke: what comes until data comes again is missed."""
         self._builder.broke(reason)
@@ -108,7 +117,8 @@ class LiveMarket(Tally):
         if self._gap_reason:
             self._go_on(event_ns, now_ns, GAP_ROUND_NS)
         elif alive:
-            self._go_on(event_ns - self._grace_ns, now_ns, self._idle_ns)
+            waited_for = now_ns - self._commanded_ns < ORDERS_UNDER_WAY_NS
+            self._go_on(event_ns - self._grace_ns, now_ns, self._round_ns if waited_for else self._idle_ns)
         return silence
 
     def event_ns(self, now_ns: int) -> int:

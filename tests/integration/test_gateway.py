@@ -1,0 +1,270 @@
+"""The gateway on a real broker, over HTTP and WebSocket; the exchange is played by what a test appends to the log."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from papertrader.services.gateway.server import serve
+from papertrader.services.gateway.service import Gateway, identities_of
+from papertrader.shared.log.broker import Broker, free_port
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.messages import Book, Instrument, Message, Place, RoundEnd
+from papertrader.shared.messages.actions import SignedAction
+from papertrader.shared.service.config import Settings, SettingsError
+from tests.integration.wire import bounded, connected
+from tests.messages import account, ack, fill
+from tests.signing import ADDRESS, KEY, order, signed
+
+MARKET = "hyperliquid.BTC"
+FUZZED = 1_000
+SETTINGS: dict[str, Any] = {"quoter": {"strategy": "none"}, "gateway": {"answer_timeout_s": 1.0}}
+
+
+async def append(bus: Bus, kind: str, message: Message) -> None:
+    """A message on the log, of the market or of its account `main`."""
+    name = f"md.{MARKET}.{kind}" if kind in ("round", "book", "instrument") else f"{kind}.{MARKET}.main"
+    await bus.append(name, msgspec.json.encode(message), "")
+
+
+async def told(bus: Bus) -> None:
+    """A market with a book, in which a round has ended at 1 s."""
+    await append(bus, "instrument", Instrument(ts=1, tick_size=0.1, lot_size=0.001))
+    levels = {"bid_prices": [99.9], "bid_sizes": [1.0], "ask_prices": [100.1], "ask_sizes": [2.0]}
+    await append(bus, "book", Book(ts=10**9, recv_ts=1, **levels))
+    await append(bus, "round", RoundEnd(ts=10**9, recv_ts=1, round=1, frame=1, session="s", messages=2))
+
+
+class Door:
+    """A client of a gateway."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, gateway: Gateway) -> None:
+        self.http, self.url, self.gateway = http, url, gateway
+
+    async def post(self, door: str, body: Any) -> tuple[int, Any]:
+        """A request's status and answer."""
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        async with self.http.post(f"{self.url}/{door}", data=data) as answer:
+            text = await answer.read()
+            return answer.status, msgspec.json.decode(text) if answer.status == 200 else text.decode()
+
+    async def user(self, kind: str, **more: Any) -> Any:
+        """The answer to a question about the user."""
+        return (await self.post("info", {"type": kind, "user": ADDRESS, **more}))[1]
+
+
+@asynccontextmanager
+async def opened(bus: Bus, tables: dict[str, Any] = SETTINGS) -> AsyncIterator[Door]:
+    """A gateway at work."""
+    gateway, port = Gateway(bus, Settings(tables)), free_port()
+    await gateway.restore()
+    doors = await serve(gateway, "127.0.0.1", port)
+    pushing = asyncio.ensure_future(gateway.push())
+    async with aiohttp.ClientSession() as http:
+        yield Door(http, f"http://127.0.0.1:{port}", gateway)
+    pushing.cancel()
+    await doors.cleanup()
+    await gateway.leave()
+
+
+async def said(bus: Bus, kind: str) -> list[Any]:
+    """What stands on the log of the account."""
+    name, struct = (f"orders.{MARKET}.main", Place) if kind == "orders" else ("actions.all.all.main", SignedAction)
+    found, after = [], 0
+    while (stored := await bus.next(name, after)) is not None:
+        found.append(msgspec.json.decode(stored.payload, type=struct))
+        after = stored.sequence
+    return found
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for something to become true."""
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.005)
+
+
+async def accepted(bus: Bus, **changes: Any) -> Place:
+    """Play the exchange: the next order is accepted."""
+    placed: list[Place] = []
+    while not placed:
+        await asyncio.sleep(0.01)
+        placed = await said(bus, "orders")
+    await append(bus, "acks", ack(placed[-1], 2 * 10**9, **changes))
+    return placed[-1]
+
+
+def test_an_order_is_a_message_and_its_answer_what_the_exchange_says(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                asking = asyncio.ensure_future(door.post("exchange", signed(order(c="0x" + "07" * 16))))
+                placed = await accepted(bus)
+                status, answer = await asking
+                (action,) = await said(bus, "actions")
+                assert (placed.ts, placed.side, placed.price, placed.time_in_force) == (10**9, "buy", 99.0, "post_only")
+                assert action.orders[0].order_id == placed.order_id
+                (resting,) = answer["response"]["data"]["statuses"]
+                assert (status, resting) == (
+                    200,
+                    {"resting": {"oid": placed.order_id, "cloid": "0x" + "07" * 16}},
+                )
+
+    bounded(work())
+
+
+def test_the_answer_comes_before_the_push_and_a_fill_before_its_order(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door, door.http.ws_connect(f"{door.url}/ws") as socket:
+                for kind in ("orderUpdates", "userFills"):
+                    said_ = {"method": "subscribe", "subscription": {"type": kind, "user": ADDRESS}}
+                    await socket.send_json(said_)
+                payload = {"type": "action", "payload": signed(order(tif="Gtc", price="100.1"))}
+                await socket.send_json({"method": "post", "id": 5, "request": payload})
+                placed = await accepted(bus)
+                done = ack(placed, 2 * 10**9, status="filled", filled_size=1.0)
+                await append(bus, "acks", done)
+                filled = fill(2 * 10**9, order_id=placed.order_id, price=100.1, maker=False, fee=0.045)
+                await append(bus, "fills", filled)
+                frames = [await socket.receive_json(timeout=5) for _ in range(7)]
+                kinds = [frame["channel"] for frame in frames if frame["channel"] != "subscriptionResponse"]
+                assert kinds == ["userFills", "post", "orderUpdates", "userFills", "orderUpdates"]
+                (status,) = frames[3]["data"]["response"]["payload"]["response"]["data"]["statuses"]
+                assert status == {"filled": {"totalSz": "1.0", "avgPx": "100.1", "oid": placed.order_id}}
+                assert [frame["data"][0]["status"] for frame in (frames[4], frames[6])] == ["open", "filled"]
+                assert frames[5]["data"]["fills"][0]["fee"] == "0.045"
+
+    bounded(work())
+
+
+def test_a_market_that_stands_still_is_no_answer(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                status, text = await door.post("exchange", signed(order()))
+                assert (status, "has not answered in time" in text) == (504, True)
+                assert door.gateway.exchange.refusals["no_answer"] == 1
+
+    bounded(work())
+
+
+def test_everything_is_restored_from_the_log(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            body = signed(order(c="0x" + "07" * 16))
+            async with opened(bus) as door:
+                asking = asyncio.ensure_future(door.post("exchange", body))
+                placed = await accepted(bus)
+                await asking
+                filled = fill(3 * 10**9, order_id=placed.order_id, size=0.25, position_after=0.25)
+                await append(bus, "fills", filled)
+                await append(bus, "account", account(3 * 10**9, position=0.25, equity=9_999.5))
+                await until(lambda: door.gateway.ledger.accounts["main"].trades)
+                before = [await door.user(kind) for kind in ("openOrders", "userFills", "historicalOrders")]
+            async with opened(bus) as door:
+                assert [await door.user(kind) for kind in ("openOrders", "userFills", "historicalOrders")] == before
+                assert before[0][0]["sz"] == "0.75"
+                assert (await door.user("clearinghouseState"))["marginSummary"]["accountValue"] == "9999.5"
+                _, answer = await door.post("exchange", body)
+                assert answer["response"] == f"Invalid nonce: duplicate nonce {body['nonce']}"
+
+    bounded(work())
+
+
+def test_the_first_signature_has_the_free_account_and_nobody_after_it(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                assert (await door.post("exchange", signed({"type": "noop"}, source=1)))[1]["status"] == "ok"
+                other = type(KEY)(b"\x22" * 32)
+                _, refused = await door.post("exchange", signed({"type": "noop"}, key=other))
+                assert refused["response"].startswith("User or API Wallet 0x")
+            async with opened(bus) as door:
+                _, refused = await door.post("exchange", signed({"type": "noop"}, key=other))
+                assert refused["status"] == "err"
+                assert (await door.post("exchange", signed({"type": "noop"}, source=1)))[1]["status"] == "ok"
+            closed = {**SETTINGS, "gateway": {"open_accounts": False, "accounts": {}}}
+            async with opened(bus, {**closed, "accounts": {"spare": {}}}) as door:
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "err"
+
+    bounded(work())
+
+
+@pytest.mark.parametrize(
+    ("accounts", "text"),
+    [({"0x12": "main"}, "'0x12' is no address"), ({ADDRESS: "nobody"}, "there is no account 'nobody'; known are main")],
+)
+def test_accounts_that_cannot_be_are_named(accounts: dict[str, str], text: str) -> None:
+    with pytest.raises(SettingsError, match=text):
+        identities_of(Settings({"gateway": {"accounts": accounts}}))
+
+
+def scraps(chance: random.Random) -> Any:
+    """Something JSON, made of what the venue's bodies are made of."""
+    words = ["type", "order", "cancel", "user", ADDRESS, "BTC", "l2Book", "action", "nonce", "a", "o", "", "0x", "é"]
+    leaf = [0, 1, -1, 2**63, 2**64 - 1, 1.5, True, None, [], {}, *words]
+    shape = chance.random()
+    if shape < 0.5:
+        return chance.choice(leaf)
+    if shape < 0.75:
+        return [scraps(chance) for _ in range(chance.randrange(3))]
+    return {str(chance.choice(words)): scraps(chance) for _ in range(chance.randrange(4))}
+
+
+def broken(chance: random.Random, door: str) -> bytes:
+    """A body of which something is not as it should be: before it was signed, or afterwards, or as bytes.
+
+    Its order has no size, so that one that comes through by chance is none either.
+    """
+    whole: dict[str, Any] = {"type": "candleSnapshot", "user": ADDRESS, "coin": "BTC", "req": {"coin": "BTC"}}
+    if door == "exchange":
+        action = order(size="0")
+        part = chance.choice([action, action["orders"][0]])
+        part[chance.choice([*part, "cancels", "modifies", "oid", "time"])] = scraps(chance)
+        whole = signed(action)
+    if chance.random() < 0.5:
+        whole[chance.choice([*whole, "vaultAddress", "expiresAfter"])] = scraps(chance)
+    raw = bytearray(msgspec.json.encode(whole if chance.random() < 0.9 else scraps(chance)))
+    for _ in range(chance.choice((0, 0, 0, 1, 3))):
+        raw[chance.randrange(len(raw))] = chance.randrange(256)
+    return bytes(raw)
+
+
+def test_no_body_and_no_frame_breaks_a_gateway_or_changes_an_account(broker: Broker) -> None:
+    """Bounded; the connection is the same all the time, and at the end it still answers."""
+
+    async def work() -> None:
+        chance = random.Random(20261129)
+        async with connected(broker) as bus:
+            await told(bus)
+            named = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}}}
+            async with opened(bus, named) as door, door.http.ws_connect(f"{door.url}/ws") as socket:
+                for number in range(FUZZED):
+                    name = "exchange" if number % 2 else "info"
+                    body = broken(chance, name)
+                    status, _ = await door.post(name, body)
+                    assert status in (200, 422), (status, body)
+                    wrapped = [body, b'{"method":"subscribe","subscription":' + body + b"}"]
+                    request = b'{"method":"post","id":1,"request":{"type":"action","payload":' + body + b"}}"
+                    await socket.send_bytes(chance.choice([*wrapped, request]))
+                await socket.send_json({"method": "ping"})
+                while (await socket.receive_json(timeout=10))["channel"] != "pong":
+                    pass
+                assert await said(bus, "orders") == []
+                assert (await door.user("openOrders"), door.gateway.failure) == ([], None)
+                started = time.monotonic()
+                assert (await door.post("exchange", signed({"type": "noop"})))[0] == 200
+                assert time.monotonic() - started < 1
+
+    bounded(work())
