@@ -123,9 +123,10 @@ dashboards: setup  ## generate the Grafana dashboards
 lock:  ## lock what pyproject.toml asks for, and write pip's requirement files from the lock
 	$(BIN)/python -m tools.locks
 
-docs: setup  ## generate the reference pages, and draw the picture of the architecture
+docs: setup  ## generate the reference pages, draw the architecture, and build the site in build/site/site
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m docs.picture
+	$(BIN)/python -m docs.site
 
 clean:  ## remove everything that was built
 	rm -rf $(VENV) .venv-ccxt .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
