@@ -11,6 +11,7 @@ import itertools
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -35,6 +36,15 @@ class ClientError(RuntimeError):
     """The client cannot trade or hear; the text says what to change."""
 
 
+def url_of(data_dir: Path) -> str:
+    """The URL of the broker of a run, from what the run wrote into its data directory. Raises ClientError."""
+    try:
+        settings = msgspec.json.decode((data_dir / "settings.json").read_bytes())
+        return str(settings["bus"]["url"])
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        raise ClientError(f"{data_dir} is not the --data-dir of a run, or its run has not started yet") from None
+
+
 class Client:
     """One paper account in one market. Use it with `async with`; iterate over it for what it hears.
 
@@ -42,7 +52,8 @@ class Client:
     connection and restarts of the broker: calls then wait. `hear` names kinds of messages: `acks`, `fills`, `account`,
     `markouts`, `estimate`, `calibration` of the account, and `instrument`, `book`, `depth`, `bbo`, `trades`, `ctx`,
     `gap`, `round` of the market. Hearing begins now, or after the `sequence` that an earlier client had reached. At the
-    start the broker has to answer within `timeout_s`.
+    start the broker has to answer within `timeout_s`. The broker is found by its `url`, or by `run`, the `--data-dir`
+    of a run on this machine.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class Client:
         *,
         account: str = "main",
         url: str = "nats://127.0.0.1:4222",
+        run: Path | str | None = None,
         nkey_seed_file: str | None = None,
         hear: Sequence[Kind] = HEARD,
         after: int | None = None,
@@ -62,7 +74,7 @@ class Client:
         if unknown := [kind for kind in hear if kind not in KINDS]:
             raise ClientError(f"nothing is called {unknown[0]!r}; one can hear {', '.join(KINDS)}")
         self.market, self.account = Market(venue, asset), account
-        self._url, self._timeout_s = url, timeout_s
+        self._url, self._timeout_s = url if run is None else url_of(Path(run)), timeout_s
         self._login: dict[str, Any] = {"nkeys_seed": nkey_seed_file} if nkey_seed_file else {}
         self._hear, self._after = tuple(hear), after
         self._clock_ts = 0

@@ -1,7 +1,7 @@
 """A program of one's own that trades over the broker: one bid and one ask, moved when the touch has moved.
 
-papertrader run --strategy none --nats nats://127.0.0.1:4222       # with a broker that runs there
-python outside_bot.py synthetic.SYN nats://127.0.0.1:4222
+papertrader run --strategy none --data-dir data
+python outside_bot.py synthetic.SYN1 data
 """
 
 import asyncio
@@ -15,10 +15,10 @@ SIZE = 0.01
 ENDED = ("rejected", "cancelled", "expired", "filled", "refused")
 
 
-async def trade(market: str, url: str, fills_wanted: int) -> int:
+async def trade(market: str, run: str, fills_wanted: int) -> int:
     """Quote both sides until there were so many fills; how many there were."""
     fills, orders = 0, {}
-    async with Client(market, url=url, hear=("acks", "fills", "bbo")) as client:
+    async with Client(market, run=run, hear=("acks", "fills", "bbo")) as client:
         async for message in client:
             if isinstance(message, Fill):
                 fills += 1

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from papertrader import Client, ClientError
 from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
@@ -60,35 +60,33 @@ def test_results_as_data(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def traded_from_outside(tmp_path: Path) -> Iterator[str]:
-    """The broker's URL of a run whose account waits for orders of a program outside."""
-    command = [BIN / "papertrader", "run", "--strategy", "none", "--data-dir", tmp_path / "data"]
+def traded_from_outside(tmp_path: Path) -> Iterator[Path]:
+    """The data directory of a run whose account waits for orders of a program outside."""
+    data = tmp_path / "data"
+    command = [BIN / "papertrader", "run", "--strategy", "none", "--data-dir", data]
     with (tmp_path / "out").open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=tmp_path)
     try:
-        yield asyncio.run(_url(tmp_path, process))
+        end = time.monotonic() + LIMIT_S
+        while not asyncio.run(_is_there(data)):
+            assert process.poll() is None, (tmp_path / "out").read_text()
+            assert time.monotonic() < end, (tmp_path / "out").read_text()
+            time.sleep(0.5)
+        yield data
     finally:
         process.terminate()
         process.wait(LIMIT_S)
 
 
-async def _url(folder: Path, process: "subprocess.Popen[bytes]") -> str:
-    """The URL that the run wrote down, when its market is there."""
-    from papertrader import Client, ClientError
-
-    end = time.monotonic() + LIMIT_S
-    while True:
-        assert process.poll() is None, (folder / "out").read_text()
-        assert time.monotonic() < end, (folder / "out").read_text()
-        try:
-            url = msgspec.json.decode((folder / "data" / "settings.json").read_bytes())["bus"]["url"]
-            async with Client("synthetic.SYN1", url=url, timeout_s=1.0):
-                return str(url)
-        except (OSError, KeyError, ClientError):
-            await asyncio.sleep(0.5)
+async def _is_there(data: Path) -> bool:
+    try:
+        async with Client("synthetic.SYN1", run=data, timeout_s=1.0):
+            return True
+    except ClientError:
+        return False
 
 
-def test_client_and_bot_of_the_pages_trade(traded_from_outside: str, tmp_path: Path) -> None:
+def test_client_and_bot_of_the_pages_trade(traded_from_outside: Path, tmp_path: Path) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "client.md").read_text(), re.DOTALL)
     once = "asyncio.run(asyncio.wait_for(main(sys.argv[1]), 20))"
     (tmp_path / "client.py").write_text(f"import sys\n{block}\n\ntry:\n    {once}\nexcept TimeoutError:\n    pass\n")

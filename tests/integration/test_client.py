@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -147,3 +148,15 @@ def test_without_a_broker_the_client_says_what_is_missing() -> None:
 
     with pytest.raises(ClientError, match=r"no NATS server answers at nats://127\.0\.0\.1:1"):
         run(work())
+
+
+def test_client_finds_the_broker_of_a_run_by_its_data_directory(broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(f'{{"bus": {{"url": "{broker.url}"}}}}')
+
+    async def work() -> None:
+        async with fed(broker), Client(MARKET, run=tmp_path) as client:
+            assert client.clock_ts == 1_000
+
+    run(work())
+    with pytest.raises(ClientError, match="is not the --data-dir of a run"):
+        Client(MARKET, run=tmp_path / "other")
