@@ -9,7 +9,7 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER: Final = Path(__file__).parent / "notebooks"
-LIMIT_S: Final = 300
+LIMIT_S: Final = 900
 
 
 def execute(notebook: Path, tape: Path, output: Path) -> None:
