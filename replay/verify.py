@@ -18,6 +18,7 @@ from papertrader.shared.messages import Message, RoundEnd, Trades
 from papertrader.shared.service import epoch
 from papertrader.shared.service.adopting import adopt, copied
 from papertrader.shared.service.config import Settings
+from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.epoch import Epoch
 from papertrader.shared.service.fold import Fold, Round, RoundBuffer
 
@@ -117,7 +118,7 @@ class Refold:
     def hear(self, where: Address, message: Message, sequence: int) -> None:
         """Take a message that is not a marker."""
         if not where.account or self._accounts is None or where.account in self._accounts:
-            self._buffer.hear(where.kind, where.account, message, sequence)
+            self._buffer.hear(where.kind, where.account, admitted(message), sequence)
 
     def end_round(self, end: RoundEnd, sequence: int) -> tuple[Heard, list[tuple[str, str, bytes]]] | None:
         """Fold the round that a marker closes: what was heard and what is said; None if it closes none."""

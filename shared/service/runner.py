@@ -16,6 +16,7 @@ from papertrader.shared.log.refusals import ADDRESSEE, refusal
 from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, ForeignCheckpointError, LogPosition
+from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.fold import Fold, Output, RoundBuffer
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,10 @@ class Runner:
             known = f"no account {where.account!r}; there are {', '.join(sorted(self._accounts))}"
             await self._answer(where, sequence, known, payload)
         else:
-            self._buffer.hear(where.kind, where.account, message, sequence)
+            kept = admitted(message)
+            if kept is not message:
+                self.bad["out_of_range"] += 1
+            self._buffer.hear(where.kind, where.account, kept, sequence)
 
     def _refuse(self, reason: str, name: str, error: ValueError) -> None:
         self.bad[reason] += 1
