@@ -49,7 +49,7 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         float, Meta(ge=50, le=100_000, description="decay of an order's depth reach, 1/(fraction of the mid)")
     ] = 2_500.0
     informed_share: Annotated[float, Meta(ge=0, le=1, description="share of orders that the mid then follows")] = 0.3
-    informed_move_bps: Annotated[float, Meta(ge=0, le=100, description="how far the mid follows them, bp")] = 3.0
+    informed_move_bps: Annotated[float, Meta(ge=0, le=100, description="how far the mid follows them, bp")] = 14.0
     informed_move_s: Annotated[float, Meta(ge=0.1, le=60, description="over how long the mid follows, s")] = 3.0
     level_notional: Annotated[float, Meta(gt=0, description="mean displayed notional of a level, quote currency")] = (
         30_000.0

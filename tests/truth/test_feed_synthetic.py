@@ -55,7 +55,9 @@ def uninformed() -> Drawn:
 
 @pytest.fixture(scope="module")
 def informed() -> Drawn:
-    config = SyntheticConfig(informed_share=0.3, sigma_bps=(0.2, 0.3, 0.4, 0.5), duration_s=2_400.0)
+    config = SyntheticConfig(
+        informed_share=0.3, informed_move_bps=3.0, sigma_bps=(0.2, 0.3, 0.4, 0.5), duration_s=2_400.0
+    )
     return draw(config)
 
 

@@ -11,7 +11,7 @@ from papertrader.services.quoter.service import Quoter
 from papertrader.shared.service.fold import Received, Round, canonical
 from tests.quoter_session import calibration
 
-NORMAL = SyntheticConfig(sigma_bps=(1.0, 1.0, 1.0, 1.0))
+NORMAL = SyntheticConfig(sigma_bps=(1.0, 1.0, 1.0, 1.0), informed_move_bps=3.0)
 SECONDS = 300
 
 

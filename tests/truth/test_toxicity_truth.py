@@ -21,7 +21,11 @@ SECONDS = 900.0
 def last_estimate(informed_share: float, seed: int = 1) -> Estimate:
     """What the estimator says after a quarter of an hour of a market of even volatility."""
     config = SyntheticConfig(
-        sigma_bps=(0.5, 0.5, 0.5, 0.5), informed_share=informed_share, duration_s=SECONDS, trade_rate=4.0
+        sigma_bps=(0.5, 0.5, 0.5, 0.5),
+        informed_share=informed_share,
+        informed_move_bps=3.0,
+        duration_s=SECONDS,
+        trade_rate=4.0,
     )
     source = sources(FeedConfig(synthetic=config, seed=seed))[0]
     fold = Estimator(source.market, {"main": EstimatorConfig()})
