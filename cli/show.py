@@ -15,6 +15,10 @@ BELIEVED: Final = {"yes": "bold green", "not yet": "yellow", "no": "bold red"}
 VERDICTS_SHOWN: Final = 4
 STEPS_SHOWN: Final = 2
 NOTHING: Final = "–"
+CLOSED_LOOP: Final = (
+    "Each account quotes for itself: what it is filled with changes what it quotes next, so a stricter fill model is "
+    "no bound here. `papertrader sweep --same-orders` puts the same orders under every model."
+)
 REJECTED_SHARE: Final = 0.05
 """A larger share of rejected orders is told."""
 
@@ -38,6 +42,8 @@ def overview(summary: dict[str, Any]) -> Group:
     """The verdicts, what stands on the book, and the money of every market and account."""
     markets = summary["markets"]
     parts: list[RenderableType] = [*verdicts(markets), standing(markets), Text(), earned(markets)]
+    if len({market["account"] for market in markets}) > 1:
+        parts.append(Text(CLOSED_LOOP, style="dim"))
     told = (tell(market) for market in markets for tell in (rejections, strategy_error))
     return Group(*parts, *(text for text in told if text is not None))
 

@@ -78,6 +78,13 @@ def test_what_a_strategy_raised_is_shown_with_count_and_traceback() -> None:
     assert 'File "mine.py", line 8' in text
 
 
+def test_accounts_beside_each_other_are_said_to_bound_nothing() -> None:
+    found = copy.deepcopy(told())
+    assert "--same-orders" not in shown(found, 200)
+    found["markets"][1]["account"] = "through"
+    assert "a stricter fill model is no bound here" in shown(found, 200)
+
+
 def test_orders_that_are_rejected_are_told_with_the_reasons() -> None:
     found = copy.deepcopy(told())
     market = found["markets"][0]
