@@ -7,7 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from papertrader import __version__
-from papertrader.shared.log.kinds import MARKET_TOKEN, ROWS, Row
+from papertrader.shared.log.health import Heartbeat, heartbeat_subject
+from papertrader.shared.log.kinds import ROWS, Row
+from papertrader.shared.log.refusals import Refusal, refusal_subject
 from papertrader.shared.log.subjects import STREAM, Market, subject
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -15,16 +17,27 @@ PARAMETERS: Final = {
     "venue": "The venue of a market, e.g. hyperliquid; `.` in a name is written `_`.",
     "asset": "The asset, as the venue spells it, e.g. BTC.",
     "account": "The paper account, e.g. main.",
+    "service": "A service, e.g. quoter.",
+    "worker": "The process, as `<host>-<pid>`.",
 }
+BESIDE: Final[dict[str, tuple[str, type[msgspec.Struct], str]]] = {
+    "refused": (refusal_subject(Market("{venue}", "{asset}"), "{account}"), Refusal, "Said by fill-sim."),
+    "health": (heartbeat_subject("{service}", "{worker}"), Heartbeat, "Said by every service once a second."),
+}
+"""Subjects beside the log, which are heard while one listens and not kept: address, message, who says it."""
 OUTSIDE: Final = ("operator", "trader")
 """Users of the bus who are no part of the paper trader: it receives what they may say."""
 
 
 def schemas(template: str) -> dict[str, Any]:
     """The JSON Schema of every message and of what it is made of, by name; references as in `template`."""
-    structs = list(dict.fromkeys(struct for row in ROWS for struct in row.structs))
-    _, found = msgspec.json.schema_components(structs, ref_template=template)
+    _, found = msgspec.json.schema_components(_structs(), ref_template=template)
     return found
+
+
+def _structs() -> list[type[msgspec.Struct]]:
+    said = (struct for row in ROWS for struct in row.structs)
+    return list(dict.fromkeys((*said, *(struct for _, struct, _ in BESIDE.values()))))
 
 
 def json_schema() -> str:
@@ -33,7 +46,7 @@ def json_schema() -> str:
         "$schema": DIALECT,
         "title": "Messages of papertrader",
         "description": "Times are ns UTC; null stands for an unknown number. New fields may come in minor versions.",
-        "subjects": {_address(row): [struct.__name__ for struct in row.structs] for row in ROWS},
+        "subjects": {address: [struct.__name__ for struct in structs] for address, structs in _addresses().values()},
         "$defs": schemas("#/$defs/{name}"),
     }
     return _text(document)
@@ -58,16 +71,18 @@ def asyncapi() -> str:
                 "description": f"The broker of a run; the stream is {STREAM}.",
             }
         },
-        "channels": {row.kind: _channel(row) for row in ROWS},
-        "operations": {row.kind: _operation(row) for row in ROWS},
+        "channels": {name: _channel(address, structs) for name, (address, structs) in _addresses().items()},
+        "operations": {
+            **{row.kind: _operation(row) for row in ROWS},
+            **{name: _said(name, "send", summary) for name, (_, _, summary) in BESIDE.items()},
+        },
         "components": {
             "messages": {
                 struct.__name__: {
                     "name": struct.__name__,
                     "payload": {"$ref": f"#/components/schemas/{struct.__name__}"},
                 }
-                for row in ROWS
-                for struct in row.structs
+                for struct in _structs()
             },
             "schemas": schemas("#/components/schemas/{name}"),
         },
@@ -75,27 +90,30 @@ def asyncapi() -> str:
     return _text(document)
 
 
-def _address(row: Row) -> str:
-    return subject(row.kind, Market("{venue}", "{asset}"), "{account}")
+def _addresses() -> dict[str, tuple[str, tuple[type[msgspec.Struct], ...]]]:
+    """Every subject and what it carries, by name: the kinds of the log, and what is beside it."""
+    market = Market("{venue}", "{asset}")
+    said = {row.kind: (subject(row.kind, market, "{account}"), row.structs) for row in ROWS}
+    return {**said, **{name: (address, (struct,)) for name, (address, struct, _) in BESIDE.items()}}
 
 
-def _channel(row: Row) -> dict[str, Any]:
-    names = [name for name in PARAMETERS if name != "account" or row.token != MARKET_TOKEN]
+def _channel(address: str, structs: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
     return {
-        "address": _address(row),
-        "description": " ".join((inspect.getdoc(row.structs[0]) or "").split("\n\n")[0].split()),
-        "parameters": {name: {"description": PARAMETERS[name]} for name in names},
-        "messages": {struct.__name__: {"$ref": f"#/components/messages/{struct.__name__}"} for struct in row.structs},
+        "address": address,
+        "description": " ".join((inspect.getdoc(structs[0]) or "").split("\n\n")[0].split()),
+        "parameters": {name: {"description": said} for name, said in PARAMETERS.items() if f"{{{name}}}" in address},
+        "messages": {struct.__name__: {"$ref": f"#/components/messages/{struct.__name__}"} for struct in structs},
     }
 
 
 def _operation(row: Row) -> dict[str, Any]:
     heard = any(writer in OUTSIDE for writer in row.writers)
-    return {
-        "action": "receive" if heard else "send",
-        "channel": {"$ref": f"#/channels/{row.kind}"},
-        "summary": f"{'Said' if heard else 'Said only'} by {', '.join(row.writers)}.",
-    }
+    said = f"{'Said' if heard else 'Said only'} by {', '.join(row.writers)}."
+    return _said(row.kind, "receive" if heard else "send", said)
+
+
+def _said(name: str, action: str, summary: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": f"#/channels/{name}"}, "summary": summary}
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from docs.schemas import asyncapi, json_schema
+from papertrader.shared.log.health import Heartbeat, MarketHealth
 from papertrader.shared.log.kinds import KINDS, ROWS, decode
+from papertrader.shared.log.refusals import Refusal
 from papertrader.shared.log.subjects import Address, Market, address
 from papertrader.shared.messages import Bbo, Cancel, Check, Checklist, Control, Instrument, Message, Modify, RoundEnd
 from tests import messages
@@ -77,7 +79,7 @@ def test_schema_is_one() -> None:
 def test_document_is_asyncapi_3_and_has_every_kind() -> None:
     specification = json.loads(gzip.decompress(SPECIFICATION.read_bytes()))
     jsonschema.Draft7Validator(specification).validate(DOCUMENT)
-    assert set(DOCUMENT["channels"]) == set(KINDS)
+    assert set(DOCUMENT["channels"]) == {*KINDS, "refused", "health"} == set(DOCUMENT["operations"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft7Validator(specification).validate(DOCUMENT | {"operations": {"fills": {"action": "shout"}}})
 
@@ -92,3 +94,13 @@ def test_channel_of_a_kind_has_its_subject_messages_and_side(row: Any) -> None:
     for struct in row.structs:
         reference = DOCUMENT["components"]["messages"][struct.__name__]["payload"]["$ref"]
         assert reference.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]
+
+
+def test_subjects_beside_the_log_have_their_schemas_too() -> None:
+    told = Refusal(sequence=7, kind="orders", reason="wrong side", order_id=None)
+    assert DOCUMENT["channels"]["refused"]["address"] == "refused.{venue}.{asset}.{account}"
+    health = MarketHealth(round=1, ts=1, checkpoint_ts=1, checkpoint_loads=True, checkpoints=1, bad={})
+    beat = Heartbeat(service="quoter", worker="w-1", markets={"v.A": health})
+    for message in (told, beat):
+        schema = {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{type(message).__name__}"}
+        jsonschema.Draft202012Validator(schema).validate(json.loads(msgspec.json.encode(message)))
