@@ -88,6 +88,8 @@ def test_times_keep_their_nanoseconds_and_never_is_null() -> None:
     assert acks.schema["ts"] == polars.Datetime("ns", "UTC")
     assert acks["ts"].cast(polars.Int64).to_list() == [1_700_000_000_123_456_789]
     assert acks["live_ts"].to_list() == [None]
+    pandas = acks.to_pandas()
+    assert (list(pandas.columns), str(pandas["ts"].dtype)) == (acks.columns, "datetime64[ns, UTC]")
 
 
 def test_orders_say_only_what_was_ordered() -> None:
