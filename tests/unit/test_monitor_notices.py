@@ -86,26 +86,40 @@ def texts(before: Seen, now: Seen, day: Seen | None = None, **settings: Any) -> 
 
 def test_fill_check_and_limit_are_told_when_they_come() -> None:
     before = Seen(ts=1, fills=3, total=-40.0, failing={"kappa": "old. do"})
-    now = Seen(ts=2, fills=4, bought=0.5, price=100.0, position=0.5, total=-51.0, failing={"pnl": "cause. remedy"})
+    now = Seen(
+        ts=2,
+        fills=4,
+        bought=0.5,
+        price=100.0,
+        position=0.5,
+        total=-51.0,
+        currency="USDC",
+        failing={"pnl": "cause. remedy"},
+    )
     assert texts(before, now, notice_pnl_below=-50.0) == [
-        "at 100, position +0.5, PnL -51.00",
+        "at 100, position +0.5, PnL -51.00 USDC",
         "check pnl FAILS: cause. remedy",
         "check kappa no longer fails",
-        "PnL -51.00 is BELOW -50, position +0.5",
+        "PnL -51.00 USDC is BELOW -50, position +0.5",
     ]
     assert texts(before, now, notices_about=("pnl",), notice_pnl_below=-50.0) == [
-        "PnL -51.00 is BELOW -50, position +0.5"
+        "PnL -51.00 USDC is BELOW -50, position +0.5"
     ]
     assert texts(now, now, notice_pnl_below=-50.0) == []
-    assert texts(Seen(total=9.0), Seen(total=11.0), notice_pnl_above=10.0) == ["PnL +11.00 is above +10, position +0"]
+    assert texts(Seen(), Seen(fills=1, price=109740.5, position=0.1 + 0.2))[0].startswith("at 109740.5, position +0.3,")
+    assert texts(Seen(total=9.0), Seen(total=11.0, currency="USDC"), notice_pnl_above=10.0) == [
+        "PnL +11.00 USDC is above +10, position +0"
+    ]
 
 
 def test_day_is_summed_up_when_it_is_over() -> None:
     began = Seen(ts=20 * DAY, fills=100, total=5.0, fees=1.0)
-    before = Seen(ts=21 * DAY - 1, fills=142, total=2.5, fees=1.75, position=-0.1, failing={"kappa": "."})
+    before = Seen(
+        ts=21 * DAY - 1, fills=142, total=2.5, fees=1.75, position=-0.1, currency="USDC", failing={"kappa": "."}
+    )
     now = Seen(ts=21 * DAY + 1, fills=142, total=2.5, failing={"kappa": "."})
     (text,) = texts(before, now, began)
-    assert text == "1970-01-21: 42 fills, PnL -2.50 (fees -0.75), position -0.1, failing checks: kappa"
+    assert text == "1970-01-21: 42 fills, PnL -2.50 USDC (fees -0.75), position -0.1, failing checks: kappa"
     (late,) = texts(before, now, began._replace(ts=20 * DAY + DAY // 2))
     assert late.startswith("1970-01-21 since 12:00 UTC: 42 fills")
 

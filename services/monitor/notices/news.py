@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from papertrader.services.monitor.config import MonitorConfig, NoticeKind
 from papertrader.services.monitor.facts.facts import SECOND
 from papertrader.services.monitor.facts.history import kept_fills
+from papertrader.services.monitor.report.assumptions import currency
 from papertrader.services.monitor.service import Monitor
 
 DAY: Final = 86_400 * SECOND
@@ -26,6 +27,7 @@ class Seen(NamedTuple):
     position: float = 0.0
     total: float = 0.0
     fees: float = 0.0
+    currency: str = ""
     failing: Mapping[str, str] = {}
 
 
@@ -58,6 +60,7 @@ def seen(monitor: Monitor, account: str, before: Seen) -> Seen:
         position=facts.position,
         total=money.total if money else 0.0,
         fees=money.fees if money else 0.0,
+        currency=currency(monitor.market, monitor.facts.market.instrument),
         failing={
             name: f"{check.cause}. {check.remedy}" for name, check in checklist.checks.items() if check.state == "fail"
         },
@@ -74,15 +77,16 @@ def news(market: str, account: str, before: Seen, now: Seen, day: Seen, config: 
 
 def _texts(before: Seen, now: Seen, day: Seen, config: MonitorConfig) -> Iterator[tuple[NoticeKind, str]]:
     if now.fills > before.fills:
-        yield "fills", f"at {now.price:g}, position {now.position:+g}, PnL {now.total:+.2f}"
+        yield "fills", f"at {now.price:.10g}, position {now.position:+.8g}, PnL {now.total:+.2f} {now.currency}"
     for name in now.failing.keys() - before.failing.keys():
         yield "checks", f"check {name} FAILS: {now.failing[name]}"
     for name in before.failing.keys() - now.failing.keys():
         yield "checks", f"check {name} no longer fails"
-    if config.notice_pnl_below is not None and now.total < config.notice_pnl_below <= before.total:
-        yield "pnl", f"PnL {now.total:+.2f} is BELOW {config.notice_pnl_below:+g}, position {now.position:+g}"
-    if config.notice_pnl_above is not None and now.total > config.notice_pnl_above >= before.total:
-        yield "pnl", f"PnL {now.total:+.2f} is above {config.notice_pnl_above:+g}, position {now.position:+g}"
+    money, below, above = f"{now.total:+.2f} {now.currency}", config.notice_pnl_below, config.notice_pnl_above
+    if below is not None and now.total < below <= before.total:
+        yield "pnl", f"PnL {money} is BELOW {below:+g}, position {now.position:+.8g}"
+    if above is not None and now.total > above >= before.total:
+        yield "pnl", f"PnL {money} is above {above:+g}, position {now.position:+.8g}"
     if before.ts and now.ts // DAY > before.ts // DAY:
         yield "summary", _summary(before, day)
 
@@ -92,8 +96,8 @@ def _summary(end: Seen, day: Seen) -> str:
     since = "" if day.ts % DAY < 60 * SECOND else f" since {began:%H:%M} UTC"
     failing = f"failing checks: {', '.join(end.failing)}" if end.failing else "no check fails"
     return (
-        f"{began:%Y-%m-%d}{since}: {end.fills - day.fills} fills, PnL {end.total - day.total:+.2f} "
-        f"(fees {day.fees - end.fees:+.2f}), position {end.position:+g}, {failing}"
+        f"{began:%Y-%m-%d}{since}: {end.fills - day.fills} fills, PnL {end.total - day.total:+.2f} {end.currency} "
+        f"(fees {day.fees - end.fees:+.2f}), position {end.position:+.8g}, {failing}"
     )
 
 
@@ -117,5 +121,5 @@ def _fills(items: Sequence[Notice]) -> str:
     count, last = sum(item.fills for item in items), items[-1].text
     bought, sold = sum(item.bought for item in items), sum(item.sold for item in items)
     if count == 1:
-        return f"bought {bought:g} {last}" if bought else f"sold {sold:g} {last}"
-    return f"{count} fills: bought {bought:g}, sold {sold:g}, the last {last}"
+        return f"bought {bought:.8g} {last}" if bought else f"sold {sold:.8g} {last}"
+    return f"{count} fills: bought {bought:.8g}, sold {sold:.8g}, the last {last}"
