@@ -47,7 +47,7 @@ def test_page_shows_the_verdict_the_checklist_the_numbers_and_every_chart_withou
         assert "restart estimator" in await page.inner_text("#todo")
         await page.click("#verdict summary")
         assert "moments with fills" in await page.inner_text("#evidence")
-        assert "maker" in await page.inner_text("#assumptions")
+        assert "fill model" in await page.inner_text("#assumptions")
         shown = {
             await box.get_attribute("data-check"): await box.get_attribute("class")
             for box in await page.query_selector_all(".check")
