@@ -20,8 +20,6 @@ HISTORY_S = 300.0
 STEP_S = 0.25
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAINTED = "() => Object.fromEntries(performance.getEntriesByType('paint').map(one => [one.name, one.startTime]))"
-    """() => Object.fromEntries(performance.getEntriesByType("paint").map(entry => [entry.name, entry.startTime]))"""
-)
 
 
 def cpu_s(root: int) -> float:
