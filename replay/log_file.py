@@ -22,6 +22,8 @@ from papertrader.shared.service.config import Tables
 from papertrader.shared.service.epoch import flat, folded
 
 FORMAT: Final = "papertrader-log-1"
+LONGEST_LINE: Final = 16 * 2**20
+"""The broker takes no message of more than 1 MiB."""
 SILENCE_S: Final = 10.0
 
 
@@ -157,7 +159,10 @@ def read_file(path: Path) -> Iterator[Entry]:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as file:
-            yield from file
+            while line := file.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise LogError(f"{path}: a line is longer than {LONGEST_LINE} bytes: this is no log")
+                yield line
     except (OSError, EOFError, zlib.error) as error:
         raise LogError(f"{path}: cannot be read: {error}") from None
 

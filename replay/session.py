@@ -7,6 +7,7 @@ array.
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -64,6 +65,8 @@ class _Header(msgspec.Struct):
     rows: int
     bad: dict[str, int]
     changes: tuple[Instrument, ...]
+    checksum: int
+    """CRC-32 of the rows."""
 
 
 def sessions(
@@ -76,7 +79,7 @@ def sessions(
     directory = cache_directory() if directory is None else directory
     for source in sources(config):
         path = directory / f"{source.market}-{source.session}-{config.duration_s:g}-{fingerprint()}.events"
-        found = _mapped(path)
+        found = _mapped(path, source)
         if found is None:
             found = _parsed(source, config, progress)
             _keep(found, path)
@@ -131,6 +134,7 @@ def _keep(session: Session, path: Path) -> None:
         rows=len(session.events),
         bad=session.bad,
         changes=session.changes,
+        checksum=_checksum(session.events),
     )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -139,21 +143,31 @@ def _keep(session: Session, path: Path) -> None:
             content = msgspec.json.encode(header)
             file.write(content.ljust(-(-(len(content) + 1) // PAGE) * PAGE - 1) + b"\n")
             session.events.tofile(file)
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
 
 
-def _mapped(path: Path) -> Session | None:
+def _checksum(events: Events) -> int:
+    return zlib.crc32(np.ascontiguousarray(events).view(np.uint8).data)
+
+
+def _mapped(path: Path, source: MarketSource) -> Session | None:
+    """The session of a source from its cache file; None if that is not there, not whole or of another market."""
     try:
         with path.open("rb") as file:
             content = file.readline()
         header = msgspec.json.decode(content, type=_Header)
+        if (header.market, header.session) != (tuple(source.market), source.session):
+            return None
         if path.stat().st_size != len(content) + header.rows * EVENT.itemsize:
             return None
         # copy-on-write: private to this process, shared with others as long as nobody writes
         events: Any = np.memmap(path, dtype=EVENT, mode="c", offset=len(content), shape=(header.rows,))
     except (OSError, msgspec.DecodeError, ValueError):
         return None
-    market = Market(*header.market)
-    return Session(market, header.instrument, header.session, np.asarray(events), header.bad, header.changes)
+    if _checksum(events) != header.checksum:
+        return None
+    return Session(source.market, header.instrument, header.session, np.asarray(events), header.bad, header.changes)

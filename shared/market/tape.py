@@ -19,6 +19,8 @@ from papertrader.shared.messages import Instrument
 
 GZIP_MAGIC = b"\x1f\x8b"
 RECV_TIME_DIGITS = 19
+LONGEST_LINE: Final = 16 * 2**20
+"""Longer than any frame that a venue sends; more of a file is never held at once."""
 UNITS = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (10**8, 1_000_000_000))
 """A Unix time from 1973 to 2286 that is at least this is in units of so many ns: ns, µs, ms, s."""
 DISCONNECTED = b'{"stream":"connection","channel":"connection","data":{"e":"disconnected"}}'
@@ -70,7 +72,9 @@ def read_tape(path: Path, bad: Counter[str]) -> Iterator[tuple[int, bytes]]:
     frames, unit = 0, 0
     try:
         with _opened(path) as lines:
-            for line in lines:
+            while line := lines.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise TapeError(f"{path}: a line after frame {frames} is longer than {LONGEST_LINE} bytes: no tape")
                 head, _, frame = line.partition(b" ")
                 whole, point, decimals = head.partition(b".")
                 if not whole.isdigit() or len(whole) > RECV_TIME_DIGITS or not frame.strip():
