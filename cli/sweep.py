@@ -41,8 +41,9 @@ CLOSED_LOOP: Final = (
     "other. --same-orders puts the same orders under every model."
 )
 SAME: Final = (
-    "The same orders under every model: what a stricter one fills, the others fill too. An order ends where the model "
-    "that is set has filled it. What these fills earn need not be in the same order."
+    "The same orders under every model. Of fifo, what `behind` fills, `pro rata` and `ahead` fill too; of draws, every "
+    "setting lies between `draws behind` and `draws ahead`, and also fills what a book crosses. An order ends where "
+    "the model that is set has filled it. What these fills earn need not be in the same order."
 )
 
 

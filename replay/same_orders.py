@@ -1,9 +1,10 @@
 """One account's order stream under every fill model, so that bounds bound.
 
 In the closed loop each fill model changes what is quoted next, and a stricter one may well earn more. Here the orders
-of one replay, each at its time, go to exchanges that differ in nothing but the fill model: what the strictest fills,
-every other fills too. An order that was filled in the replay ends there under every model, since its maker would have
-heard of it; money has no end, and a reduce-only order is taken as any other, so that no model refuses an order.
+of one replay, each at its time, go to exchanges that differ in nothing but the fill model, so that of one family what
+the stricter fills the others fill too. An order that was filled in the replay ends there under every model, since its
+maker would have heard of it; money has no end, and a reduce-only order is taken as any other, so that no model refuses
+an order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -37,7 +37,13 @@ BAND: Final[Mapping[str, dict[str, Any]]] = {
     "ahead": {"fill_model": "fifo", "cancels": "ahead"},
 }
 """Fill models by name: only prints through the price; queues in which cancels leave from behind, evenly, from ahead."""
-SAME_ORDERS: Final = {name.replace(" ", "_"): model for name, model in BAND.items()}
+SAME_ORDERS: Final[Mapping[str, dict[str, Any]]] = {
+    **{name.replace(" ", "_"): model for name, model in BAND.items()},
+    "draws_behind": {"fill_model": "draws", "cancel_odds": 1e-9, "join_share": 0.66},
+    "draws_ahead": {"fill_model": "draws", "cancel_odds": 100.0, "join_share": 0.34},
+}
+"""Two bounded families, for the same orders: behind ≤ pro rata ≤ ahead of `fifo`, and of `draws` every setting between
+draws behind and draws ahead. `draws` also fills what a book crosses, so it may fill more than any of `fifo`."""
 MOST_VARIANTS: Final = 100_000
 EARNS: Final = "robust: earns"
 LOSES: Final = "robust: loses"

@@ -1,4 +1,4 @@
-"""The same orders under every fill model: what a stricter one fills, every other fills too, order by order."""
+"""The same orders under every fill model: of one family, what the stricter fills, the others fill too."""
 
 from pathlib import Path
 
@@ -38,7 +38,10 @@ def test_every_model_hears_the_same_orders(models: dict[str, Replayed]) -> None:
     assert all(ids == heard[AS_SET] for ids in heard.values())
 
 
-@pytest.mark.parametrize(("strict", "lenient"), [("behind", "pro_rata"), ("pro_rata", "ahead"), ("through", "ahead")])
+@pytest.mark.parametrize(
+    ("strict", "lenient"),
+    [("behind", "pro_rata"), ("pro_rata", "ahead"), ("draws_behind", AS_SET), (AS_SET, "draws_ahead")],
+)
 def test_bounds_bound_order_by_order(models: dict[str, Replayed], strict: str, lenient: str) -> None:
     fewer, more = filled(models[strict]), filled(models[lenient])
     assert more
