@@ -27,7 +27,7 @@ from papertrader.shared.market.commands import CANCEL
 from papertrader.shared.market.records import Record, Records
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def address(progress: Record, kind: int, of: Records, index: int, count: int) -> None:
     """Address so many messages of a kind, written behind those that were said before, as one account's."""
     first = progress.count[kind]
@@ -101,7 +101,7 @@ def hand_on(progress: Record) -> None:
         progress.heard += progress.last[kind] - progress.first[kind]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def calibration_hears(progress: Record, controllers: Records, said: Said) -> None:
     """Calibration hears acks, fills, labels and estimates."""
     first, last = progress.first, progress.last
@@ -115,7 +115,7 @@ def calibration_hears(progress: Record, controllers: Records, said: Said) -> Non
         calibration.on_estimate(controllers[said.estimate.of[row].account], said.estimate.rows[row].kappa_confidence)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings: Records, said: Said) -> None:
     """The quoter hears estimates, calibrations, fills, acks and accounts."""
     first, last = progress.first, progress.last
@@ -133,7 +133,7 @@ def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings:
         quoter.on_account(quoters[index], settings[index], said.account.rows[row])
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def exchange_hears(market: Record, exchanges: Records, settings: Records, said: Said) -> None:
     """The exchange hears toxicity and orders."""
     first, last, heard_ts = market.progress.first, market.progress.last, market.progress.previous_ts
@@ -148,7 +148,7 @@ def exchange_hears(market: Record, exchanges: Records, settings: Records, said: 
         hear(step, said.orders.rows[row], heard_ts)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def estimator_hears(progress: Record, book: Record, estimator_market: Record, estimators: Records, said: Said) -> None:
     """The estimator hears acks, fills and labels."""
     first, last = progress.first, progress.last
@@ -161,7 +161,7 @@ def estimator_hears(progress: Record, book: Record, estimator_market: Record, es
         estimator.on_markout(estimator_market, estimators[index], said.markouts.rows[row])
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def tracker_hears(progress: Record, tracker_market: Record, trackers: Records, settings: Records, said: Said) -> None:
     """The outcome tracker hears fills and acks; what it answers at once belongs to the round that begins."""
     first, last = progress.first, progress.last

@@ -6,7 +6,7 @@ its marker every service says what it has to say. The market data is folded once
 book would hold the same.
 
 What is done for every event or round and takes `Accounts` or `Said` is inlined: to pass so many arrays to a function,
-counted or not, costs as much as ten events.
+counted or not, costs as much as ten events. It is inlined before it is compiled, since the compiler is slow.
 """
 
 import numpy as np
@@ -26,7 +26,8 @@ from papertrader.replay.hearing import (
     say_orders,
     tracker_hears,
 )
-from papertrader.replay.world import ACCOUNTS, ACKS, COUNTS, FILLS, SAID, UNKNOWN, Accounts, Said, Scratch, outbox_of
+from papertrader.replay.plans import has_room_for_a_round, plan, reaches, watch
+from papertrader.replay.world import ACCOUNTS, SAID, UNKNOWN, Accounts, Said, Scratch, outbox_of
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.estimator import touch_fills
@@ -39,8 +40,9 @@ from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import decision
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
-from papertrader.shared.market.book import NEXT, NO_ASK, apply_message
+from papertrader.shared.market.book import NEXT, apply_message
 from papertrader.shared.market.events import GAP, PRINT, ROUND, RULES, SNAPSHOT, TOUCH, Events
+from papertrader.shared.market.frozen import first_print, is_print
 from papertrader.shared.market.records import Record, Records
 
 
@@ -50,13 +52,8 @@ def run(markets: Records, accounts: Accounts, said: Said, scratch: Scratch, even
 
     `markets` is a WORLD of shape (1,).
     """
-    accounts, said, scratch = borrowed(accounts), borrowed(said), borrowed(scratch)
-    return fold(markets[0], accounts, said, scratch, borrowed(events), rounds)
-
-
-@njit(cache=True, forceinline=True)
-def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, events: Events, rounds: int) -> bool:
-    """As `run`, on arrays that are not counted."""
+    accounts, said, scratch, events = borrowed(accounts), borrowed(said), borrowed(scratch), borrowed(events)
+    market = markets[0]
     progress, out = market.progress, outbox_of(said)
     last_round = progress.round + rounds
     row, end = np.uint64(progress.row), np.uint64(len(events))
@@ -83,7 +80,7 @@ def fold(market: Record, accounts: Accounts, said: Said, scratch: Scratch, event
     return True
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def fold_market_data(
     market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64, end: np.uint64
 ) -> np.uint64:
@@ -108,7 +105,7 @@ def fold_market_data(
     return row
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def pass_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> bool:
     """Let what is due by an event's time take effect, mostly nothing; False if the exchange needs room first."""
     if event.ts < market.progress.watch_ts and event.kind != GAP:
@@ -148,15 +145,22 @@ def before_event(market: Record, accounts: Accounts, event: Record) -> None:
     )
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def begin_round(market: Record, accounts: Accounts, said: Said, events: Events, row: np.uint64) -> None:
     """Begin the round whose events begin at `row`: whatever was said in the last one is heard."""
     progress = market.progress
-    market_features.begin_round(market.features, market.book, events, row)
-    touch_fills.begin_round(market.estimator.touch_fills)
     progress.begun = 1
     if progress.heard > 0:
         hear(market, accounts, said)
+    touch_fills.begin_round(market.estimator.touch_fills)
+    market.exchange.before.fresh = 0
+    met = first_print(events, row)
+    if is_print(events, met):
+        observed = market.estimator.touch_fills
+        touch_fills.meet_prints(observed, market.features, market.book)
+        exchange.meet_prints(
+            market.exchange, market.book, market.features, accounts.exchange, events, met, observed.before
+        )
     for index in range(len(accounts.estimators)):
         estimator.begin_round(accounts.estimators[index], progress.previous_ts)
 
@@ -171,14 +175,21 @@ def hear(market: Record, accounts: Accounts, said: Said) -> None:
     tracker_hears(progress, market.tracker, accounts.trackers, accounts.tracker_settings, said)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
+def hear_late(market: Record, accounts: Accounts, said: Said) -> None:
+    """Calibration and quoter take in what was said in the last round."""
+    progress, accounts, said = market.progress, borrowed(accounts), borrowed(said)
+    calibration_hears(progress, accounts.controllers, said)
+    quoter_hears(progress, market.book.tick_size, accounts.quoters, accounts.quoter_settings, said)
+
+
+@njit(cache=True, inline="always")
 def end_round(market: Record, accounts: Accounts, said: Said, scratch: Scratch, ts: int, speaks: bool) -> None:
     """End a round: every service says what it has to say; `speaks`: the exchange has said something already."""
     progress, book = market.progress, market.book
     heard = progress.heard > 0
     if heard:
-        calibration_hears(progress, accounts.controllers, said)
-        quoter_hears(progress, book.tick_size, accounts.quoters, accounts.quoter_settings, said)
+        hear_late(market, accounts, said)
     book.ts = max(book.ts, ts)
     touch_fills.end_round(market.estimator.touch_fills)
     touch_fills.settle(market.estimator.touch_fills, ts, market.estimator.mid)
@@ -194,7 +205,7 @@ def end_round(market: Record, accounts: Accounts, said: Said, scratch: Scratch, 
     progress.begun = 0
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def say_what_was_learned(market: Record, accounts: Accounts, said: Said, scratch: Scratch, index: int, ts: int) -> bool:
     """One account's markouts, estimate and calibration, if they are due; whether anything was said."""
     progress, estimate, spoken = market.progress, scratch.estimates[index], scratch.calibrations[index]
@@ -216,7 +227,7 @@ def say_what_was_learned(market: Record, accounts: Accounts, said: Said, scratch
     return settled or estimated or calibrated
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch: Scratch, index: int, ts: int) -> bool:
     """One account's money, if it is due, and the orders that it wants; whether anything was said."""
     progress, commands = market.progress, scratch.commands
@@ -243,7 +254,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
     return reckoned or sent > 0
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def on_levels(market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64) -> np.uint64:
     """Fold the rest of a book message, levels or touches; returns its last row."""
     book, progress, event = market.book, market.progress, events[row]
@@ -285,7 +296,7 @@ def on_print(market: Record, estimators: Records, event: Record) -> None:
     book = market.book
     note_print(market.exchange.recent, event)
     market_features.follow(market.features, book, event)
-    estimator.on_print(book, market.features, market.estimator_seconds, market.estimator, estimators, event)
+    estimator.on_print(book, market.estimator_seconds, market.estimator, estimators, event)
 
 
 @njit(cache=True)
@@ -316,41 +327,3 @@ def match(
             match_print(Exchange(market.exchange, book, features, account, settings, out, index), event)
     plan(market, exchanges)
     return True
-
-
-@njit(cache=True)
-def reaches(progress: Record, event: Record) -> bool:
-    """Whether a print reaches an own order of anybody."""
-    return event.tick <= progress.high_bid or event.tick >= progress.low_ask
-
-
-@njit(cache=True)
-def plan(market: Record, exchanges: Records) -> None:
-    """Note when something next happens at the exchange by itself, and which prices reach own orders."""
-    progress = market.progress
-    due_ts, high_bid, low_ask = market.exchange.next_funding_ts, 0, NO_ASK
-    for index in range(len(exchanges)):
-        account = exchanges[index]
-        due_ts = min(due_ts, account.next_ts)
-        high_bid, low_ask = max(high_bid, account.high_bid), min(low_ask, account.low_ask)
-    # the clock never goes back: what is due by it is due at the next event, even if that is an older one
-    progress.due_ts = due_ts if due_ts > market.book.ts else 0
-    progress.high_bid, progress.low_ask = high_bid, low_ask
-    watch(market)
-
-
-@njit(cache=True)
-def watch(market: Record) -> None:
-    """Note before which time no event finds anything due: nothing at the exchange, and no second ended."""
-    seconds_end = min(market.estimator_seconds.boundary, market.tracker_seconds.boundary)
-    market.progress.watch_ts = min(market.progress.due_ts, seconds_end + 1)
-
-
-@njit(cache=True)
-def has_room_for_a_round(progress: Record, out: Outbox) -> bool:
-    """Whether every array can take what a round may say; counts what the exchange has said."""
-    progress.count[ACKS], progress.count[FILLS], progress.count[SAID] = out.counts[0], out.counts[1], out.counts[2]
-    full = 0
-    for kind in range(COUNTS):
-        full += progress.count[kind] > progress.limit[kind]
-    return full == 0

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from papertrader.replay.composition import MEMBERS, Composition
-from papertrader.replay.loop import plan, run
+from papertrader.replay.loop import run
+from papertrader.replay.plans import plan
 from papertrader.replay.session import Session
 from papertrader.replay.world import (
     ADDRESS,

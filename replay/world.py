@@ -35,7 +35,7 @@ from papertrader.shared.market.commands import COMMAND
 from papertrader.shared.market.events import Grid
 from papertrader.shared.market.features import FEATURE_STATE
 from papertrader.shared.market.records import Integers, Records, record_dtype, settings_records
-from papertrader.shared.market.regrid import grid_of, regrid, regrid_features
+from papertrader.shared.market.regrid import grid_of, regrid
 from papertrader.shared.market.seconds import SECONDS
 from papertrader.shared.messages import Calibration, Estimate, Instrument
 from papertrader.shared.service.config import Settings
@@ -221,7 +221,6 @@ def change_rules(market: Records, accounts: Accounts, instrument: Instrument) ->
         return
     left, grid = grid_of(book[0]), Grid(instrument)
     regrid(book, grid)
-    regrid_features(market["features"], left, grid)
     regrid_shadows(market["estimator"], accounts.estimators, left, grid)
     exchange_grid.regrid_orders(accounts.exchange, accounts.exchange_settings, grid)
     exchange_grid.regrid_prints(market["exchange"], left, grid)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.mathematics import exp, geometric, halved, log
+from papertrader.shared.market.mathematics import exp, geometric, halved, log, logs
 from papertrader.shared.market.moments import MOMENTS, is_new
 from papertrader.shared.market.records import Record, code
 from papertrader.shared.messages import AckStatus
@@ -28,6 +28,9 @@ FINE_WIDTH: Final = 0.25e-4
 COARSE_WIDTH: Final = 1e-4
 """Bins of distance, as a fraction of the mid: 0.25 bp wide up to 8 bp, then 1 bp up to 40 bp; the last is open."""
 GRID: Final = geometric(100.0, 50_000.0, 128)
+LOG_GRID: Final = logs(GRID.tolist())
+NEGLIGIBLE: Final = 45.0
+"""What is e to this smaller than the largest is below a rounding error of it, and so are all 128 points together."""
 CONFIDENCE_MOMENTS: Final = 10.0
 ACCEPTED: Final = code(AckStatus, "accepted")
 MODIFIED: Final = code(AckStatus, "modified")
@@ -59,7 +62,10 @@ KAPPA: Final = np.dtype(
         ("mean", "f8"),
         ("sd", "f8"),
         ("intensity", "f8"),
-        ("log_density", "f8", (len(GRID),)),  # room for the computation
+        ("peak", "i8"),  # the point of the grid at which the posterior was highest
+        ("log_density", "f8", (len(GRID),)),  # room for the computation, so the next two
+        ("used_seconds", "f8", (BINS,)),
+        ("used_distance", "f8", (BINS,)),
     ],
     align=True,
 )
@@ -228,38 +234,61 @@ def compute(
     """Posterior mean and sd of κ, and the posterior mean of A at that κ.
 
     log p(κ) = (α − 1) ln κ − βκ − w κ Σδ − (a + w N) ln(b + w Σ T_i e^(−κ δ_i)), and one more ln κ because the
-    grid's points are equally far apart in ln κ; w = moments/N.
+    grid's points are equally far apart in ln κ; w = moments/N. As −ln of a sum of exponentials is concave, so is
+    this: it falls to both sides of its peak, and points where e to it is below a rounding error are left out.
     """
     weight = kappa.evidence / kappa.fills if kappa.fills > 0 else 1.0
     shape = intensity_strength + kappa.evidence
     rate = intensity_strength / intensity_mean
     linear = prior_strength / prior_mean + weight * kappa.fill_distance
-    _expect_exposure(kappa, weight)
-    for point in range(len(GRID)):
-        slope, exposure = GRID[point], kappa.log_density[point]
-        kappa.log_density[point] = prior_strength * log(slope) - linear * slope - shape * log(rate + exposure)
-    _moments(kappa)
+    used = _note_exposure(kappa, weight)
+    peak, last = min(max(kappa.peak, 0), len(GRID) - 1), len(GRID) - 1
+    low = high = peak
+    kappa.log_density[peak] = _log_density(kappa, peak, used, prior_strength, linear, shape, rate)
+    while low > 0 and kappa.log_density[low] > kappa.log_density[peak] - NEGLIGIBLE:
+        low -= 1
+        kappa.log_density[low] = _log_density(kappa, low, used, prior_strength, linear, shape, rate)
+        peak = low if kappa.log_density[low] > kappa.log_density[peak] else peak
+    while high < last and kappa.log_density[high] > kappa.log_density[peak] - NEGLIGIBLE:
+        high += 1
+        kappa.log_density[high] = _log_density(kappa, high, used, prior_strength, linear, shape, rate)
+        peak = high if kappa.log_density[high] > kappa.log_density[peak] else peak
+    kappa.peak = peak
+    _moments(kappa, low, high)
     kappa.intensity = shape / (rate + weight * expected_exposure(kappa, kappa.mean))
     kappa.stale = 0
 
 
 @njit(cache=True)
-def _expect_exposure(kappa: Record, weight: float) -> None:
-    """Write the weighted `expected_exposure` at every point of the grid into `log_density`; most bins hold nothing."""
-    kappa.log_density[:] = 0.0
+def _note_exposure(kappa: Record, weight: float) -> int:
+    """Gather the weighted exposure and the mean distance of the bins that hold any; returns their number."""
+    used = 0
     for distance_bin in range(BINS):
         seconds = kappa.exposure_s[distance_bin]
         if seconds > 0:
-            distance = kappa.exposure_distance[distance_bin] / seconds
-            for point in range(len(GRID)):
-                kappa.log_density[point] += weight * seconds * exp(-GRID[point] * distance)
+            kappa.used_seconds[used] = weight * seconds
+            kappa.used_distance[used] = kappa.exposure_distance[distance_bin] / seconds
+            used += 1
+    return used
 
 
 @njit(cache=True)
-def _moments(kappa: Record) -> None:
-    highest = kappa.log_density.max()
+def _log_density(
+    kappa: Record, point: int, used: int, strength: float, linear: float, shape: float, rate: float
+) -> float:
+    """log p(κ) at a point of the grid, but for a constant."""
+    slope, exposure = GRID[point], 0.0
+    for row in range(used):
+        exposure += kappa.used_seconds[row] * exp(-slope * kappa.used_distance[row])
+    return float(strength * LOG_GRID[point] - linear * slope - shape * log(rate + exposure))
+
+
+@njit(cache=True)
+def _moments(kappa: Record, low: int, high: int) -> None:
+    """Mean and sd over the grid's points from `low` to `high`."""
+    highest = kappa.log_density[kappa.peak]
     weight, first, second = 0.0, 0.0, 0.0
-    for point in range(len(GRID)):
+    for point in range(low, high + 1):
         density = exp(kappa.log_density[point] - highest)
         weight += density
         first += density * GRID[point]

@@ -22,17 +22,16 @@ from papertrader.services.estimator.parts import (
     write_sigma,
     write_toxicity,
 )
+from papertrader.services.estimator.time_passing import close_seconds, on_gap
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP, PRINT
+from papertrader.shared.market.frozen import first_print, is_print
 from papertrader.shared.market.moments import is_new
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FEATURES
-
-LONGEST_SILENCE_S: Final = 3600
-"""Seconds of silence that are folded one by one; more of them change nothing any more."""
 
 MARKET_STATE: Final = np.dtype(
     [
@@ -146,8 +145,9 @@ def fold_round(
     """
     for account in range(estimators.shape[0]):
         begin_round(estimators[account], previous_ts)
-    market_features.begin_round(features[0], book[0], events, np.uint64(0))
     touch_fills.begin_round(market[0].touch_fills)
+    if is_print(events, first_print(events, np.uint64(0))):
+        touch_fills.meet_prints(market[0].touch_fills, features[0], book[0])
     fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events)
     return end_round(book[0], features[0], seconds[0], market[0], estimators, settings, clock, out)
 
@@ -175,7 +175,7 @@ def fold_events(
         if market_features.follow(features, book, event):
             on_top(book, seconds, market, estimators)
         elif event.kind == PRINT:
-            on_print(book, features, seconds, market, estimators, event)
+            on_print(book, seconds, market, estimators, event)
 
 
 @njit(cache=True)
@@ -196,47 +196,14 @@ def before_event(
 
 
 @njit(cache=True)
-def on_gap(
-    book: Record,
-    features: Record,
-    seconds: Record,
-    market: Record,
-    estimators: Records,
-    settings: Records,
-    gap: Record,
-) -> None:
-    """Time without data is no exposure, and nothing is forgotten in it: it passes as if it had not been."""
-    if gap.id > seconds.boundary:
-        close_seconds(book, features, seconds, market, estimators, settings, gap.id)
-    grid.on_gap(seconds)
-    sweeps.on_gap(market.sweeps)
-    touch_fills.on_gap(market.touch_fills)
-    shadows.on_gap(market.forecaster.shadows)
-    in_gap = grid.close(seconds, gap.ts, market.second)
-    for account in range(estimators.shape[0]):
-        estimator = estimators[account]
-        shadows.on_gap(estimator.shadows)
-        intensity.on_gap(estimator.kappa, gap.id, gap.ts)
-        volatility.on_gap(estimator.sigma)
-        if in_gap:
-            prints = market.second.prints
-            intensity.on_second(estimator.kappa, 0, 1.0, market.sweeps.count, market.sweeps.reach, prints)
-    if in_gap:
-        market.sweeps.count = 0
-        market.sweeps.reach = 0.0
-
-
-@njit(cache=True)
-def on_print(
-    book: Record, features: Record, seconds: Record, market: Record, estimators: Records, event: Record
-) -> None:
+def on_print(book: Record, seconds: Record, market: Record, estimators: Records, event: Record) -> None:
     """Fold a public print."""
     if shadows.reaches(market.forecaster.shadows, event.tick):
         shadows.on_print(market.forecaster.shadows, book, event)
     for account in range(estimators.shape[0]):
         if shadows.reaches(estimators[account].shadows, event.tick):
             shadows.on_print(estimators[account].shadows, book, event)
-    touch_fills.on_print(market.touch_fills, features, event, book.tick_size)
+    touch_fills.on_print(market.touch_fills, event, book.tick_size)
     grid.on_print(seconds)
     if not sweeps.belongs(market.sweeps, event.ts, event.side):
         sweeps.begin(market.sweeps, event.ts, event.side, books.mid_of(book))
@@ -290,56 +257,6 @@ def end_round_of(
     if estimator.due:
         say(book, features, market, estimator, settings, clock, out)
     return estimator.due == 1
-
-
-@njit(cache=True)
-def close_seconds(
-    book: Record,
-    features: Record,
-    seconds: Record,
-    market: Record,
-    estimators: Records,
-    settings: Records,
-    ts: int,
-) -> None:
-    """Feed every account's estimators with the seconds that ended before `ts`."""
-    second = market.second
-    if not grid.close(seconds, ts, second):
-        return
-    sweeps.finish(market.sweeps)
-    shadows.on_second(market.forecaster, features, book, second.ts)
-    for account in range(estimators.shape[0]):
-        shadows.settle(estimators[account].shadows, second.ts, market.forecaster.model)
-        on_seconds(estimators[account], settings[account], second, market.sweeps.count, market.sweeps.reach)
-    market.sweeps.count = 0
-    market.sweeps.reach = 0.0
-
-
-@njit(cache=True)
-def on_seconds(estimator: Record, settings: Record, second: Record, orders: int, reach: float) -> None:
-    """One second in which something happened, and the silent ones after it."""
-    half_life_s = settings.kappa_half_life_s
-    intensity.on_second(estimator.kappa, second.seconds, half_life_s, orders, reach, second.prints)
-    _on_second(estimator, settings, second.log_return, second.spread_bps, second.prints)
-    silent_return = 0.0 if second.spread_bps >= 0 else np.nan
-    for _ in range(min(second.seconds - 1, LONGEST_SILENCE_S)):
-        _on_second(estimator, settings, silent_return, second.spread_bps, 0)
-
-
-@njit(cache=True)
-def _on_second(estimator: Record, settings: Record, log_return: float, spread_bps: float, prints: int) -> None:
-    sigma = estimator.sigma
-    volatility.on_return(
-        sigma,
-        log_return,
-        settings.sigma_half_life_s,
-        settings.sigma_short_half_life_s,
-        settings.sigma_history_half_life_s,
-    )
-    if sigma.returns > 0:
-        short_bps = volatility.short_bps(sigma)
-        stay, reference_half_life_s = settings.regime_stay, settings.regime_reference_half_life_s
-        regimes.on_second(estimator.regime, short_bps, spread_bps, prints, stay, reference_half_life_s)
 
 
 @njit(cache=True)

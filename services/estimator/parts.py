@@ -6,6 +6,7 @@ from papertrader.services.estimator import regime as regimes
 from papertrader.services.estimator import sigma as volatility
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
+from papertrader.shared.market import logistic
 from papertrader.shared.market.records import Record
 
 
@@ -96,6 +97,9 @@ def forecast_toxicity(book: Record, features: Record, market: Record, estimator:
     enough = judged.judged >= settings.classifier_ready_moments
     estimator.trusted = enough and judged.auc_low > 0.5 and judged.skill > 0
     prefill.write_weights(own, market.touch_fills.model_5s, estimator.trusted == 1)
+    if not estimator.trusted:
+        estimator.toxicity_bid = estimator.toxicity_ask = logistic.probability(own.weights[0])
+        return
     market_features.look(features, book, market.features)
     estimator.toxicity_bid = prefill.toxicity(own.weights, market.features, 1, own.inputs)
     estimator.toxicity_ask = prefill.toxicity(own.weights, market.features, -1, own.inputs)

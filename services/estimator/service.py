@@ -10,7 +10,7 @@ from papertrader.services.estimator.kernel import ESTIMATOR, MARKET_STATE, fold_
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
-from papertrader.shared.market.regrid import grid_of, regrid_features
+from papertrader.shared.market.regrid import grid_of
 from papertrader.shared.market.seconds import new_seconds
 from papertrader.shared.messages import Ack, Estimate, Fill, Markout
 from papertrader.shared.service.fold import Output, Round, State, instrument_of
@@ -37,7 +37,6 @@ class Estimator:
         left = self._market_data.learn(instrument_of(round_))
         if left is not None:
             grid = grid_of(self._market_data.book[0])
-            regrid_features(self._features, left, grid)
             regrid_shadows(self.market_state, self.estimators, left, grid)
         for index, account in enumerate(self.accounts):
             self._hear(index, account, round_)

@@ -59,6 +59,8 @@ SHADOWS: Final = np.dtype(
         ("high_bid", "i8"),  # prints and touches between the two reach none
         ("low_ask", "i8"),
         ("first_ts", "i8"),  # when the oldest was placed
+        ("open", "i8"),  # those that are not filled yet: so many,
+        ("open_rows", "i8", (ROWS,)),  # and their rows
         ("expected", "f8"),  # fills that the forecasts expected
         ("filled", "i8"),
         ("judged", skill.SKILL),
@@ -88,13 +90,15 @@ def start_forecaster(forecaster: Record) -> None:
 
 @njit(cache=True)
 def bound(shadows: Record) -> None:
-    """Note which prices reach a shadow, and when the oldest was placed."""
-    shadows.high_bid, shadows.low_ask, shadows.first_ts = NO_BID, NO_ASK, NO_ASK
+    """Note which shadows are open, which prices reach one, and when the oldest of all was placed."""
+    shadows.high_bid, shadows.low_ask, shadows.first_ts, shadows.open = NO_BID, NO_ASK, NO_ASK, 0
     for row in range(shadows.count):
         shadow = shadows.rows[row]
         shadows.first_ts = min(shadows.first_ts, shadow.ts)
         if shadow.filled == 1:
             continue
+        shadows.open_rows[shadows.open] = row
+        shadows.open += 1
         if shadow.side > 0:
             shadows.high_bid = max(shadows.high_bid, shadow.tick)
         else:
@@ -157,9 +161,9 @@ def reaches(shadows: Record, tick: int) -> bool:
 def on_print(shadows: Record, book: Record, event: Record) -> None:
     """Let a print fill the shadows that it reaches, or bring them nearer to the front."""
     filled = False
-    for row in range(shadows.count):
-        shadow = shadows.rows[row]
-        if shadow.filled == 1 or event.ts <= shadow.ts or event.ts > shadow.ts + HORIZON_NS:
+    for index in range(shadows.open):
+        shadow = shadows.rows[shadows.open_rows[index]]
+        if event.ts <= shadow.ts or event.ts > shadow.ts + HORIZON_NS:
             continue
         beyond = shadow.side * (shadow.tick - event.tick)
         if beyond == 0 and event.side == -shadow.side:
@@ -177,8 +181,8 @@ def on_top(shadows: Record, book: Record, ts: int) -> None:
     """Fill the shadows whose price the opposite touch has come to."""
     if book.best_ask > shadows.high_bid and book.best_bid < shadows.low_ask:
         return
-    for row in range(shadows.count):
-        shadow = shadows.rows[row]
+    for index in range(shadows.open):
+        shadow = shadows.rows[shadows.open_rows[index]]
         opposite = book.best_ask if shadow.side > 0 else book.best_bid
         if shadow.side * (shadow.tick - opposite) >= 0 and shadow.ts < ts <= shadow.ts + HORIZON_NS:
             shadow.filled = 1

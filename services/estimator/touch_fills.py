@@ -2,7 +2,7 @@
 
 A taker of a side fills whoever rests at the opposite touch, so each sweep tells whether a fill there would have been
 adverse: whether the mid then moved by more than 1 bp against the filled side, within 1 s and within 5 s. The features
-are those of the begin of the round, one observation for a side and round. Own fills are too few to learn this from:
+are those of the begin of the round, one observation for a side and 50 ms. Own fills are too few to learn this from:
 they only recalibrate it (`classifier`).
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import logistic, skill
 from papertrader.shared.market.features import facing, log_distance
+from papertrader.shared.market.frozen import FROZEN, freeze
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import FEATURES
 
@@ -24,6 +25,9 @@ ADVERSE_BPS: Final = 1.0
 LEAST_REACH_BPS: Final = 0.01
 SHORT_NS: Final = 1_000_000_000
 LONG_NS: Final = 5_000_000_000
+APART_NS: Final = 50_000_000
+"""Sweeps of a side that follow sooner are one observation, however short the rounds are."""
+NEVER: Final = 2**62
 PRIOR_SD: Final = 0.1
 DISTANCE_PRIOR_SD: Final = 0.3
 CONSTANT_PRIOR_SD: Final = 1.0
@@ -52,7 +56,10 @@ TOUCH_FILLS: Final = np.dtype(
         ("first_1s", "i8"),  # the oldest that waits for its outcome, by number
         ("first_5s", "i8"),
         ("count", "i8"),
+        ("due_ts", "i8"),  # up to this none of them is settled
+        ("next_ts", "i8", (2,)),  # from when on that taker's side and 1 is observed again
         ("dropped", "i8"),  # outcomes lost to a gap or for lack of room
+        ("before", FROZEN),  # the market before the open round's prints
         ("seen", "i8", (2,)),  # the number of this round's observation of that taker's side and 1, 0 before it
         ("reach_bps", "f8", (2,)),  # how far beyond the touch its prints went
         ("model_1s", MODEL),
@@ -74,35 +81,48 @@ def start(fills: Record) -> None:
     logistic.start(fills.model_5s, PRIOR_5S, sds)
     skill.start(fills.skill_1s)
     skill.start(fills.skill_5s)
+    fills.due_ts = NEVER
 
 
 @njit(cache=True)
 def begin_round(fills: Record) -> None:
     """A sweep of this round is a new observation."""
     fills.seen[0] = fills.seen[1] = 0
+    fills.before.fresh = 0
 
 
 @njit(cache=True)
-def on_print(fills: Record, features: Record, event: Record, tick_size: float) -> None:
+def meet_prints(fills: Record, features: Record, book: Record) -> None:
+    """Write down the market before a round's prints, if one of them may be an observation."""
+    if book.ts >= min(fills.next_ts[0], fills.next_ts[1]):
+        freeze(fills.before, features, book)
+
+
+@njit(cache=True)
+def on_print(fills: Record, event: Record, tick_size: float) -> None:
     """Let the first print of a side in a round fill the touch that it meets, and note how deep the others go."""
-    if not features.vector_mid > 0:
+    before, place = fills.before, 0 if event.side > 0 else 1
+    if before.fresh == 0 or not before.mid > 0:
         return
-    place = 0 if event.side > 0 else 1
     if fills.seen[place] == 0:
+        if before.ts < fills.next_ts[place]:
+            return
+        fills.next_ts[place] = before.ts + APART_NS
         fills.reach_bps[place] = 0.0
-        row = new_row(fills)
-        row.ts, row.mid, row.side, row.judged = features.vector_ts, features.vector_mid, -event.side, 1
-        facing(features.vector, row.side, row.inputs)
+        row = new_row(fills, before.ts)
+        row.ts, row.mid, row.side, row.judged = before.ts, before.mid, -event.side, 1
+        facing(before.vector, row.side, row.inputs)
         forecast(fills, row)
         fills.seen[place] = fills.count
-    touch = features.vector_ask if event.side > 0 else features.vector_bid
-    beyond_bps = event.side * (event.tick - touch) * tick_size / features.vector_mid * 1e4
+    touch = before.ask if event.side > 0 else before.bid
+    beyond_bps = event.side * (event.tick - touch) * tick_size / before.mid * 1e4
     fills.reach_bps[place] = max(fills.reach_bps[place], beyond_bps)
 
 
 @njit(cache=True)
-def new_row(fills: Record) -> Record:
-    """The row of one more observation, dropping the oldest if there is no room."""
+def new_row(fills: Record, ts: int) -> Record:
+    """The row of one more observation at `ts`, dropping the oldest if there is no room."""
+    fills.due_ts = min(fills.due_ts, ts + SHORT_NS)
     if fills.count - fills.first_5s == WAITING:
         fills.first_1s += fills.first_1s == fills.first_5s
         fills.first_5s += 1
@@ -125,8 +145,8 @@ def end_round(fills: Record) -> None:
         if fills.seen[place] == 0 or not fills.reach_bps[place] > LEAST_REACH_BPS:
             continue
         touch = (fills.seen[place] - 1) % WAITING
-        row = new_row(fills)
         at_touch = fills.rows[touch]
+        row = new_row(fills, at_touch.ts)
         row.ts, row.mid, row.side, row.judged = at_touch.ts, at_touch.mid, at_touch.side, 0
         row.inputs[:] = at_touch.inputs[:]
         row.inputs[INPUTS - 1] = log_distance(fills.reach_bps[place])
@@ -136,12 +156,26 @@ def end_round(fills: Record) -> None:
 @njit(cache=True)
 def settle(fills: Record, ts: int, mid: float) -> None:
     """Judge and learn from every hypothetical fill whose horizon ended before `ts`, while the mid was `mid`."""
-    while fills.first_1s < fills.count and fills.rows[fills.first_1s % WAITING].ts + SHORT_NS < ts:
+    if ts > fills.due_ts:
+        settle_due(fills, ts, mid)
+
+
+@njit(cache=True)
+def settle_due(fills: Record, ts: int, mid: float) -> None:
+    """As `settle`, where some horizon has ended."""
+    fills.due_ts = NEVER
+    while fills.first_1s < fills.count:
         row = fills.rows[fills.first_1s % WAITING]
+        if row.ts + SHORT_NS >= ts:
+            fills.due_ts = row.ts + SHORT_NS
+            break
         settle_one(fills.model_1s, fills.skill_1s, row, row.score_1s, mid)
         fills.first_1s += 1
-    while fills.first_5s < fills.count and fills.rows[fills.first_5s % WAITING].ts + LONG_NS < ts:
+    while fills.first_5s < fills.count:
         row = fills.rows[fills.first_5s % WAITING]
+        if row.ts + LONG_NS >= ts:
+            fills.due_ts = min(fills.due_ts, row.ts + LONG_NS)
+            break
         settle_one(fills.model_5s, fills.skill_5s, row, row.score_5s, mid)
         fills.first_5s += 1
 
@@ -159,4 +193,5 @@ def settle_one(model: Record, judged: Record, row: Record, score: float, mid: fl
 def on_gap(fills: Record) -> None:
     """What waits for an outcome will never know it."""
     fills.dropped += fills.count - fills.first_5s
+    fills.due_ts = NEVER
     fills.first_1s = fills.first_5s = fills.count

@@ -30,7 +30,9 @@ from papertrader.services.fill_sim.queue import on_level
 from papertrader.services.fill_sim.state import COMMANDS, DRAWS, ORDERS, Exchange, Outbox, has_room
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
+from papertrader.shared.market.commands import MODIFY
 from papertrader.shared.market.events import FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, SNAPSHOT, TOUCH
+from papertrader.shared.market.frozen import copy, first_print, freeze, is_print
 from papertrader.shared.market.records import Integers, Record, Records, code
 from papertrader.shared.messages import ControlAction
 
@@ -86,7 +88,9 @@ def fold_events(
     Returns len(events) + 1 when all is folded; if less, the outbox has to be emptied before folding on from there.
     """
     if start == 0:
-        market_features.begin_round(features, book, events, np.uint64(0))
+        market.before.fresh = 0
+        met = first_print(events, np.uint64(0))
+        meet_prints(market, book, features, accounts, events, met, market.before)
     for row in range(start, len(events)):
         event = events[row]
         # passing the outbox on costs more than all the rest of an event at which nothing is due
@@ -110,6 +114,35 @@ def fold_events(
         return len(events)
     book.ts = max(book.ts, end_ts)
     return len(events) + 1
+
+
+@njit(cache=True)
+def meet_prints(
+    market: Record, book: Record, features: Record, accounts: Records, events: Records, row: np.uint64, known: Record
+) -> None:
+    """Write down the market before a round's prints, the first of them at `row`, if one may fill an order.
+
+    `known` may be fresh already, by whom else the book serves.
+    """
+    one = np.uint64(1)
+    while is_print(events, row):
+        for index in range(len(accounts)):
+            if may_fill(accounts[index], events[row]):
+                if known.fresh == 1:
+                    copy(known, market.before)
+                else:
+                    freeze(market.before, features, book)
+                return
+        row = first_print(events, row + one)
+
+
+@njit(cache=True)
+def may_fill(account: Record, event: Record) -> bool:
+    """Whether a print may fill an order: it reaches one, or there is one under way to another price."""
+    for slot in range(account.commands_count):
+        if account.commands[slot].type == MODIFY:
+            return True
+    return bool(event.tick <= account.high_bid or event.tick >= account.low_ask)
 
 
 @njit(cache=True)

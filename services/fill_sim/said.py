@@ -29,7 +29,8 @@ from papertrader.services.fill_sim.state import (
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import logistic
-from papertrader.shared.market.features import facing, freeze
+from papertrader.shared.market.features import facing
+from papertrader.shared.market.frozen import recall
 from papertrader.shared.market.money import notional
 from papertrader.shared.market.records import Record, Row
 
@@ -210,5 +211,5 @@ def book_fill(exchange: Exchange, order: Record, fill: Record) -> None:
     fill.p_fill, fill.p_adverse = order.p_fill, order.p_adverse
     fill.position_after = account.position
     fill.fill_probability = order.reached if order.row >= 0 and fill.maker == 1 else np.nan
-    freeze(exchange.features, exchange.book, side, order.tick, fill.features)
+    recall(exchange.market.before, exchange.features, exchange.book, side, order.tick, fill.features)
     fill.toxicity = toxicity(account, fill.features, side)

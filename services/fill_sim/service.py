@@ -18,7 +18,7 @@ from papertrader.shared.market.book import new_book
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import Records, code, message_of, record_dtype
-from papertrader.shared.market.regrid import grid_of, regrid_features
+from papertrader.shared.market.regrid import grid_of
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -75,7 +75,6 @@ class FillSim:
         left = self._market_data.learn(instrument)
         if left is not None:
             grid = grid_of(self._book[0])
-            regrid_features(self._features, left, grid)
             regrid_orders(self.account_states, self.settings, grid)
             regrid_prints(self._market, left, grid)
         outputs: list[Output] = []

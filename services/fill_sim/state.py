@@ -11,6 +11,7 @@ import numpy.typing as npt
 from papertrader.services.fill_sim.config import Cancels, Decide, FillModel
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
+from papertrader.shared.market.frozen import FROZEN
 from papertrader.shared.market.records import Record, Records, code, record_dtype
 from papertrader.shared.messages import FEATURES, MARGIN_TIERS, Ack, AckStatus, Fill, MarketKind, Reason, TimeInForce
 
@@ -236,6 +237,7 @@ MARKET_STATE: Final = np.dtype(
         ("tier_maintenance", "f8", (MARGIN_TIERS,)),
         ("tier_deduction", "f8", (MARGIN_TIERS,)),
         ("recent", RECENT),
+        ("before", FROZEN),  # before the open round's prints, where one of them may fill an order
         ("mids_count", "i8"),
         ("mid_ts", "i8", (MIDS,)),
         ("mids", "f8", (MIDS,)),

@@ -86,6 +86,8 @@ TARGET: Final = np.dtype(
 
 SIGMA_RATIO_LOW: Final = 0.85
 SIGMA_RATIO_HIGH: Final = 1.2
+TOXICITY_STEPS: Final = 20
+"""Prices heed toxicity to a twentieth: it moves all the time, and a quote is not worth moving for less."""
 TICK_TOLERANCE: Final = 1e-6
 """A price this close to the grid is on it, in ticks."""
 
@@ -133,6 +135,12 @@ def half_spread_bps(view: Record, settings: Record, terms: Record, toxicity_bps:
 
 
 @njit(cache=True)
+def excess_steps(toxicity: float, base_rate: float) -> int:
+    """How far a side's toxicity lies above the base rate, in twentieths; 0 below it."""
+    return max(0, int(np.rint((toxicity - base_rate) * TOXICITY_STEPS)))
+
+
+@njit(cache=True)
 def price_terms(view: Record, settings: Record, terms: Record) -> None:
     """Write every part of both half-spreads and the reservation price into `terms`."""
     intensity = max(view.intensity, settings.min_intensity)
@@ -140,8 +148,12 @@ def price_terms(view: Record, settings: Record, terms: Record) -> None:
     terms.cal_gamma = view.cal_gamma
     terms.glft_bps = glft_half_spread_bps(view.kappa, intensity, view.sigma_bps, settings.risk_aversion)
     terms.adverse_selection_bps = settings.adverse_weight_bps * view.adverse_base_rate
-    terms.toxicity_bid_bps = settings.toxicity_weight_bps * max(0.0, view.toxicity_bid - view.adverse_base_rate)
-    terms.toxicity_ask_bps = settings.toxicity_weight_bps * max(0.0, view.toxicity_ask - view.adverse_base_rate)
+    bid_steps, ask_steps = (
+        excess_steps(view.toxicity_bid, view.adverse_base_rate),
+        excess_steps(view.toxicity_ask, view.adverse_base_rate),
+    )
+    terms.toxicity_bid_bps = settings.toxicity_weight_bps * bid_steps / TOXICITY_STEPS
+    terms.toxicity_ask_bps = settings.toxicity_weight_bps * ask_steps / TOXICITY_STEPS
     terms.floor_bps = floor_bps(view, settings)
     terms.half_spread_bid_bps = half_spread_bps(view, settings, terms, terms.toxicity_bid_bps)
     terms.half_spread_ask_bps = half_spread_bps(view, settings, terms, terms.toxicity_ask_bps)
@@ -254,16 +266,25 @@ def ladder(view: Record, settings: Record, terms: Record, side: int, targets: Re
         target.side, target.level, target.tick = side, level, tick
         size = settings.quote_notional / quote_value(1.0, view.mid, view.inverse_size)
         target.size = max(floor_to_lot(view, size), smallest_size(view, price))
-        target.p_fill = fill_probability(view, side, price)
-        target.p_adverse = view.toxicity_bid if side > 0 else view.toxicity_ask
         inner = tick
         count += 1
     return count
 
 
 @njit(cache=True)
-def quote(view: Record, settings: Record, terms: Record, targets: Records) -> int:
-    """The quotes that GLFT wants, bids first, written into `targets`; returns how many."""
+def lay(view: Record, settings: Record, terms: Record, targets: Records) -> int:
+    """The quotes that GLFT wants, bids first, written into `targets` without forecasts; returns how many."""
     price_terms(view, settings, terms)
     bids = ladder(view, settings, terms, 1, targets, 0)
     return ladder(view, settings, terms, -1, targets, bids)
+
+
+@njit(cache=True)
+def quote(view: Record, settings: Record, terms: Record, targets: Records) -> int:
+    """`lay`, each quote with the forecasts of its fill and of an adverse one."""
+    count = lay(view, settings, terms, targets)
+    for index in range(count):
+        target = targets[index]
+        target.p_fill = fill_probability(view, target.side, price_of(view, target.tick))
+        target.p_adverse = view.toxicity_bid if target.side > 0 else view.toxicity_ask
+    return count

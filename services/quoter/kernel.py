@@ -76,6 +76,8 @@ QUOTER: Final = np.dtype(
         ("settled_ask", "i8"),
         ("settled_lean", "i8"),  # which leaned so much
         ("settled_quotes", "i1"),  # and let these sides be quoted
+        ("settled_excess_bid", "i8"),  # at this toxicity
+        ("settled_excess_ask", "i8"),
         ("settled_increase", "i1"),  # and when the margin did or did not allow to add
         ("settled_gap_ts", "i8"),  # after this gap
         ("settled_until_ts", "i8"),  # before this the time alone changes nothing
@@ -106,11 +108,13 @@ QUOTER: Final = np.dtype(
         ("toxicity_weights", "f8", (FEATURES + 1,)),
         ("fill_weights", "f8", (FILL_INPUTS,)),
         ("toxicity_trusted", "i1"),
-        ("sensed_ts", "i8"),  # when the next three were sensed
+        ("sensed_ts", "i8"),  # when the next six were sensed
         ("lean", "i8"),  # the touch imbalance in quarters
         ("quotes", "i1"),  # the sides that toxicity lets be quoted: 1 bids, 2 asks
         ("now_bid", "f8"),  # toxicity of the sides now
         ("now_ask", "f8"),
+        ("excess_bid", "i8"),  # how far it lies above the base rate, in twentieths
+        ("excess_ask", "i8"),
         ("vector", "f8", (FEATURES,)),  # the market's features as of the last round
         ("facing", "f8", (FEATURES + 1,)),  # room for the computation
         ("regime", "i1"),
@@ -168,7 +172,6 @@ def new_targets() -> Records:
 @njit(cache=True)
 def on_events(book: Record, features: Record, market: Record, events: Events, clock: int) -> None:
     """Fold the market data of a round that ends at `clock` into the book and the features."""
-    market_features.begin_round(features, book, events, np.uint64(0))
     for index in range(len(events)):
         event = events[index]
         if books.apply(book, event):
@@ -272,10 +275,8 @@ def no_quote_reason(state: Record, settings: Record, book: Record, market: Recor
 
 
 @njit(cache=True)
-def look(
-    state: Record, settings: Record, book: Record, features: Record, market: Record, ts: int, view: Record
-) -> None:
-    """Write all that a decision may depend on into `view`; `sense` comes before it."""
+def look(state: Record, settings: Record, book: Record, market: Record, ts: int, view: Record) -> None:
+    """Write all that a decision may depend on into `view`, but for the forecast of a fill; `sense` comes before it."""
     view.ts, view.params_version, view.regime = ts, state.params_version, state.regime
     view.tick_size, view.ticks_per_unit = book.tick_size, book.ticks_per_unit
     view.lot_size, view.min_notional = market.lot_size, market.min_notional
@@ -293,9 +294,6 @@ def look(
     view.quotes_bid, view.quotes_ask = state.quotes & BIDS > 0, state.quotes & ASKS > 0
     if state.toxicity_trusted == 1:
         view.toxicity_bid, view.toxicity_ask = state.now_bid, state.now_ask
-    else:
-        market_features.look(features, book, state.vector)
-    write_fill_forecast(state, view)
     view.adverse_base_rate, view.cal_gamma = state.adverse_base_rate, state.cal_gamma
     view.maker_fee_bps = state.maker_fee_bps
     view.equity, view.margin_available = state.equity, state.margin_available
@@ -339,7 +337,8 @@ def prepare(
     prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
     if prepared == ASK:
         sense(state, settings, book, features, ts)
-        look(state, settings, book, features, market, ts, view)
+        look(state, settings, book, market, ts, view)
+        write_fill_forecast(state, book, features, view)
     return prepared
 
 

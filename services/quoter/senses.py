@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from papertrader.services.quoter.glft import excess_steps
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
@@ -22,12 +23,13 @@ def sense(state: Record, settings: Record, book: Record, features: Record, ts: i
     """What a decision depends on beside the touch's prices, every 100 ms: how it leans, and which sides may be quoted.
 
     * the touch imbalance to a quarter, where half the spread is worth more than a requote costs;
-    * where toxicity has shown skill: a side is quoted while its forecast of now is below `max_toxicity`.
+    * where toxicity has shown skill: a side is quoted while its forecast of now is below `max_toxicity`, and priced by
+      how far it lies above the base rate, to a twentieth.
     """
     if ts - state.sensed_ts < SENSE_NS:
         return
     state.sensed_ts = ts
-    state.lean, state.quotes = 0, BIDS | ASKS
+    state.lean, state.quotes, state.excess_bid, state.excess_ask = 0, BIDS | ASKS, 0, 0
     if not books.has_both_sides(book):
         return
     bid, ask = books.price_of(book, book.best_bid), books.price_of(book, book.best_ask)
@@ -40,6 +42,8 @@ def sense(state: Record, settings: Record, book: Record, features: Record, ts: i
         bids_open = BIDS if state.now_bid < settings.max_toxicity else 0
         asks_open = ASKS if state.now_ask < settings.max_toxicity else 0
         state.quotes = bids_open | asks_open
+        state.excess_bid = excess_steps(state.now_bid, state.adverse_base_rate)
+        state.excess_ask = excess_steps(state.now_ask, state.adverse_base_rate)
 
 
 @njit(cache=True)
@@ -50,8 +54,10 @@ def toxicity_now(state: Record, side: int) -> float:
 
 
 @njit(cache=True)
-def write_fill_forecast(state: Record, view: Record) -> None:
-    """Write what the forecast of a fill is made of."""
+def write_fill_forecast(state: Record, book: Record, features: Record, view: Record) -> None:
+    """Write what the forecast of a fill is made of; the features are those of now, or where they matter as sensed."""
+    if state.toxicity_trusted == 0:
+        market_features.look(features, book, state.vector)
     weights, vector = state.fill_weights, state.vector
     lean = weights[3] * vector[0] + weights[4] * vector[3]
     view.log_sigma_bps = vector[5]

@@ -35,7 +35,7 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.commands import command_of
 from papertrader.shared.market.features import new_features
 from papertrader.shared.market.records import Record, code, record_dtype, record_of, settings_records
-from papertrader.shared.market.regrid import grid_of, regrid_features
+from papertrader.shared.market.regrid import grid_of
 from papertrader.shared.messages import (
     Account,
     Ack,
@@ -117,7 +117,6 @@ class Quoter:
         left = self._market_data.learn(instrument)
         if left is not None:
             grid = grid_of(self.book)
-            regrid_features(self._features, left, grid)
             regrid_orders(self._quoters, left, grid)
         see(self._market_data.book, self._features, self._market, self._market_data.events(round_), round_.ts)
 

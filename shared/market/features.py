@@ -1,6 +1,5 @@
-"""What is known of the market before a fill: the feature vector of the pre-fill classifier.
+"""What can be known of the market before a fill: the feature vector of the pre-fill classifier.
 
-It is written when a round begins, so it holds what a quoter could have known, and nothing of the print that fills.
 All memory is exponential in event time. The vector's fields are `papertrader.shared.messages.FEATURE_NAMES`; the
 first `LEANING` of them are positive when the market leans up, the others say how lively it is.
 """
@@ -11,7 +10,7 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, has_both_sides, in_window, mid_of, price_of, size_at
-from papertrader.shared.market.events import GAP, PRINT, ROUND, Events
+from papertrader.shared.market.events import GAP, PRINT
 from papertrader.shared.market.mathematics import exp, log, log1p
 from papertrader.shared.market.records import Record, Records, Row
 from papertrader.shared.messages import FEATURES
@@ -24,6 +23,8 @@ DISTANCE: Final = FEATURES - 1
 """The last feature is the order's own: ln(1 + bp) that it stands behind the touch."""
 FARTHEST_TICKS: Final = 1024
 """Levels further from the touch than this do not count."""
+ONE, TWO, THREE, FOUR = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+"""Places are counted without a sign: numba counts those below 0 from the end, each time."""
 VARIANCE_S: Final = 60.0
 LOG_SIGMA: Final = (-3.0, 3.0)
 LOG_SPREAD: Final = (-4.0, 4.0)
@@ -37,12 +38,6 @@ FEATURE_STATE: Final = np.dtype(
         ("variance", "f8"),  # of a second, forgotten with a time constant of a minute
         ("net_1s", "f8"),
         ("gross_1s", "f8"),
-        ("vector", "f8", (FEATURES,)),  # as of the begin of the last round that holds a print
-        ("vector_mid", "f8"),  # the mid then, 0 while unknown
-        ("fresh", "i1"),  # the vector is of the round that is open
-        ("vector_ts", "i8"),
-        ("vector_bid", "i8"),  # the touch then
-        ("vector_ask", "i8"),
     ],
     align=True,
 )
@@ -98,56 +93,6 @@ def on_gap(features: Record) -> None:
     features.mid = 0.0
 
 
-@njit(cache=True, forceinline=True)
-def holds_print(events: Events, row: np.uint64) -> bool:
-    """Whether the round whose events begin at `row` holds a print; the round ends with its marker or the array."""
-    end = np.uint64(len(events))
-    while row < end and events[row].kind != ROUND:
-        if events[row].kind == PRINT:
-            return True
-        row += np.uint64(1)
-    return False
-
-
-@njit(cache=True, forceinline=True)
-def begin_round(features: Record, book: Record, events: Events, row: np.uint64) -> None:
-    """Write the vector as of now, before anything of the round that begins is folded, if the round holds a print."""
-    features.fresh = holds_print(events, row)
-    if features.fresh == 1:
-        write_vector(features, book)
-
-
-@njit(cache=True)
-def write_vector(features: Record, book: Record) -> None:
-    """Write the vector as of now, with the mid and the time that belong to it."""
-    known = has_both_sides(book) and features.mid > 0
-    features.vector_mid = features.mid if known else 0.0
-    features.vector_ts, features.vector_bid, features.vector_ask = book.ts, book.best_bid, book.best_ask
-    look(features, book, features.vector)
-
-
-@njit(cache=True)
-def freeze(features: Record, book: Record, side: int, tick: int, out: Row) -> None:
-    """Write the vector of the round for an order of `side` at `tick` into `out`, shape (8,).
-
-    In a round without a print it is that of now.
-    """
-    if features.fresh == 0:
-        look(features, book, out)
-        out[DISTANCE] = behind(book, side, book.best_bid if side > 0 else book.best_ask, tick, features.mid)
-        return
-    for i in range(FEATURES):
-        out[i] = features.vector[i]
-    touch = features.vector_bid if side > 0 else features.vector_ask
-    out[DISTANCE] = behind(book, side, touch, tick, features.vector_mid)
-
-
-@njit(cache=True)
-def behind(book: Record, side: int, touch: int, tick: int, mid: float) -> float:
-    """ln(1 + bp) that an order of `side` at `tick` stands behind its touch; 0 while the mid is not known."""
-    return log_distance(side * (touch - tick) * book.tick_size / mid * 1e4) if mid > 0 else 0.0
-
-
 @njit(cache=True)
 def log_distance(distance_bps: float) -> float:
     """ln(1 + distance), 0 for an order at the touch or before it."""
@@ -201,21 +146,52 @@ def depth(book: Record, side: int) -> tuple[float, float, float, float]:
     """Sizes last told of a side: at the touch, at five levels, within 1 bp and within 3 bp of the touch."""
     touch = book.best_bid if side > 0 else book.best_ask
     ticks_per_bp = price_of(book, touch) * 1e-4 / book.tick_size
-    near, nearby = int(NEAR_BPS[0] * ticks_per_bp), int(min(NEAR_BPS[1] * ticks_per_bp, FARTHEST_TICKS))
-    room = touch - book.low if side > 0 else book.low + WINDOW - 1 - touch
+    room = min(touch - book.low if side > 0 else book.low + WINDOW - 1 - touch, FARTHEST_TICKS)
     if not in_window(book, touch):
         room = -1
-    count, levels, near_size, nearby_size = 0, 0.0, 0.0, 0.0
-    for offset in range(min(room, FARTHEST_TICKS) + 1):
-        if offset > nearby and count >= LEVELS:
-            break
-        size = abs(book.bid[touch - offset & MASK] if side > 0 else book.ask[touch + offset & MASK])
+    near, nearby = min(int(NEAR_BPS[0] * ticks_per_bp), room), min(int(NEAR_BPS[1] * ticks_per_bp), room)
+    sizes = book.bid if side > 0 else book.ask
+    levels, count, offset = 0.0, 0, 0
+    while offset <= room and count < LEVELS:
+        size = abs(sizes[touch - side * offset & MASK])
         if size > 0:
-            levels += size if count < LEVELS else 0.0
-            near_size += size if offset <= near else 0.0
-            nearby_size += size if offset <= nearby else 0.0
+            levels += size
             count += 1
-    return size_at(book, side, touch), levels, near_size, nearby_size
+        offset += 1
+    near_size = held_within(sizes, touch - side * near, touch)
+    beyond = held_within(sizes, touch - side * nearby, touch - side * (near + 1)) if nearby > near else 0.0
+    return size_at(book, side, touch), levels, near_size if room >= 0 else 0.0, near_size + beyond if room >= 0 else 0.0
+
+
+@njit(cache=True)
+def held_within(sizes: Row, one: int, other: int) -> float:
+    """What the levels from one tick to another hold, both with it; the window's ring may end between them."""
+    first, last = np.uint64(min(one, other) & MASK), np.uint64(max(one, other) & MASK)
+    if first <= last:
+        return float(held_at(sizes, first, last + ONE))
+    return float(held_at(sizes, first, np.uint64(WINDOW)) + held_at(sizes, np.uint64(0), last + ONE))
+
+
+@njit(cache=True)
+def held_at(sizes: Row, place: np.uint64, end: np.uint64) -> float:
+    """What the places from `place` on up to `end` hold, the stale with it; NaN is nothing.
+
+    Four sums and no branch: to skip what is empty would be guessed wrong every other time.
+    """
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    while place + FOUR <= end:
+        w, x = abs(sizes[place]), abs(sizes[place + ONE])
+        y, z = abs(sizes[place + TWO]), abs(sizes[place + THREE])
+        a += w if w > 0.0 else 0.0
+        b += x if x > 0.0 else 0.0
+        c += y if y > 0.0 else 0.0
+        d += z if z > 0.0 else 0.0
+        place += FOUR
+    while place < end:
+        w = abs(sizes[place])
+        a += w if w > 0.0 else 0.0
+        place += ONE
+    return (a + b) + (c + d)
 
 
 @njit(cache=True)

@@ -82,8 +82,9 @@ def learn(model: Record, inputs: Row, happened: bool, memory_outcomes: float) ->
     gain = 1.0 / (1.0 + information * variance)
     for i in range(count):
         model.weights[i] += gain * model.direction[i] * (happened - forecast)
+        lost = information * gain * model.direction[i]
         for j in range(count):
-            model.covariance[i, j] -= information * gain * model.direction[i] * model.direction[j]
+            model.covariance[i, j] -= lost * model.direction[j]
     model.outcomes += 1
     model.happened += happened
 

@@ -125,11 +125,3 @@ def _unknown(old: Record, before: Grid, grid: Grid, window: Integers, row: int) 
     inside = (nearest >= low) & (nearest < low + WINDOW)
     sizes = old["bid" if row == 0 else "ask"][nearest & MASK]
     return np.asarray(inside & np.isnan(sizes))
-
-
-def regrid_features(features: Records, left: Grid, grid: Grid) -> None:
-    """Put the touch that features, shape (1,), remember on another grid."""
-    for name in ("vector_bid", "vector_ask"):
-        tick = int(features[name][0])
-        if tick not in (NO_BID, NO_ASK):
-            features[name] = grid.tick(left.price(tick))

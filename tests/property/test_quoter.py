@@ -154,8 +154,8 @@ def test_orders_never_cross_exceed_the_cap_or_leave_the_grid(
 
 
 HEARD_OF_THE_MARKET = st.sampled_from(["same", "same", "moved", "nothing", "gap"])
-SETTLED = (*(name for name in QUOTER.names or () if name.startswith("settled")), "vector", "facing", "terms")
-"""What only says when to skip, room for computations, and what is published of the last decision that was made."""
+SETTLED = [name for name in QUOTER.names or () if name.startswith("settled")]
+"""What only says when to skip."""
 IMPATIENT = st.fixed_dictionaries(
     {
         "stale_after_ms": st.sampled_from([150.0, 1_000.0, 60_000.0]),
@@ -188,7 +188,7 @@ def test_a_decision_that_is_skipped_would_have_changed_nothing(
         mid *= 1 + (kind == "moved") * step["move_bps"] / 1e4
         if is_told:
             learned = {"kappa": step["kappa"], "sigma_bps": step["sigma_bps"], "classifier_ready": step["trusted"]}
-            weights = (-1.0, 4.0, *(0.0,) * 7)
+            weights = (-1.0, 4.0, *(0.0,) * 4, 0.5, 0.0, 0.0)  # the touch's imbalance, and σ, which fades all the time
             said += [estimate(**learned, toxicity_weights=weights), calibration(step["cal_gamma"])]
         deciding.quoter.state()["quoters"]["settled"] = 0
         market = news(kind, round(mid, 2), skipping.ts, step["bid_size"])

@@ -5,11 +5,11 @@ import pytest
 
 from papertrader.services.estimator import touch_fills
 from papertrader.shared.market.events import EVENT, PRINT
-from papertrader.shared.market.features import new_features
+from tests.unit.test_features import S, book_at, seen
 
-S = 1_000_000_000
 BUY, SELL = 1, -1
 TICK = 0.01
+LATER = 50_000_000
 
 
 def new_fills():
@@ -18,12 +18,14 @@ def new_fills():
     return fills
 
 
-def features_at(ts, mid=100.0, leaning=0.0):
-    features = new_features()[0]
-    features["vector_ts"], features["vector_mid"] = ts, mid
-    features["vector_bid"], features["vector_ask"] = 9_999, 10_001
-    features["vector"][0] = leaning
-    return features
+def meet(fills, ts, mid=100.0, leaning=0.0):
+    """Begin a round at `ts` that holds prints."""
+    touch_fills.begin_round(fills)
+    before = fills["before"]
+    before["fresh"], before["ts"], before["mid"] = 1, ts, mid
+    before["bid"], before["ask"] = 9_999, 10_001
+    before["vector"] = 0.0
+    before["vector"][0] = leaning
 
 
 def print_of(aggressor, beyond=0):
@@ -34,16 +36,16 @@ def print_of(aggressor, beyond=0):
 
 
 def sweep(fills, ts, aggressor, mid=100.0, leaning=0.0, beyond=0):
-    touch_fills.begin_round(fills)
-    touch_fills.on_print(fills, features_at(ts, mid, leaning), print_of(aggressor, beyond), TICK)
+    meet(fills, ts, mid, leaning)
+    touch_fills.on_print(fills, print_of(aggressor, beyond), TICK)
     touch_fills.end_round(fills)
 
 
 def test_one_observation_for_a_side_and_round_before_anything_of_the_round():
     fills = new_fills()
-    touch_fills.begin_round(fills)
+    meet(fills, 7 * S, leaning=0.5)
     for aggressor in (BUY, BUY, SELL, BUY):
-        touch_fills.on_print(fills, features_at(7 * S, leaning=0.5), print_of(aggressor), TICK)
+        touch_fills.on_print(fills, print_of(aggressor), TICK)
     assert fills["count"] == 2
     assert fills["rows"]["side"][:2].tolist() == [SELL, BUY], "a taker who buys fills an ask"
     assert fills["rows"]["inputs"][:2, 1].tolist() == [0.5, -0.5], "bids that outweigh speak against an ask"
@@ -54,6 +56,21 @@ def test_no_observation_without_a_mid():
     fills = new_fills()
     sweep(fills, S, BUY, mid=0.0)
     assert fills["count"] == 0
+
+
+def test_sweeps_of_a_side_within_50_ms_are_one_observation():
+    fills, (features, book) = new_fills(), (seen(book_at(S))[0], book_at(S)[0])
+    for ts, aggressor in ((S, BUY), (S + LATER - 1, BUY), (S + LATER - 1, SELL), (S + LATER, BUY)):
+        book["ts"] = ts
+        touch_fills.begin_round(fills)
+        touch_fills.meet_prints(fills, features, book)
+        touch_fills.on_print(fills, print_of(aggressor), TICK)
+    assert fills["rows"]["ts"][:3].tolist() == [S, S + LATER - 1, S + LATER]
+    assert (fills["count"], fills["rows"]["side"][:3].tolist()) == (3, [SELL, BUY, SELL])
+    book["ts"] = S + LATER + 1
+    touch_fills.begin_round(fills)
+    touch_fills.meet_prints(fills, features, book)
+    assert fills["before"]["fresh"] == 0, "no side is observed again so soon: nothing is written down"
 
 
 @pytest.mark.parametrize(
@@ -97,9 +114,9 @@ def test_forecast_is_made_before_the_outcome_and_judged_as_it_was_made():
 
 def test_sweep_beyond_the_touch_also_fills_an_order_where_it_ended_which_teaches_but_is_not_judged():
     fills = new_fills()
-    touch_fills.begin_round(fills)
+    meet(fills, 7 * S)
     for beyond in (0, 5, 3):
-        touch_fills.on_print(fills, features_at(7 * S), print_of(SELL, beyond), TICK)
+        touch_fills.on_print(fills, print_of(SELL, beyond), TICK)
     touch_fills.end_round(fills)
     assert fills["count"] == 2
     assert fills["rows"]["inputs"][:2, 8] == pytest.approx([0, np.log(1 + 5)]), "5 ticks of 0.01 are 5 bp of 100"
@@ -120,6 +137,7 @@ def test_gap_drops_what_waits():
 def test_more_than_there_is_room_for_drops_the_oldest_and_counts_them():
     fills = new_fills()
     for i in range(touch_fills.WAITING + 3):
+        fills["next_ts"] = 0
         sweep(fills, 10 * S + i, BUY)
     touch_fills.settle(fills, 60 * S, 100.0)
     assert fills["dropped"] == 3

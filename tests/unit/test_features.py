@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from papertrader.shared.market.book import new_book
-from papertrader.shared.market.events import EVENT, LEVEL, PRINT, ROUND
 from papertrader.shared.market.features import (
-    begin_round,
     facing,
-    freeze,
-    holds_print,
     look,
     new_features,
     on_gap,
@@ -74,6 +70,14 @@ def test_depth_never_reads_beyond_the_window() -> None:
     book["low"] = 8189
     book["bid"][0, 8188 & 8191] = 50.0
     assert looked(seen(book), book)["depth_imbalance"] == 0.0
+
+
+def test_near_levels_go_on_where_the_ring_of_ticks_begins_anew_and_the_stale_count() -> None:
+    """At 8193 ticks 3 bp are 2 ticks: the levels lie at the places 1, 0 and 8191 of the ring."""
+    book = book_at(S, 8193, 8194, 1.0, 1.0)
+    book["low"], book["bid"][0, 0], book["bid"][0, 8191], book["bid"][0, 8190] = 8000, -2.0, 4.0, 100.0
+    book["ask"][0, [3, 4]] = np.nan
+    assert looked(seen(book), book)["near_imbalance_3bp"] == pytest.approx((7 - 1) / (7 + 1))
 
 
 def test_signed_flow_is_net_over_gross_positive_when_takers_buy_and_forgets_within_seconds() -> None:
@@ -141,33 +145,6 @@ def test_vector_is_zero_while_the_book_has_no_two_sides_and_after_a_gap() -> Non
     assert set(looked(features, book_at(S, 1005, 1000)).values()) == {0.0}
     on_gap(features[0])
     assert set(looked(features, book_at(S)).values()) == {0.0}
-
-
-def events_of(*kinds: int) -> Records:
-    events = np.zeros(len(kinds), dtype=EVENT)
-    events["kind"] = kinds
-    return events
-
-
-def test_round_holds_a_print_only_up_to_its_marker() -> None:
-    assert holds_print(events_of(LEVEL, PRINT, ROUND), np.uint64(0))
-    assert not holds_print(events_of(LEVEL, ROUND, PRINT), np.uint64(0))
-    assert holds_print(events_of(LEVEL, ROUND, PRINT), np.uint64(2))
-    assert not holds_print(events_of(), np.uint64(0))
-
-
-def test_frozen_vector_is_that_of_the_rounds_begin_and_knows_nothing_of_what_the_round_brings() -> None:
-    book = book_at(S, bid_size=3.0, ask_size=1.0)
-    features, out = seen(book), np.zeros(8)
-    begin_round(features[0], book[0], events_of(LEVEL, PRINT), np.uint64(0))
-    book["bid"][0, 1000] = 1.0
-    freeze(features[0], book[0], BUY, 990, out)
-    assert out[0] == pytest.approx(0.5)
-    assert out[7] == pytest.approx(math.log(1 + 1.0 / 100.05 * 1e4)), "10 ticks behind the bid"
-    assert (features["vector_mid"][0], features["vector_ts"][0]) == (pytest.approx(100.05), S)
-    begin_round(features[0], book[0], events_of(LEVEL), np.uint64(0))
-    freeze(features[0], book[0], BUY, 990, out)
-    assert out[0] == 0.0, "a fill without a print: as of now"
 
 
 def test_an_order_faces_what_leans_against_it_as_positive() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from papertrader.replay.composition import Composition
-from papertrader.replay.loop import plan
+from papertrader.replay.plans import plan
 from papertrader.replay.replay import Replayed, in_the_loop, judged, replay
 from papertrader.replay.replay import composed as composed_replay
 from papertrader.replay.session import Session, sessions
