@@ -21,6 +21,7 @@ from papertrader.services.monitor.page.guard import page_token
 
 POLL_S: Final = 0.5
 QUIET_POLL_S: Final = 5.0
+LINE_EVERY_S: Final = 60.0
 SETTLE_S: Final = 30.0
 LONGEST_SYNTHETIC_S: Final = 30 * 86_400.0
 FAILED_CHECK: Final = 1
@@ -41,7 +42,8 @@ def run(
         supervisor.start()
         with noted(directory, supervisor.url, supervisor.page, named_source(tables)):
             _announce(supervisor)
-            _watch(supervisor, stopped, quiet=as_json or not progress.is_terminal)
+            watched = progress.is_terminal and not as_json
+            _watch(supervisor, stopped, quiet=not watched, lines=not watched and not as_json)
             summary = _final_summary(supervisor, wait=not stopped())
     except RunError as error:
         progress.print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
@@ -51,7 +53,10 @@ def run(
             supervisor.stop()
         if data_dir is None:
             shutil.rmtree(directory, ignore_errors=True)
-    return _conclude(summary, as_json)
+    failed = _conclude(summary, as_json)
+    if data_dir is None and not as_json:
+        progress.print("nothing of this run was kept: --data-dir DIRECTORY keeps the next one", style="dim")
+    return failed
 
 
 def without_end(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,9 +97,12 @@ def _announce(supervisor: Supervisor) -> None:
     progress.print(f"logs     {supervisor.directory / 'logs'}", highlight=False)
 
 
-def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> None:
-    """Until the feed has ended or somebody stops the run: restart what dies and show what happens."""
-    started, due, raised = time.monotonic(), 0.0, _Raised()
+def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool, lines: bool = False) -> None:
+    """Until the feed has ended or somebody stops the run: restart what dies and show what happens.
+
+    `quiet` shows no table; with `lines` there is a line a minute instead, for a pipe or a log.
+    """
+    started, due, told = time.monotonic(), 0.0, _Told(lines)
     with Live(console=progress, auto_refresh=False, transient=True) if not quiet else _Nothing() as live:
         while not supervisor.ended and not stopped():
             if lost := supervisor.lost:
@@ -106,7 +114,7 @@ def _watch(supervisor: Supervisor, stopped: Callable[[], bool], quiet: bool) -> 
             if live is not None or time.monotonic() > due:
                 due = time.monotonic() + QUIET_POLL_S
                 summary = _summary_now(supervisor)
-                raised.tell(summary)
+                told.tell(summary)
                 if live is not None:
                     live.update(_view(supervisor, summary, time.monotonic() - started), refresh=True)
             time.sleep(POLL_S)
@@ -124,19 +132,30 @@ class _Nothing:
         """No table."""
 
 
-class _Raised:
-    """What strategies raised, told once and again when there were ten times as many."""
+class _Told:
+    """What was printed beside the table: what strategies raised, once and again when there was ten times as much of it,
+    and a line a minute where these are wanted."""
 
-    def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+    def __init__(self, lines: bool) -> None:
+        self._raised: dict[str, int] = {}
+        self._lines = lines
+        self._next_line = time.monotonic() + LINE_EVERY_S
 
     def tell(self, summary: dict[str, Any] | None) -> None:
         """Print what is new."""
+        due = self._lines and time.monotonic() >= self._next_line
         for market in summary["markets"] if summary else ():
-            error, name = market["strategy_error"], show.name(market)
-            if error is not None and error["count"] >= self._told.get(name, 1):
-                self._told[name] = 10 * error["count"]
-                progress.print(show.strategy_error(market), soft_wrap=True)
+            self._tell_error(market)
+            if due:
+                progress.print(show.line(market), highlight=False, soft_wrap=True)
+        if due:
+            self._next_line += LINE_EVERY_S
+
+    def _tell_error(self, market: dict[str, Any]) -> None:
+        error, name = market["strategy_error"], show.name(market)
+        if error is not None and error["count"] >= self._raised.get(name, 1):
+            self._raised[name] = 10 * error["count"]
+            progress.print(show.strategy_error(market), soft_wrap=True)
 
 
 def _summary_now(supervisor: Supervisor) -> dict[str, Any] | None:

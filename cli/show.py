@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -136,6 +137,21 @@ def learned(summary: dict[str, Any]) -> Table:
             f"{pnl['inventory']:+,.2f}",
         )
     return table
+
+
+def line(market: dict[str, Any]) -> str:
+    """One account in one line, for a pipe or a log."""
+    quotes, earns = market["quotes"], market["verdict"]["earns"]
+    bid, mid, ask = (_price(quotes[what]) for what in ("bid", "mid", "ask"))
+    money = f"PnL {market['pnl']['total']:+,.2f} {earns['currency']}, {earns['per_hour']:+,.2f} per hour"
+    return (
+        f"{_moment(quotes['ts'])} {name(market)}: position {market['position']:.6g}, quotes {bid} / {ask}, mid {mid}, "
+        f"{money}, {market['fills']:,} fills, believed: {market['verdict']['believed']}"
+    )
+
+
+def _moment(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def rejections(market: dict[str, Any]) -> Text | None:

@@ -78,6 +78,15 @@ def test_what_a_strategy_raised_is_shown_with_count_and_traceback() -> None:
     assert 'File "mine.py", line 8' in text
 
 
+def test_line_for_a_log_says_where_the_account_stands() -> None:
+    market = told()["markets"][0]
+    text = show.line(market)
+    assert text.startswith("2023-11-14 22:")
+    assert f"mid {market['quotes']['mid']:.8g}, PnL {market['pnl']['total']:+,.2f} USDC" in text
+    assert text.endswith("believed: not yet")
+    assert "\n" not in text
+
+
 def test_accounts_beside_each_other_are_said_to_bound_nothing() -> None:
     found = copy.deepcopy(told())
     assert "--same-orders" not in shown(found, 200)
