@@ -8,6 +8,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from papertrader.cli.commands.watch import _from_outside
 from papertrader.cli.control import ControlError, Watch, check_account, check_action, market_named
 from papertrader.messages import Account, Message, RoundEnd
 from papertrader.shared.log.subjects import Market, subject
@@ -91,3 +92,17 @@ def test_choices_are_listed() -> None:
     assert market_named(None, known[:1]) == MARKET
     with pytest.raises(ControlError, match="did you mean main"):
         check_account("mian", ["main", "wide"])
+
+
+@pytest.mark.parametrize(
+    ("tables", "outside"),
+    [
+        ({}, False),
+        ({"quoter": {"strategy": "none"}}, True),
+        ({"quoter": {"strategy": "none"}, "accounts": {"main": {"quoter": {"strategy": "glft"}}}}, False),
+        ({"accounts": {"main": {"quoter": {"strategy": "none"}}}}, True),
+    ],
+)
+def test_account_that_a_program_trades_is_known(tables: dict[str, Any], outside: bool) -> None:
+    """Pausing is the quoter's: a program outside goes on, and the operator is told."""
+    assert _from_outside(tables, "main") == outside
