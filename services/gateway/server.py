@@ -105,7 +105,7 @@ class _Talk:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._take(message.data)
         finally:
-            streams.connections.discard(self._connection)
+            streams.leave(self._connection)
             for task in list(self._tasks):
                 task.cancel()
 

@@ -32,6 +32,7 @@ class Streams:
         self.connections: set[Connection] = set()
         self.pushed: Counter[str] = Counter()
         self._held: dict[tuple[str, int], list[tuple[str, str, Frame]]] = {}
+        self._wanting: dict[tuple[str, str], dict[tuple[Any, ...], tuple[Connection, Subscription]]] = {}
         self._touched: dict[str, int] = {}
         self._changed: set[str] = set()
 
@@ -42,6 +43,7 @@ class Streams:
         if len(connection.subscriptions) >= MOST_SUBSCRIPTIONS:
             raise ValueError("too many subscriptions")
         connection.subscriptions[wanted.key] = wanted
+        self._wanting.setdefault((wanted.kind, wanted.coin), {})[id(connection), *wanted.key] = connection, wanted
         connection.send(_acknowledged("subscribe", wanted.said))
         for frame in self._snapshot(wanted):
             connection.send(frame)
@@ -49,7 +51,21 @@ class Streams:
     def unsubscribe(self, connection: Connection, wanted: Subscription) -> None:
         """Hear no more of it."""
         connection.subscriptions.pop(wanted.key, None)
+        self._forget(connection, wanted)
         connection.send(_acknowledged("unsubscribe", wanted.said))
+
+    def leave(self, connection: Connection) -> None:
+        """A client has gone."""
+        self.connections.discard(connection)
+        for wanted in connection.subscriptions.values():
+            self._forget(connection, wanted)
+
+    def _forget(self, connection: Connection, wanted: Subscription) -> None:
+        place = wanted.kind, wanted.coin
+        found = self._wanting.get(place, {})
+        found.pop((id(connection), *wanted.key), None)
+        if not found:
+            self._wanting.pop(place, None)
 
     def _snapshot(self, wanted: Subscription) -> Iterator[dict[str, Any]]:
         if wanted.kind == "userFills":
@@ -177,15 +193,13 @@ class Streams:
                 self._send(connection, make(wanted))
 
     def _tell_market(self, kind: str, view: MarketView, make: Frame) -> None:
-        for connection, wanted in self._wanted(kind):
-            if wanted.coin == view.coin:
-                self._send(connection, make(wanted))
+        for connection, wanted in self._wanting.get((kind, view.coin), {}).values():
+            self._send(connection, make(wanted))
 
     def _wanted(self, kind: str) -> Iterator[tuple[Connection, Subscription]]:
-        for connection in self.connections:
-            for wanted in connection.subscriptions.values():
-                if wanted.kind == kind:
-                    yield connection, wanted
+        for (wanted_kind, _), found in self._wanting.items():
+            if wanted_kind == kind:
+                yield from found.values()
 
     def _send(self, connection: Connection, frame: dict[str, Any]) -> None:
         self.pushed[frame["channel"]] += 1
