@@ -14,6 +14,7 @@ from papertrader.replay import columns
 from papertrader.replay.settings import sections
 from papertrader.shared.log.health import SERVICES, section_of
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, KINDS, MARKET_DATA, PARAMETERS_TOKEN
+from papertrader.shared.log.refusals import Refusal, refusal_subject
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.service.metrics import Metric
 from papertrader.shared.service.runtime import RUNTIME_METRICS, WORKER_METRICS
@@ -95,6 +96,8 @@ def subjects_page() -> str:
         lines.append(f"\n## `{name}`\n")
         for member in row.structs:
             lines += [f"**{member.__name__}.** {inspect.getdoc(member)}\n", *_fields(member), ""]
+    lines += [f"\n## `{refusal_subject(market, '<account>')}`\n", "Plain NATS, beside the log: said by fill-sim.\n"]
+    lines += [f"**{Refusal.__name__}.** {inspect.getdoc(Refusal)}\n", *_fields(Refusal), ""]
     return "\n".join(lines) + "\n"
 
 
