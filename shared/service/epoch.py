@@ -5,6 +5,7 @@ lies before the first round that they fold, and holds the settings, so that nobo
 """
 
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ import msgspec
 
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings
+
+log = logging.getLogger(__name__)
 
 SUBJECT: Final = "epochs.log"
 CODE: Final = "code"
@@ -49,9 +52,15 @@ def decode(payload: bytes) -> Epoch:
 
 
 async def current(bus: Bus) -> Epoch | None:
-    """The epoch that the log is in, None for a log of a version that had none."""
-    stored = await bus.last(SUBJECT)
-    return None if stored is None else _decode(stored.payload)
+    """The epoch that the log is in, None for a log of a version that had none. What is no epoch is passed over."""
+    newest, after = None, 0
+    while (stored := await bus.next(SUBJECT, after)) is not None:
+        after = stored.sequence
+        try:
+            newest = _decode(stored.payload)
+        except ValueError as error:
+            log.warning("sequence %d on %s is no epoch: %s", after, SUBJECT, error)
+    return newest
 
 
 def following(last: Epoch | None, settings: Settings, version: str) -> Epoch:
