@@ -21,7 +21,7 @@ AT_THE_TOP: Final = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "C
 REST: Final = "*"
 NAVIGATION: Final[dict[str, str | tuple[str, ...]]] = {
     "Home": "index.md",
-    "Start": ("start.md", "how-to/live.md", "how-to/strategy.md", "how-to/client.md"),
+    "Start": ("start.md", "how-to/live.md", "how-to/strategy.md", "how-to/client.md", "how-to/bots.md"),
     "Read what it shows": ("page.md", "how-to/believe.md", "concepts.md", "what-paper-cannot-tell.md"),
     "Results": ("how-to/results.md", "notebooks/*", "how-to/notices.md"),
     "How to": ("how-to/running.md", "how-to/months.md", "how-to/accounts.md", "how-to/twin.md", "how-to/*"),
