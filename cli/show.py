@@ -160,7 +160,8 @@ def rejections(market: dict[str, Any]) -> Text | None:
     if sum(rejected.values()) <= REJECTED_SHARE * orders:
         return None
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items(), key=lambda item: -item[1]))
-    return Text(f"{name(market)}: of {orders:,} orders were rejected: {reasons}", style="yellow")
+    total = sum(rejected.values())
+    return Text(f"{name(market)}: {total:,} of {orders:,} orders were rejected: {reasons}", style="yellow")
 
 
 def strategy_error(market: dict[str, Any]) -> Text | None:

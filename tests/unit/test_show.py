@@ -100,7 +100,7 @@ def test_orders_that_are_rejected_are_told_with_the_reasons() -> None:
     market["orders"], market["rejected"] = 100, {"off_tick": 4}
     assert "rejected" not in shown(found)
     market["rejected"] = {"off_tick": 4, "insufficient_margin": 9}
-    assert "of 100 orders were rejected: 9 insufficient_margin, 4 off_tick" in shown(found, 120)
+    assert "13 of 100 orders were rejected: 9 insufficient_margin, 4 off_tick" in shown(found, 120)
 
 
 @pytest.mark.parametrize("as_json", [True, False])
