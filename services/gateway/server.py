@@ -93,26 +93,26 @@ class _Talk:
     def __init__(self, gateway: Gateway, connection: Connection) -> None:
         self._gateway = gateway
         self._connection = connection
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._posts: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Take frames until the client leaves. There is no greeting: some clients break on one."""
         streams = self._gateway.streams
         streams.connections.add(self._connection)
-        self._start(self._connection.write())
+        writing = asyncio.create_task(self._connection.write())
         try:
             async for message in self._connection.socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._take(message.data)
         finally:
             streams.leave(self._connection)
-            for task in list(self._tasks):
-                task.cancel()
+            writing.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin what goes on when the client has left: an order that is under way concerns his other connections."""
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
 
     def _take(self, text: str | bytes) -> None:
         try:
@@ -164,7 +164,7 @@ class _Talk:
                 data = self._gateway.info.answer(payload)
                 self._answer(number, {"type": "info", "payload": {"type": payload["type"], "data": data}})
                 return
-            answer = await asyncio.shield(asyncio.ensure_future(self._gateway.exchange.answer(payload)))
+            answer = await self._gateway.exchange.answer(payload)
             fine = answer.status == 200
             said = {"type": "action", "payload": answer.body}
             self._answer(number, said if fine else {"type": "error", "payload": f"{answer.status} {answer.body}"})

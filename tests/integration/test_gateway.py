@@ -145,6 +145,28 @@ def test_the_answer_comes_before_the_push_and_a_fill_before_its_order(broker: Br
     bounded(work())
 
 
+def test_what_becomes_of_an_order_is_pushed_when_its_sender_has_left(broker: Broker) -> None:
+    """He comes back on another connection: an answer that nobody waits for any more holds nothing back."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door, door.http.ws_connect(f"{door.url}/ws") as other:
+                await other.send_json(
+                    {"method": "subscribe", "subscription": {"type": "orderUpdates", "user": ADDRESS}}
+                )
+                async with door.http.ws_connect(f"{door.url}/ws") as socket:
+                    payload = {"type": "action", "payload": signed(order())}
+                    await socket.send_json({"method": "post", "id": 5, "request": payload})
+                    await until(lambda: door.gateway.exchange.requests["order"])
+                placed = await accepted(bus)
+                assert (await other.receive_json(timeout=5))["channel"] == "subscriptionResponse"
+                update = await other.receive_json(timeout=5)
+                assert (update["channel"], update["data"][0]["order"]["oid"]) == ("orderUpdates", placed.order_id)
+
+    bounded(work())
+
+
 def test_a_market_that_stands_still_is_no_answer(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker) as bus:

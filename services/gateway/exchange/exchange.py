@@ -1,6 +1,7 @@
 """Signed requests: who signed, whether it may count, what it asks for, and the answer."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,8 +31,12 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Command
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
+log = logging.getLogger("gateway")
+
 Say = Callable[[PaperAccount, SignedAction, Sequence[tuple[Market, Command]]], "asyncio.Future[None]"]
 """Appends a request and its commands to the log; done once it has them."""
+UNKNOWN_TOLD: Final = 10
+"""So many unknown addresses are named in the log; the others are only counted."""
 LEAST_NOTICE_MS: Final = 5_000
 """How far ahead a scheduled cancel has to be."""
 
@@ -140,6 +145,7 @@ class Exchange:
             raise RefusedError("nonce", stale)
         signer = signer or self._identities.newcomer(candidates)
         if signer is None:
+            self._tell_unknown(candidates[-1])
             raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=candidates[-1]))
         account = self._ledger.accounts[self._principal(signer, envelope)]
         known = tuple(item for item in candidates if self._identities.known((item,), False))
@@ -148,6 +154,12 @@ class Exchange:
         for address in addresses:
             self._identities.nonces(address).use(envelope.nonce)
         return account, addresses
+
+    def _tell_unknown(self, address: str) -> None:
+        if self.refusals["unknown_signer"] < UNKNOWN_TOLD:
+            log.warning(
+                "nobody has an account for %s: run with --strategy none, or name it in [gateway.accounts]", address
+            )
 
     def _principal(self, signer: Signer, envelope: Envelope) -> str:
         """The account that is acted for: the signer's, or that of the vault address, which must be the same one."""
