@@ -232,6 +232,7 @@ class Supervisor:
             settings = Settings(self._tables)
             changed = asyncio.run(create_log(settings.section("bus", BusConfig), settings))
             self.notes += [f"a new epoch of the log begins: {line}" for line in changed]
+            self.notes += _room(self.directory, settings.section("bus", BusConfig)) if self.broker else []
         except (DataDirectoryError, BrokerError, BusError, CheckpointError, SettingsError, OSError) as error:
             raise RunError(str(error)) from None
         for process in self.processes:
@@ -350,3 +351,14 @@ def _complaint(port: int) -> str:
             return str(error.read(500).decode(errors="replace")).strip()
     except OSError:
         return ""
+
+
+def _room(directory: Path, config: BusConfig) -> list[str]:
+    """Whether the log may outgrow its disk, told ahead."""
+    free = shutil.disk_usage(directory).free
+    if free > config.max_bytes + LEAST_FREE_BYTES:
+        return []
+    return [
+        f"the log may grow to {config.max_bytes / 2**30:.1f} GiB, the disk of {directory} has {free / 2**30:.1f} left: "
+        "lower [bus] max_bytes or make room"
+    ]
