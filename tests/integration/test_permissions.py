@@ -19,6 +19,7 @@ from papertrader.shared.log.lease import BUCKET, Leases
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.messages import Fill
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.runtime import BusConfig
 from tests.unit.learning import fill as a_fill
 
@@ -70,7 +71,8 @@ def _make_log(broker: Guarded) -> None:
     deadline = time.monotonic() + 10
     while True:
         try:
-            return asyncio.run(create_log(config))
+            asyncio.run(create_log(config, Settings({})))
+            return
         except BusError:
             if time.monotonic() > deadline:
                 raise
