@@ -1,6 +1,6 @@
 """What the page costs with 20 markets: the first paint, and the share of a core of browser and server while it is open.
 
-`python -m benchmarks.page [SECONDS]` needs chromium. Market data runs at its own speed, four rounds a second and market.
+`python -m benchmarks.page [SECONDS]` needs chromium. Market data runs at its own speed, four rounds a second each.
 The server's share is that of its process with the page open less that without: a difference of two measurements.
 """
 

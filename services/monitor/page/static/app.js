@@ -10,9 +10,9 @@ import { follow } from "./stream.js";
 import * as trading from "./trading.js";
 import { showVerdict } from "./verdict.js";
 
-const CHARTS_EVERY_MS = 1900;
+const CHARTS_EVERY_MS = 3900;
 let selected = Object.fromEntries([...new URLSearchParams(location.search)].filter(([name]) => ["venue", "asset", "account"].includes(name)));
-let state = {}, rows = [], drawnAt = 0;
+let state = {}, rows = [], drawnAt = 0, waiting = null;
 
 const PANELS = {
   verdict: showVerdict,
@@ -36,6 +36,7 @@ function choose(row) {
 
 function begin() {
   state = {};
+  drawnAt = 0;
   learning.forget();
   trading.showFills(null);
   charts.setFills(null);
@@ -49,8 +50,16 @@ function hear(news) {
   state = { ...state, ...news };
   Object.entries(PANELS).forEach(([name, draw]) => { if (name in news) draw(news[name]); });
   if (news.portfolio || first) showPortfolio(rows, state.now, choose);
-  showTitle(rows.find(row => state.now && same(row, state.now)));
-  if (performance.now() - drawnAt < CHARTS_EVERY_MS && !news.peers) return;
+  if (news.portfolio) showTitle(rows.find(row => state.now && same(row, state.now)));
+  if (state.series) drawCharts();
+}
+
+// At once the first time, then seldom: also when nothing more is heard.
+function drawCharts() {
+  const wait = drawnAt ? drawnAt + CHARTS_EVERY_MS - performance.now() : 0;
+  if (wait > 0) { waiting ??= setTimeout(() => { waiting = null; drawCharts(); }, wait); return; }
+  clearTimeout(waiting);
+  waiting = null;
   drawnAt = performance.now();
   charts.drawAll();
 }
