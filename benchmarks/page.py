@@ -46,7 +46,7 @@ def serve(pipe: Connection) -> None:
     async def main() -> None:
         from tests.e2e import watching
 
-        watching.INTERVAL_S = 1.0
+        watching.INTERVAL_S = 2.0
         watched = Watched(HISTORY_S, markets=MARKETS)
         await watched.serve()
         pipe.send(watched.url)

@@ -40,7 +40,7 @@ _operator: Final = web.AppKey[Operator | None]("operator")
 
 def app(
     view: View,
-    interval_s: float = 1.0,
+    interval_s: float = 2.0,
     settings: Mapping[str, Any] | None = None,
     operator: Operator | None = None,
     hosts: Collection[str] = (),
