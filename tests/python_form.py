@@ -25,10 +25,15 @@ class Row(np.record):
         return as_rows(value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+        self[name] = wrapped(value) if isinstance(value, int) else value
 
     def __getitem__(self, name: Any) -> Any:
         return getattr(self, name) if isinstance(name, str) else super().__getitem__(name)
+
+
+def wrapped(value: int) -> int:
+    """The same 64 bits as a signed integer, as compiled code stores them."""
+    return value if abs(value) < 2**63 else (value + 2**63) % 2**64 - 2**63
 
 
 def as_rows(value: Any) -> Any:
@@ -38,13 +43,28 @@ def as_rows(value: Any) -> Any:
     return value
 
 
+class Unsigned(np.uint64):
+    """Made of any integer by its 64 bits, as compiled code does."""
+
+    def __new__(cls, value: Any = 0) -> Any:
+        return unsigned(value % 2**64 if isinstance(value, int) else value)
+
+
 def rowed(make: Callable[..., Any]) -> Callable[..., Any]:
     """A maker of arrays, with structured rows as `Row`."""
     return lambda *arguments, **named: as_rows(make(*arguments, **named))
+
+
+def with_its_python_form(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+    """What `numba.njit` makes, which also has `py_func` when it is compiled."""
+    function.py_func = function  # type: ignore[attr-defined]
+    return function
 
 
 if not numba.config.DISABLE_JIT:
     raise RuntimeError("the Python form needs NUMBA_DISABLE_JIT=1 in the environment")
 for maker in ("zeros", "empty", "array", "concatenate", "frombuffer"):
     setattr(np, maker, rowed(getattr(np, maker)))
+numba.njit = with_its_python_form
+unsigned, np.uint64 = np.uint64, Unsigned  # type: ignore[misc,assignment]
 np.seterr(over="ignore")  # hashes wrap round on purpose, which compiled code does without a word

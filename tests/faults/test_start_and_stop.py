@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,6 +105,7 @@ def test_strategy_that_is_not_there_ends_the_run_and_is_named(tmp_path: Path) ->
     assert done.returncode == 2
     assert "nowhere.to_be" in done.stderr
     assert time.monotonic() - begun < 150
+    shutil.rmtree(tmp_path / "data")  # no log that could be verified
 
 
 def test_broker_that_does_not_answer_ends_the_run_in_one_line(tmp_path: Path) -> None:
@@ -171,7 +173,7 @@ def test_recording_of_a_venue_that_is_not_there_ends_with_the_first_interrupt(tm
         assert "has not answered" in record.communicate(timeout=20)[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_synthetic_market_goes_on_until_it_is_stopped_and_can_be_read_afterwards(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     with started("run", "--speed", "0", "--json", "--data-dir", directory) as run:

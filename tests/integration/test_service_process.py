@@ -176,7 +176,7 @@ def test_wrong_settings_end_the_process_with_one_clear_line(
     tmp_path: Path, tables: dict[str, Any], expected: str
 ) -> None:
     code, said = ServiceProcess(MODULE, settings_file(tmp_path, tables)).ended()
-    assert code == 1
+    assert code == 2
     assert said.startswith(expected)
     assert "Traceback" not in said
 
