@@ -184,8 +184,9 @@ def test_keys_alone_reach_and_work_every_control(chromium: Chromium) -> None:
         listed = await page.inner_text("#key-list")
         assert all(word in listed for word in ("pause", "resume", "flatten", "reset", "next account", "light or dark"))
         await page.keyboard.press("Escape")
+        await until(page, "!document.querySelector('dialog[open]')")
         await page.keyboard.press("5")
-        assert await page.evaluate("document.activeElement.id") == "checks"
+        await until(page, "document.activeElement.id === 'checks'")
 
     chromium.look(watched, see, UNLOCKED)
     assert watched.complaints == []
