@@ -16,7 +16,7 @@ SECOND = "[fill_sim]\nfill_model = 'flat'\n[accounts.alpha.quoter]\n[accounts.be
 """Another fill model, and an account whose name comes before the one that was there."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_settings_and_accounts_are_a_new_epoch_that_is_told_and_proved(tmp_path: Path) -> None:
     directory, settings = tmp_path / "data", tmp_path / "settings.toml"
     first = _run(directory, settings, FIRST, 90.0)
@@ -30,7 +30,7 @@ def test_other_settings_and_accounts_are_a_new_epoch_that_is_told_and_proved(tmp
     assert [epoch["number"] for epoch in found["epochs"]] == [1, 2]
     said = papertrader("verify", directory).stdout
     assert "epoch 2 begins at sequence" in said
-    assert "fill_sim.fill_model: default → flat" in said.replace("\n", " ")
+    assert "fill_sim.fill_model: draws → flat" in said.replace("\n", " ")
     assert "accounts: beta → alpha, beta" in said.replace("\n", " ")
 
 
