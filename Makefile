@@ -39,8 +39,11 @@ lint: setup  ## ruff, mypy --strict and the ways of imports
 unit: setup  ## the fast tests
 	$(BIN)/pytest -q tests/unit tests/property
 
+QUICK := tests/unit tests/property tests/golden tests/truth
+
 test: lint  ## lint and every test but the long ones
-	$(BIN)/pytest -q -m "not long"
+	$(BIN)/pytest -q -m "not long" -n 2 --dist loadfile $(QUICK)
+	$(BIN)/pytest -q -m "not long" $(addprefix --ignore=,$(QUICK))
 
 KERNEL_TESTS := $(addprefix tests/unit/test_,book.py features.py fill_sim_*.py estimator_*.py calibration_*.py outcome_tracker_*.py money.py quoter_glft.py quoter_kernel.py quoter_orders.py)
 COVERAGE := $(BIN)/coverage
