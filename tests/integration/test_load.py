@@ -38,14 +38,14 @@ def test_data_directory_is_read_from_its_broker_while_that_runs(run: Broker, mon
     with monkeypatch.context() as patched:
         patched.setattr(Broker, "start", second)
         found = papertrader.load(run.directory.parent)
-    assert found.fills["fill_id"].tolist() == [1, 2]
+    assert found.fills["fill_id"].to_list() == [1, 2]
     assert found.settings["quoter"] == {"levels": 3}
     run.stop()
 
 
 def test_data_directory_of_an_ended_run_gets_a_broker_while_it_is_read(run: Broker) -> None:
     run.stop()
-    assert papertrader.load(run.directory.parent).fills["fill_id"].tolist() == [1, 2]
+    assert papertrader.load(run.directory.parent).fills["fill_id"].to_list() == [1, 2]
 
 
 def test_another_run_on_the_same_port_is_not_taken_for_this_one(run: Broker, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_another_run_on_the_same_port_is_not_taken_for_this_one(run: Broker, tmp
     other = Broker(tmp_path / "other" / "nats", run.port)
     other.start()
     try:
-        assert papertrader.load(run.directory.parent).fills["fill_id"].tolist() == [1, 2]
+        assert papertrader.load(run.directory.parent).fills["fill_id"].to_list() == [1, 2]
     finally:
         other.stop()
 

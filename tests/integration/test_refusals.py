@@ -71,6 +71,7 @@ def test_client_hears_refusals_of_its_account(broker: Broker, tmp_path: Path) ->
             await publish(bus, MARKET, session(2))
             runner = exchange(bus, tmp_path)
             await runner.start()
+            await folded_up_to(runner, 2)
             async with Client(str(MARKET), url=broker.url) as client:
                 await bus.append(subject("orders", MARKET, "main"), b'{"type":"place"}', "from-outside")
                 async for message in client:
