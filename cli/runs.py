@@ -14,7 +14,8 @@ import platformdirs
 
 from papertrader.cli.monitor_client import DEFAULT_URL
 
-NOTE: Final = "run.json"
+NOTE: Final = "running.json"
+"""In the data directory, while the run goes on; `run.json` is what a saved run says of itself."""
 LIST: Final = "runs"
 NO_RUN: Final = (
     "no run goes on here: start one with `papertrader run`, or name a broker with --nats or a page with --url"

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 import papertrader
+from papertrader.cli.runs import noted
 from papertrader.shared.log.broker import Broker, BrokerError
 from tests.integration.wire import bounded, connected
 from tests.messages import fill
@@ -40,6 +41,13 @@ def test_data_directory_is_read_from_its_broker_while_that_runs(run: Broker, mon
         found = papertrader.load(run.directory.parent)
     assert found.fills["fill_id"].to_list() == [1, 2]
     assert found.settings["quoter"] == {"levels": 3}
+    run.stop()
+
+
+def test_run_that_goes_on_is_loaded_beside_its_note(run: Broker) -> None:
+    directory = run.directory.parent
+    with noted(directory, run.url, "", "synthetic"):
+        assert papertrader.load(directory).fills["fill_id"].to_list() == [1, 2]
     run.stop()
 
 
