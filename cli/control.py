@@ -1,7 +1,6 @@
 """`papertrader control`: an operator's command to a paper account, and what came of it."""
 
 import asyncio
-import difflib
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, get_args
@@ -10,6 +9,7 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from papertrader.cli.choices import did_you_mean
 from papertrader.cli.connection import CONNECT_TIMEOUT_S
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.kinds import decode
@@ -194,5 +194,4 @@ def check_account(account: str, known: list[str]) -> None:
 
 
 def _choices(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1)
-    return (f"; did you mean {close[0]}?" if close else "") + f"; there are {', '.join(known)}"
+    return f"{did_you_mean(word, known)}; there are {', '.join(known)}"

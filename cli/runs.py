@@ -1,7 +1,6 @@
 """The runs of this machine: each notes where it can be reached, so that other commands find it."""
 
 import contextlib
-import difflib
 import fcntl
 import os
 import time
@@ -12,6 +11,7 @@ from typing import IO, Final
 import msgspec
 import platformdirs
 
+from papertrader.cli.choices import did_you_mean
 from papertrader.cli.monitor_client import DEFAULT_URL
 
 NOTE: Final = "running.json"
@@ -113,9 +113,7 @@ def _named(wanted: str, runs: list[Run]) -> Run:
         if wanted == str(run.pid) or Path(wanted).resolve() == Path(run.directory):
             return run
     names = [name for run in runs for name in (str(run.pid), run.directory)]
-    close = difflib.get_close_matches(wanted, names, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise NoRunError(f"no run {wanted} goes on{hint}" + (":\n" + _lines(runs) if runs else ""))
+    raise NoRunError(f"no run {wanted} goes on{did_you_mean(wanted, names)}" + (":\n" + _lines(runs) if runs else ""))
 
 
 def _lines(runs: list[Run]) -> str:

@@ -3,23 +3,18 @@
 import asyncio
 import sys
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-
 from papertrader.services.broker_exporter.metrics import METRICS, samples
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.config import SettingsError, load
-from papertrader.shared.service.metrics import FoldCollector
+from papertrader.shared.service.metrics import FoldCollector, registry_of
 from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 
 async def _serve(config: BusConfig) -> None:
     stop = stop_on_signals()
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    registry.register(FoldCollector(METRICS, samples, lambda: {Market("", ""): config.monitoring_url}))
+    registry = registry_of(FoldCollector(METRICS, samples, lambda: {Market("", ""): config.monitoring_url}))
     status = StatusServer(registry, lambda: "", lambda: "", config.host, config.metrics_port)
     status.start()
     await stop.wait()

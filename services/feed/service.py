@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 from nats.aio.msg import Msg
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.market import LiveMarket
@@ -18,7 +17,7 @@ from papertrader.services.feed.publisher import Barrier, Pace, Publisher, marker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
 from papertrader.shared.log.subjects import Market, address
-from papertrader.shared.service.metrics import FoldCollector
+from papertrader.shared.service.metrics import FoldCollector, registry_of
 from papertrader.shared.service.runtime import BusConfig
 from papertrader.shared.service.web import StatusServer
 
@@ -144,14 +143,11 @@ class Feed:
 
     def status_server(self, config: BusConfig) -> StatusServer:
         """The metrics and probes of this process."""
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        registry.register(FoldCollector(METRICS, samples, lambda: {found.market: found for found in self.markets}))
+        collectors = [FoldCollector(METRICS, samples, lambda: {found.market: found for found in self.markets})]
         if self.live is not None:
             owned = {Market(self.live.venue.name, ""): self.live}
-            registry.register(FoldCollector(CONNECTION_METRICS, connection_samples, lambda: owned))
-        return StatusServer(registry, lambda: "", self._unready, config.host, config.metrics_port)
+            collectors.append(FoldCollector(CONNECTION_METRICS, connection_samples, lambda: owned))
+        return StatusServer(registry_of(*collectors), lambda: "", self._unready, config.host, config.metrics_port)
 
     def _unready(self) -> str:
         if not self.connected or not self.bus.client.is_connected:

@@ -6,7 +6,6 @@ import sys
 
 import msgspec
 import uvloop
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from papertrader.services.gateway.metrics import METRICS, samples
 from papertrader.services.gateway.server import serve
@@ -17,7 +16,7 @@ from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.config import Settings, SettingsError, load
-from papertrader.shared.service.metrics import FoldCollector
+from papertrader.shared.service.metrics import FoldCollector, registry_of
 from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
@@ -48,10 +47,7 @@ async def _serve(settings: Settings, config: BusConfig) -> None:
 
 
 def _status(gateway: Gateway, bus: Bus, config: BusConfig) -> StatusServer:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    registry.register(FoldCollector(METRICS, samples, lambda: {Market("", ""): gateway}))
+    registry = registry_of(FoldCollector(METRICS, samples, lambda: {Market("", ""): gateway}))
     unready = lambda: "" if bus.client.is_connected else "not connected to NATS"  # noqa: E731
     return StatusServer(registry, lambda: "", unready, config.host, config.metrics_port)
 

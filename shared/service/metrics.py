@@ -6,6 +6,7 @@ Nothing is counted on the hot path for Prometheus: a fold's state already holds 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -90,3 +91,13 @@ def _add_histogram(family: Any, labels: tuple[str, ...], histogram: Histogram) -
         named = dict(zip(family._labelnames, labels, strict=True))
         family.add_sample(f"{family.name}_count", named, histogram.buckets[-1][1])
         family.add_sample(f"{family.name}_sum", named, histogram.sum)
+
+
+def registry_of(*collectors: Collector) -> CollectorRegistry:
+    """What a service exports: its own metrics, and those of its process and Python."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    for collector in collectors:
+        registry.register(collector)
+    return registry

@@ -17,7 +17,7 @@ import msgspec
 import nats.errors
 import uvloop
 from nats.js.errors import APIError
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
@@ -32,7 +32,7 @@ from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, load
 from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
-from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample
+from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample, registry_of
 from papertrader.shared.service.runner import Runner, StateError
 from papertrader.shared.service.supervised import leave_with_parent
 from papertrader.shared.service.web import StatusServer
@@ -151,15 +151,13 @@ class Runtime:
         self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
 
     def _registry(self) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
         service = self.service
         folds = lambda: {market: runner.fold for market, runner in list(self.runners.items())}  # noqa: E731
-        registry.register(FoldCollector(service.metrics, service.samples, folds))
-        registry.register(FoldCollector(RUNTIME_METRICS, runner_samples, lambda: dict(self.runners)))
-        registry.register(FoldCollector(WORKER_METRICS, self._worker_samples, lambda: {Market("", ""): self}))
-        return registry
+        return registry_of(
+            FoldCollector(service.metrics, service.samples, folds),
+            FoldCollector(RUNTIME_METRICS, runner_samples, lambda: dict(self.runners)),
+            FoldCollector(WORKER_METRICS, self._worker_samples, lambda: {Market("", ""): self}),
+        )
 
     def _worker_samples(self, _market: Market, _self: "Runtime") -> Iterator[Sample]:
         yield Sample(OWNED, (), float(len(self.runners)))

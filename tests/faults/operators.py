@@ -1,9 +1,11 @@
 """The command as an operator starts it, and what of it is there."""
 
+import json
 import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,3 +66,14 @@ def folding(directory: Path) -> bool:
     """Whether every service of a run owns a market."""
     logs = list((directory / "logs").glob("*.log"))
     return sum("owns" in log.read_text(errors="replace") for log in logs) >= 6
+
+
+def event_s(directory: Path) -> float:
+    """How much event time the page of a run has seen, s; 0 before it answers."""
+    try:
+        port = json.loads((directory / "settings.json").read_bytes())["monitor"]["port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/summary", timeout=2) as answer:
+            markets = json.loads(answer.read())["markets"]
+    except (OSError, ValueError):
+        return 0.0
+    return max((market["duration_s"] for market in markets), default=0.0)

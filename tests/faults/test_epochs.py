@@ -2,13 +2,12 @@
 
 import json
 import signal
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.operators import started, until
+from tests.faults.operators import event_s, started, until
 from tests.runs import papertrader, verify
 
 FIRST = "[accounts.beta.fill_sim]\nfill_model = 'draws'\n"
@@ -38,7 +37,7 @@ def _run(directory: Path, settings: Path, text: str, until_s: float) -> list[dic
     """Run until so much event time has been folded; what the monitor knew last."""
     settings.write_text(text)
     with started("run", "--speed", "4", "--settings", settings, "--data-dir", directory) as run:
-        assert until(lambda: _event_s(directory) > until_s or run.poll() is not None, 240)
+        assert until(lambda: event_s(directory) > until_s or run.poll() is not None, 240)
         assert run.poll() is None, run.communicate()
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=90)
@@ -46,12 +45,3 @@ def _run(directory: Path, settings: Path, text: str, until_s: float) -> list[dic
     assert done.stdout, done.stderr
     markets: list[dict[str, Any]] = json.loads(done.stdout)["markets"]
     return markets
-
-
-def _event_s(directory: Path) -> float:
-    try:
-        port = json.loads((directory / "settings.json").read_bytes())["monitor"]["port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/summary", timeout=2) as answer:
-            return max((market["duration_s"] for market in json.loads(answer.read())["markets"]), default=0.0)
-    except (OSError, ValueError):
-        return 0.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.operators import SLOW_MARKET, folding, processes_of, started, until
+from tests.faults.operators import SLOW_MARKET, event_s, folding, processes_of, started, until
 from tests.runs import PAPERTRADER, papertrader
 
 
@@ -177,7 +177,7 @@ def test_recording_of_a_venue_that_is_not_there_ends_with_the_first_interrupt(tm
 def test_synthetic_market_goes_on_until_it_is_stopped_and_can_be_read_afterwards(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     with started("run", "--speed", "0", "--json", "--data-dir", directory) as run:
-        assert until(lambda: _event_s(directory) > 400, 120)
+        assert until(lambda: event_s(directory) > 400, 120)
         run.send_signal(signal.SIGINT)
         printed = run.communicate(timeout=60)[0]
     report = papertrader("report", tmp_path / "report.html", "--data-dir", directory)
@@ -194,16 +194,3 @@ def test_synthetic_market_goes_on_until_it_is_stopped_and_can_be_read_afterwards
 
         address = line.split()[1]
         assert b"SYN1" in urllib.request.urlopen(f"{address}/api/summary", timeout=10).read()
-
-
-def _event_s(directory: Path) -> float:
-    import json
-    import urllib.request
-
-    try:
-        page = json.loads((directory / "settings.json").read_bytes())["monitor"]["port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{page}/api/summary", timeout=2) as answer:
-            markets = json.loads(answer.read())["markets"]
-    except (OSError, ValueError):
-        return 0.0
-    return max((market["duration_s"] for market in markets), default=0.0)

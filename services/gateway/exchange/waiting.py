@@ -77,7 +77,7 @@ class Waiting:
         if modifying is not None:
             _answer(modifying.answer, placed(order))
         if not order.open and account.orders.current(order.order_id) is None:
-            success = order.status not in ("filled",)
+            success = order.status != "filled"
             for answer, asset in self._cancelling.pop((account.name, order.order_id), ()):
                 _answer(answer, "success" if success else error(UNKNOWN_ORDER.format(asset=asset)))
 

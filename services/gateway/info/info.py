@@ -61,7 +61,7 @@ class Info:
             "spotMeta": lambda _: universe.spot_meta(markets),
             "spotMetaAndAssetCtxs": lambda _: [universe.spot_meta(markets), universe.spot_contexts(markets)],
             "allMids": lambda _: universe.mids(markets),
-            "l2Book": lambda body: shapes.book(self.market(body), figures=_figures(body)),
+            "l2Book": lambda body: shapes.book(self.market(body), figures=shapes.figures_of(body)),
             "recentTrades": self._recent_trades,
             "candleSnapshot": self._candles,
         }
@@ -91,7 +91,7 @@ class Info:
             "userVaultEquities": lambda _: [],
             "delegations": lambda _: [],
             "activeAssetData": self.active_asset,
-            "webData2": lambda body: self.web_data(body),
+            "webData2": self.web_data,
         }
 
     @property
@@ -257,8 +257,3 @@ class Info:
 def _times(body: dict[str, Any]) -> tuple[int, int]:
     end = body.get("endTime")
     return int(body.get("startTime") or 0), MS_LIMIT if end is None else int(end)
-
-
-def _figures(body: dict[str, Any]) -> int | None:
-    figures = body.get("nSigFigs")
-    return None if figures is None else max(2, min(int(figures), 5))

@@ -111,6 +111,12 @@ def funding_entry(paid: Funding) -> dict[str, Any]:
     return {"time": paid.time_ms, "hash": NO_HASH, "delta": delta}
 
 
+def figures_of(said: dict[str, Any]) -> int | None:
+    """The significant figures that a book is asked for in, 2 to 5; None for all."""
+    figures = said.get("nSigFigs")
+    return None if figures is None else max(2, min(int(figures), 5))
+
+
 def book(view: MarketView, depth: int = 20, figures: int | None = None) -> dict[str, Any]:
     """The levels of a market; `figures` puts together those that are the same in so many significant figures."""
     sides = view.levels(depth if figures is None else 1_000)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from papertrader.services.gateway.info.shapes import figures_of
 from papertrader.services.gateway.ledger.candles import INTERVALS_MS
 from papertrader.services.gateway.signing.hashing import address_bytes
 
@@ -40,7 +41,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
 def subscription(said: Any) -> Subscription:
     """A subscription as a client wrote it; raises ValueError, KeyError or TypeError for one that is not served."""
-    kind, figures = said["type"], said.get("nSigFigs")
+    kind = said["type"]
     if kind != "allMids" and kind not in (*OF_MARKETS, *OF_USERS):
         raise ValueError(kind)
     if kind in OF_USERS:
@@ -54,5 +55,5 @@ def subscription(said: Any) -> Subscription:
         user=str(said["user"]) if kind in OF_USERS else "",
         interval=str(said["interval"]) if kind == "candle" else "",
         fast=bool(said.get("fast", False)),
-        figures=None if figures is None else max(2, min(int(figures), 5)),
+        figures=figures_of(said),
     )
