@@ -3,19 +3,20 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 
 from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
 from papertrader.shared.log.health import MarketHealth, progress_subject
-from papertrader.shared.log.kinds import ACCOUNT_KINDS, Kind, decode
+from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import ADDRESSEE, refusal
 from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, ForeignCheckpointError, LogPosition
+from papertrader.shared.service.continuation import StateError, check_log, place_said
 from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.fold import Fold, Output, RoundBuffer
 
@@ -24,10 +25,6 @@ log = logging.getLogger(__name__)
 CHECKPOINT_EVERY_NS: Final = 300 * 1_000_000_000
 CHECKPOINT_RETRY_NS: Final = 10 * 1_000_000_000
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class StateError(RuntimeError):
-    """A fold that cannot go on from its checkpoint on this log without drifting from it; the text says why."""
 
 
 class _Cursor(NamedTuple):
@@ -89,7 +86,7 @@ class Runner:
             position, complaints = self._store.restore(self.market, self.fold.state(), list(self._accounts or ()))
         except ForeignCheckpointError as error:
             raise StateError(f"{self.market}: {error}") from None
-        await self._check(position, complaints)
+        await check_log(self._bus, self._service, self.market, position, complaints)
         for complaint in complaints:
             self.bad["checkpoint_refused"] += 1
             log.error("%s %s: %s; folding on from an older place", self._service, self.market, complaint)
@@ -102,38 +99,6 @@ class Runner:
         await self._reader.start()
         if position is not None:
             await self._report()
-
-    async def _check(self, position: LogPosition | None, complaints: Sequence[str]) -> None:
-        """Raise StateError unless everything after the position, or from the beginning, is on the log."""
-        first, last = await self._bus.extent()
-        if position is None:
-            if first > 1 and await self._has_spoken():
-                why = "; ".join(complaints) or "there is none"
-                raise StateError(
-                    f"{self.market}: no checkpoint of {self._service} can be used ({why}), and the log begins at "
-                    f"sequence {first}: what it was folded from is gone; begin anew in another data directory"
-                )
-            return
-        end = _round_end(await self._bus.at(position.sequence)) if first <= position.sequence <= last else None
-        if position.sequence > last or ((end is None or end.round != position.round) and first <= position.sequence):
-            raise StateError(
-                f"{self.market}: the checkpoint of {self._service} ends with round {position.round} at sequence "
-                f"{position.sequence}, which is not on this log (it ends at {last}): put back the log that it belongs "
-                "to, or begin anew in another data directory"
-            )
-        if first > position.sequence + 1:
-            raise StateError(
-                f"{self.market}: the log begins at sequence {first}, the checkpoint of {self._service} ends at "
-                f"{position.sequence}: what lies between was dropped or purged; begin anew in another data directory"
-            )
-
-    async def _has_spoken(self) -> bool:
-        """Whether this service has ever said anything in this market."""
-        for kind in ACCOUNT_KINDS:
-            stored = await self._bus.last(subject(kind, self.market, "*"))
-            if stored is not None and self._cursor_of(stored) is not None:
-                return True
-        return False
 
     async def stop(self, checkpoint: bool = True) -> None:
         """Stop between two rounds and checkpoint; a round that could not be ended leaves the older checkpoint."""
@@ -322,11 +287,8 @@ class Runner:
 
     def _cursor_of(self, stored: Stored) -> _Cursor | None:
         """The place of a message in what this service says, None for another program's."""
-        service, _, rest = stored.message_id.partition(f"|{self.market}|")
-        number, _, index = rest.partition("|")
-        if service != self._service or not (number.isdecimal() and index.isdecimal()):
-            return None
-        return _Cursor(int(number), int(index), stored.sequence)
+        place = place_said(stored, self._service, self.market)
+        return None if place is None else _Cursor(*place, stored.sequence)
 
     def checkpoint(self) -> None:
         """Write a checkpoint as of the last folded round and read it back.
@@ -347,11 +309,3 @@ class Runner:
         self._checkpoint_due_ts = self.position.ts + CHECKPOINT_EVERY_NS
         self.checkpoint_ts = self.position.ts
         self.checkpoints += 1
-
-
-def _round_end(payload: bytes) -> RoundEnd | None:
-    try:
-        message = decode("round", payload)
-    except ValueError:
-        return None
-    return message if isinstance(message, RoundEnd) else None

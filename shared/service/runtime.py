@@ -30,10 +30,11 @@ from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_wit
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, load
+from papertrader.shared.service.continuation import StateError
 from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample, registry_of
-from papertrader.shared.service.runner import Runner, StateError
+from papertrader.shared.service.runner import Runner
 from papertrader.shared.service.supervised import leave_with_parent
 from papertrader.shared.service.web import StatusServer
 

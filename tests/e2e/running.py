@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from papertrader.cli.monitor_client import MonitorError, fetch_json
-from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.cli.service_process import ServiceProcess
+from papertrader.cli.supervisor import Supervisor
 from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.reader import LogReader

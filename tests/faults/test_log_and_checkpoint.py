@@ -9,7 +9,7 @@ from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.service.checkpoint import CheckpointStore
-from papertrader.shared.service.runner import StateError
+from papertrader.shared.service.continuation import StateError
 from tests.integration.conftest import broker
 from tests.integration.counting import NAME, publish, session
 from tests.integration.counting_runner import MARKET, folded_up_to, runner_of, running

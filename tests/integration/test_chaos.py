@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.cli.service_process import ServiceProcess
+from papertrader.cli.supervisor import Supervisor
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import FOLDS
 from tests.e2e.running import SAID, finished, metric, wait_until

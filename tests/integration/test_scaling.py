@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.cli.service_process import ServiceProcess
+from papertrader.cli.supervisor import Supervisor
 from papertrader.shared.log.broker import free_port
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import Heartbeat

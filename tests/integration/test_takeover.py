@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from papertrader.cli.supervisor import ServiceProcess, Supervisor
+from papertrader.cli.service_process import ServiceProcess
+from papertrader.cli.supervisor import Supervisor
 from papertrader.shared.log.bus import Bus
 from tests.e2e.running import Log, finished, metric, wait_until
 from tests.integration.wire import kill

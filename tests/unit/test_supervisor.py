@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from papertrader.cli import supervisor as supervising
+from papertrader.cli import service_process
 from papertrader.cli.run import _watch
-from papertrader.cli.supervisor import DEATHS, RunError, ServiceProcess, Supervisor
+from papertrader.cli.service_process import DEATHS, ServiceProcess
+from papertrader.cli.supervisor import RunError, Supervisor
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.tasks import REFUSED
 from tests import runs
@@ -47,7 +48,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             process._process = subprocess.Popen([sys.executable, "-c", folds[0]])
 
     monkeypatch.setattr(ServiceProcess, "start", start)
-    monkeypatch.setattr(supervising, "RESTART_WAIT_S", 0.0)
+    monkeypatch.setattr(service_process, "RESTART_WAIT_S", 0.0)
     monkeypatch.setattr("papertrader.cli.run.POLL_S", 0.02)
     yield programs
     while _started:
@@ -97,7 +98,7 @@ def test_feed_that_dies_again_and_again_is_given_up_with_a_clear_text(tmp_path: 
 def test_feed_that_dies_seldom_is_never_given_up(
     tmp_path: Path, dying: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervising, "DEATHS_WITHIN_S", 0.0)
+    monkeypatch.setattr(service_process, "DEATHS_WITHIN_S", 0.0)
     dying += ["raise SystemExit(1)"] * 2 * DEATHS + [""]
     assert watch(tmp_path).feed.restarts == 2 * DEATHS
 
