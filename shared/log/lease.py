@@ -3,20 +3,16 @@
 Members and leases are keys in a bucket of the broker. A member's key has a time to live and is renewed all the time; a
 lease names its holder, and holds as long as the holder is a living member, so that many markets cost no more than one.
 
-The owner of a market is the living worker with the highest hash of (worker, market), rendezvous hashing (Thaler and
-Ravishankar 1998), among those that have not yet their even share, so that few markets spread as well as many. A worker
-that comes or goes moves little but its own share. A lease says who should write; that nobody else can is the business
-of the fenced append.
+Who should own a market is said in `ownership`. A lease says who should write; that nobody else can is the business of
+the fenced append.
 """
 
 import asyncio
-import hashlib
 import logging
 import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +23,7 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.ownership import rightful_owners
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
 
@@ -66,28 +63,6 @@ class _PubAck(msgspec.Struct):
 
 
 _pub_ack = msgspec.json.Decoder(_PubAck)
-
-
-def rightful_owners(workers: Collection[str], markets: Collection[Market]) -> dict[Market, str]:
-    """The worker that should own each market; nobody has more than one market more than another.
-
-    The market is offered to its workers in the order of their hashes, and the first with room takes it. Room is the
-    even share rounded up for as many workers as the remainder fills, rounded down for the others.
-    """
-    share, left_over = divmod(len(markets), len(workers))
-    counts = Counter[str]()
-    owners = {}
-    for market in sorted(markets):
-        most = share + (left_over > 0)
-        owner = max((worker for worker in workers if counts[worker] < most), key=partial(_affinity, market))
-        counts[owner] += 1
-        left_over -= counts[owner] == share + 1
-        owners[market] = owner
-    return owners
-
-
-def _affinity(market: Market, worker: str) -> bytes:
-    return hashlib.blake2b(f"{worker}|{market}".encode(), digest_size=8).digest()
 
 
 async def create_bucket(bus: Bus) -> None:

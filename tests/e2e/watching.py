@@ -32,6 +32,7 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
 )
 TOKEN = "a-token-of-the-test-run"
+UNLOCKED = f"#token={TOKEN}"
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 INTERVAL_S = 0.2
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from papertrader.shared.log.lease import rightful_owners
+from papertrader.shared.log.ownership import rightful_owners
 from papertrader.shared.log.subjects import Market
 
 MARKETS = [Market("venue", f"A{number}") for number in range(40)]
