@@ -124,6 +124,8 @@ def on_time(market: Record, accounts: Accounts, out: Outbox, event: Record) -> b
         if not done:
             return False
     before_event(market, accounts, event)
+    if event.kind == GAP:
+        calibration.on_gap(accounts.controllers, event.id, event.ts)
     watch(market)
     return True
 

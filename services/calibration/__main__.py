@@ -7,7 +7,7 @@ from papertrader.shared.service.runtime import Service, main
 
 SERVICE = Service(
     name="calibration",
-    inputs=("fills", "acks", "markouts", "estimate"),
+    inputs=("fills", "acks", "markouts", "estimate", "gap"),
     make_fold=lambda settings, market: Calibration(market, settings.by_account("calibration", CalibrationConfig)),
     metrics=METRICS,
     samples=samples,

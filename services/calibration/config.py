@@ -19,7 +19,7 @@ class CalibrationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         float, msgspec.Meta(gt=0, le=100_000, description="fill rate at which quotes need not be tightened, 1/h")
     ] = 60.0
     lookback_s: Annotated[
-        float, msgspec.Meta(ge=10, le=86_400, description="span over which the fill rate is measured, s")
+        float, msgspec.Meta(ge=10, le=86_400, description="time with data over which the fill rate is measured, s")
     ] = 900.0
     outcomes_needed: Annotated[
         int, msgspec.Meta(ge=1, le=100_000, description="resolved outcomes at which as_progress is complete")

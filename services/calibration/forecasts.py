@@ -24,7 +24,7 @@ FORECASTS: Final = np.dtype(
         ("expected_fills", "f8"),  # orders that the forecasts expected to fill while they were watched
         ("filled", "i8"),  # orders that did
         ("waiting", "i8"),
-        ("dropped", "i8"),  # orders that found no room
+        ("dropped", "i8"),  # orders that found no room, or met a gap
         ("orders", ORDER, (ORDERS,)),
     ],
     align=True,
@@ -54,6 +54,13 @@ def on_ack(forecasts: Record, ack: Record) -> bool:
 def on_fill(forecasts: Record, fill: Record) -> bool:
     """Settle an order with its first fill; True if a forecast was scored."""
     return _settle(forecasts, fill.order_id, fill.ts, fill.ts)
+
+
+@njit(cache=True)
+def on_gap(forecasts: Record) -> None:
+    """Let go of every order that waits: what a gap hides would count as unfilled."""
+    forecasts.dropped += forecasts.waiting
+    forecasts.waiting = 0
 
 
 @njit(cache=True)

@@ -19,7 +19,9 @@ CONTROLLER: Final = np.dtype(
         ("moments", MOMENTS),
         ("window_start", "i8"),  # the moments in the look-back are the numbers window_start to their count − 1
         ("window_overflow", "i8"),  # moments that left the look-back early because there are too many
-        ("fill_ts", "i8", (FILLS_KEPT,)),  # of moments
+        ("fill_ts", "i8", (FILLS_KEPT,)),  # of moments, without the gaps before them
+        ("gaps_ns", "i8"),  # how much of the time was without data
+        ("gap_end_ts", "i8"),
         ("outcomes", MOMENTS),
         ("resolved", "i8"),
         ("adverse", "i8"),
@@ -97,10 +99,21 @@ def on_fill(controller: Record, fill: Record) -> None:
 
 @njit(cache=True)
 def _on_moment(controller: Record, ts: int) -> None:
-    controller.fill_ts[(controller.moments.count - 1) % FILLS_KEPT] = ts
+    controller.fill_ts[(controller.moments.count - 1) % FILLS_KEPT] = ts - controller.gaps_ns
     if controller.moments.count - controller.window_start > FILLS_KEPT:
         controller.window_start += 1
         controller.window_overflow += 1
+
+
+@njit(cache=True)
+def on_gap(controllers: Records, from_ts: int, to_ts: int) -> None:
+    """Time without data is none in which an order could have filled: the look-back reaches beyond it."""
+    for account in range(controllers.shape[0]):
+        controller = controllers[account]
+        controller.gaps_ns += max(to_ts - max(from_ts, controller.gap_end_ts), 0)
+        controller.gap_end_ts = max(to_ts, controller.gap_end_ts)
+        controller.same_until_ts = 0
+        fills.on_gap(controller.fill_forecasts)
 
 
 @njit(cache=True)
@@ -147,7 +160,7 @@ def next_change_ts(controller: Record, settings: Record) -> int:
     ts = fills.next_settled_ts(controller.fill_forecasts)
     if controller.window_start < controller.moments.count:
         oldest_ts = controller.fill_ts[controller.window_start % FILLS_KEPT]
-        ts = min(ts, oldest_ts + int(settings.lookback_s * 1e9))
+        ts = min(ts, oldest_ts + controller.gaps_ns + int(settings.lookback_s * 1e9))
     return ts
 
 
@@ -165,13 +178,13 @@ def update(controller: Record, settings: Record, clock: int) -> bool:
 
     * as_progress = min(1, moments with an outcome/20), kappa_progress = min(1, kappa_confidence/0.5), cal_progress is
       their mean
-    * m = moments in the look-back over the fills expected there, within [0.3, 1]
+    * m = moments in the look-back over the fills expected there, within [0.3, 1]; the look-back is time with data
     * cal_gamma = m + (1 − m)·cal_progress, exactly 1 once cal_progress is 0.95
     """
-    lookback_ns = settings.lookback_s * 1e9
+    observed, lookback_ns = clock - controller.gaps_ns, settings.lookback_s * 1e9
     while (
         controller.window_start < controller.moments.count
-        and clock - controller.fill_ts[controller.window_start % FILLS_KEPT] >= lookback_ns
+        and observed - controller.fill_ts[controller.window_start % FILLS_KEPT] >= lookback_ns
     ):
         controller.window_start += 1
     expected = settings.target_fills_per_hour * settings.lookback_s / 3600.0

@@ -38,7 +38,7 @@ EXPECTED = Metric(
 )
 FILLED = Metric("paper_fill_forecast_filled_orders", "counter", "Orders with a forecast that filled in time")
 WAITING = Metric("paper_fill_forecasts_waiting", "gauge", "Orders whose forecast is not judged yet")
-DROPPED = Metric("paper_fill_forecasts_dropped", "counter", "Orders not judged for lack of room")
+DROPPED = Metric("paper_fill_forecasts_dropped", "counter", "Orders not judged for lack of room or because of a gap")
 
 METRICS: tuple[Metric, ...] = (
     *GAUGES.values(),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from papertrader.services.calibration.config import CalibrationConfig
-from papertrader.services.calibration.kernel import CONTROLLER, fold_round, hear, start
+from papertrader.services.calibration.kernel import CONTROLLER, fold_round, hear, on_gap, start
 from papertrader.shared import messages
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.records import message_of, record_dtype, records_of, settings_records
-from papertrader.shared.messages import Ack, Estimate, Fill, Markout
+from papertrader.shared.messages import Ack, Estimate, Fill, Gap, Markout
 from papertrader.shared.service.fold import Output, Round, State
 
 
@@ -30,6 +30,9 @@ class Calibration:
         if round_.heard:
             for index, account in enumerate(self.accounts):
                 self._hear(index, account, round_)
+        for message in round_.market_data:
+            if isinstance(message, Gap):
+                on_gap(self.controllers, message.from_ts, message.to_ts)
         if not fold_round(self.controllers, self.settings, round_.previous_ts, round_.ts, self._out):
             return []
         return [

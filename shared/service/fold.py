@@ -90,7 +90,7 @@ class RoundBuffer:
     def hear(self, kind: Kind, account: str, message: Message, sequence: int) -> None:
         """Take a message that is not a marker; what the fold does not read is let go."""
         if not account:
-            if self._hears_market_data or kind == "instrument":
+            if self._hears_market_data or kind == "instrument" or kind in self._inputs:
                 self._market_data.append(message)
         elif kind in self._inputs:
             self._heard.append(Received(kind, account, message, sequence))

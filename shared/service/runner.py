@@ -10,7 +10,7 @@ import msgspec
 
 from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
 from papertrader.shared.log.health import MarketHealth, progress_subject
-from papertrader.shared.log.kinds import Kind, decode
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA, MARKET_TOKEN, Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import ADDRESSEE, refusal
 from papertrader.shared.log.subjects import Address, Market, address, subject
@@ -45,9 +45,11 @@ class _UnderWay(NamedTuple):
 
 def filters(market: Market, inputs: Collection[Kind]) -> list[str]:
     """The subjects that a fold of this market reads: its inputs, and always the rounds."""
-    kinds = [kind for kind in inputs if kind != "md"]
-    market_data = [f"md.{market}.>"] if "md" in inputs else [subject(kind, market) for kind in ("instrument", "round")]
-    return market_data + [subject(kind, market, "*") for kind in kinds]
+    said = [subject(kind, market, "*") for kind in inputs if kind in ACCOUNT_KINDS]
+    if MARKET_TOKEN in inputs:
+        return [f"{MARKET_TOKEN}.{market}.>", *said]
+    market_data = dict.fromkeys(("instrument", "round", *(kind for kind in inputs if kind in MARKET_DATA)))
+    return [subject(kind, market) for kind in market_data] + said
 
 
 class Runner:

@@ -11,7 +11,7 @@ from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.health import Failure
 from papertrader.shared.log.subjects import Market
 from tests.e2e.watching import CHROMIUM, UNLOCKED, Chromium, Watched, drawn_pixels, page_of, until, violations
-from tests.unit.monitoring import ACCOUNT
+from tests.unit.monitoring import ACCOUNT, instrument
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -221,6 +221,23 @@ def test_what_a_strategy_raises_is_shown_with_count_and_traceback(chromium: Chro
         assert "the strategy raises" in await page.inner_text("#alerts")
 
     chromium.look(watched, see)
+
+
+def test_rules_that_were_guessed_are_named_within_their_panel(chromium: Chromium) -> None:
+    watched = Watched(30)
+    names = ("tick_size", "lot_size", "min_notional", "funding_interval_s", "maximum_leverage")
+    told = msgspec.structs.replace(instrument(), inferred=names)
+    round_ = watched.sessions[0].round()
+    watched.monitors[0].fold(round_._replace(market_data=(told, *round_.market_data)))
+
+    async def see(page: "Page") -> None:
+        said = await page.inner_text("#run")
+        assert all(name.replace("_", " ") in said for name in names)
+        box = "document.getElementById('run')"
+        assert await page.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
+
+    chromium.look(watched, see)
+    assert watched.complaints == []
 
 
 def test_empty_account_says_what_it_waits_for(chromium: Chromium) -> None:

@@ -12,7 +12,7 @@ from papertrader.services.estimator.config import EstimatorConfig
 from papertrader.services.estimator.service import Estimator
 from papertrader.shared.market.records import settings_records
 from papertrader.shared.messages import Estimate
-from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, markout, restore, said, touch
+from tests.unit.learning import ACCOUNT, MARKET, MS, Log, S, ack, fill, gap, markout, restore, said, touch
 
 T = 1_000 * S
 
@@ -75,6 +75,25 @@ def test_progress_and_multiplier_by_hand(fills, resolved, confidence, progress, 
 def test_fills_leave_the_look_back_after_900_seconds():
     times = [T - 900 * S, T - 900 * S + 1, T - S] + [T] * 4
     assert controller_after(times)["fill_rate_progress"] == pytest.approx(6 / 15)
+
+
+def test_look_back_reaches_beyond_gaps_of_the_data_and_counts_overlapping_ones_once():
+    fold, log = calibration(), Log(T)
+    fold.fold(log.round())
+    fold.fold(log.round(said("fills", fill(T))))
+    fold.fold(log.round(market_data=[gap(T + S, T + 601 * S), gap(T + 400 * S, T + 701 * S)], until=T + 701 * S))
+    for seconds, rate in ((1_599, 1 / 15), (1_601, 0.0)):
+        fold.fold(log.round(until=T + seconds * S))
+        assert fold.controllers["fill_rate_progress"][0] == pytest.approx(rate)
+
+
+def test_forecast_of_an_order_that_met_a_gap_is_not_judged():
+    fold, log = calibration(), Log(T)
+    fold.fold(log.round(said("acks", ack(T, "accepted", p_fill=0.4))))
+    fold.fold(log.round(market_data=[gap(T + S, T + 30 * S)], until=T + 30 * S))
+    fold.fold(log.round(until=T + 60 * S))
+    scores = fold.controllers["fill_forecasts"]
+    assert (scores["scores"]["count"][0], scores["dropped"][0]) == (0, 1)
 
 
 def test_kappa_confidence_alone_does_not_complete_progress():

@@ -4,7 +4,7 @@ import { byId, duration, element, known, moment, number, percent, plain, say, se
 
 const regime = new Table("regime", "Regimes", [["regime", "text"], ["now", "number"], ["time", "number"]], { empty: "No estimate yet: waiting for the estimator's first word." });
 const unfilled = new Table("unfilled", "How orders ended that were not filled", [["how it ended", "text"], ["orders", "number"]], { empty: "No order has ended unfilled." });
-const run = new Table("run", "Run and data", [["", "text"], ["", "number"]]);
+const run = new Table("run", "Run and data", [["", "text"], ["", "number wrapped"]]);
 const services = new Table("services", "Services", [["service", "text"], ["heartbeat", "number"], ["round", "number"], ["checkpoint", "number"], ["refused", "text"]],
   { empty: "Nothing is known of the services yet." });
 const events = new Table("events", "Events, newest first", [["time", "text"], ["what", "text"], ["text", "text long"], ["times", "number"]], { empty: "Nothing has happened yet." });
