@@ -9,6 +9,7 @@ Processes are spawned: in a script, call it below `if __name__ == "__main__":`.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,14 @@ def run_sweep(
     seed: int = 1,
     workers: int | None = None,
     best: int = 1,
+    same_orders: bool = False,
 ) -> Sweep:
     """Replay every combination of `changes`, e.g. `{"quoter.levels": [1, 2]}`, over tapes or the synthetic market.
 
     `draw` takes so many combinations at random, `best` says how many are judged under every fill model, `workers` is
-    the number of processes (default: one per core). Raises SettingsError for the first variant that is wrong.
+    the number of processes (default: one per core). With `same_orders` every model hears the orders of the variant, so
+    that a stricter one is a bound; without, each model quotes for itself. Raises SettingsError for the first variant
+    that is wrong.
     """
     feed = {"source": "tape" if tapes else None, "tapes": [str(Path(tape).resolve()) for tape in tapes] or None}
     feed |= {"assets": list(assets) if assets else None, "duration_s": duration_s}  # type: ignore[dict-item]
@@ -92,8 +96,14 @@ def run_sweep(
     with Pool(tables, workers or os.cpu_count() or 1) as pool:
         outcomes = ranked(_in_order(pool, variants))
         chosen = [outcome.variant for outcome in outcomes[:best]]
-        models = [model for variant in chosen for model in band_variants(variant).values()]
-        return Sweep(outcomes, bands(chosen, _in_order(pool, models)), tables)
+        return Sweep(outcomes, _bands(pool, chosen, same_orders), tables)
+
+
+def _bands(pool: Pool, chosen: Sequence[Variant], same_orders: bool) -> list[Band]:
+    if same_orders:
+        return [band for _, band in sorted(pool.same_orders(chosen), key=itemgetter(0))]
+    models = [model for variant in chosen for model in band_variants(variant).values()]
+    return bands(chosen, _in_order(pool, models))
 
 
 def _in_order(pool: Pool, variants: Sequence[Variant]) -> list[Outcome]:

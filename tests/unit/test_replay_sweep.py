@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import papertrader
 from papertrader.replay.sweep import (
     BAND,
     Band,
@@ -19,6 +20,7 @@ from papertrader.replay.sweep import (
     drawdown,
     outcome,
     ranked,
+    same_orders_band,
     variants_of,
     with_variant,
 )
@@ -160,3 +162,11 @@ def test_sweep_in_processes_gives_what_one_replay_gives(tmp_path: Path) -> None:
     assert high is not None
     assert low < expected.pnl_per_hour.value < high
     assert expected.pnl_per_hour.value == pytest.approx(expected.pnl / expected.hours)
+
+
+def test_search_puts_the_same_orders_of_its_best_variant_under_every_model(tmp_path: Path) -> None:
+    found = papertrader.run_sweep({"quoter.levels": [1, 2]}, settings=TABLES, workers=1, same_orders=True)
+    (band,) = found.bands
+    assert band == same_orders_band(TABLES, found.outcomes[0].variant, tmp_path)
+    assert band.outcomes["as set"].fills > 0
+    assert set(found.models["fill_model"]) == set(band.outcomes)
