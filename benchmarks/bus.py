@@ -108,7 +108,7 @@ async def connected(broker: Broker, name: str = "bench") -> AsyncIterator[Bus]:
     """A connection to a broker that has the log."""
     bus = await Bus.connect(broker.url, name)
     try:
-        await bus.create_stream(MAX_BYTES, 86_400.0)
+        await bus.create_stream(MAX_BYTES)
         yield bus
     finally:
         await bus.close()

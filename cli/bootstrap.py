@@ -25,7 +25,7 @@ from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
-from papertrader.shared.service.epoch import CODE, begin, changes, current, following
+from papertrader.shared.service.epoch import CODE, begin, changes, check_sealed, current, following
 from papertrader.shared.service.permissions import USERS, authorization
 from papertrader.shared.service.runtime import BusConfig
 
@@ -56,8 +56,9 @@ async def create_log(config: BusConfig, settings: Settings) -> list[str]:
 
     Returns what is new in the epoch, empty if it is the log's first or none begins.
     """
-    bus = await Bus.connect(config.url, "bootstrap", **config.login())
-    await bus.create_stream(config.max_bytes, config.max_age_s)
+    bus = await Bus.connect(config.url, "bootstrap", data_dir=Path(config.data_dir), **config.login())
+    await bus.create_stream(config.max_bytes)
+    await check_sealed(bus)
     last = await current(bus)
     epoch = following(last, Settings(effective(settings.tables)), __version__)
     changed = changes(last, epoch) if last is not None else []

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from papertrader.cli.runs import NO_RUN, NoRunError, run_of
+from papertrader.shared.log.segments import FOLDER
 from papertrader.shared.service.config import Tables, load
 from papertrader.shared.service.runtime import BusConfig
 
@@ -53,7 +54,7 @@ def log_of(
     if found is None:
         return None, None
     directory = Path(found.directory)
-    return (directory, None) if (directory / "nats").is_dir() else (None, found.broker)
+    return (directory, None) if (directory / "nats").is_dir() or (directory / FOLDER).is_dir() else (None, found.broker)
 
 
 def _names_a_broker(tables: Tables) -> bool:

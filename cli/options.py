@@ -44,10 +44,21 @@ def guarded(work: Callable[[], int]) -> int:
     from papertrader.shared.kernel_cache import KernelCacheError
     from papertrader.shared.log.broker import BrokerError
     from papertrader.shared.log.bus import BusError
+    from papertrader.shared.log.segments import SegmentError
     from papertrader.shared.market.tape import TapeError
     from papertrader.shared.service.data_directory import DataDirectoryError
 
-    broken = (KernelCacheError, BusError, BrokerError, DataDirectoryError, LogError, ReplayError, RunError, TapeError)
+    broken = (
+        KernelCacheError,
+        BusError,
+        BrokerError,
+        DataDirectoryError,
+        LogError,
+        ReplayError,
+        RunError,
+        SegmentError,
+        TapeError,
+    )
     try:
         return work()
     except (*broken, NoRunError, ValueError, OSError) as error:

@@ -12,8 +12,10 @@ from typing import Any, Final
 import orjson
 
 from papertrader.cli.bootstrap import create_log
+from papertrader.cli.disk import Disk
 from papertrader.cli.service_process import Deaths, ServiceProcess
 from papertrader.replay.settings import effective
+from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.feed.config import LIVE_SOURCES
 from papertrader.services.feed.service import NO_WRITES
 from papertrader.services.gateway.config import DEFAULT_PORT, GatewayConfig
@@ -21,6 +23,7 @@ from papertrader.shared.log.broker import Broker, BrokerError
 from papertrader.shared.log.bus import BusError
 from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.ports import PortError, ReservedPort
+from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.tasks import REFUSED
 from papertrader.shared.service.checkpoint import CheckpointError
 from papertrader.shared.service.config import Settings, SettingsError
@@ -28,6 +31,7 @@ from papertrader.shared.service.data_directory import LEAST_FREE_BYTES, DataDire
 from papertrader.shared.service.runtime import BusConfig
 
 GATEWAY: Final = "gateway"
+ARCHIVE: Final = "archive"
 STOP_TIMEOUT_S: Final = 10.0
 LAST_ROUND_S: Final = 0.5
 """So long the folds have for the round that the feed published last."""
@@ -35,6 +39,8 @@ LOOK_EVERY_S: Final = 2.0
 SAY_AGAIN_S: Final = 30.0
 DEFAULT_PAGE_PORT: Final = 8080
 FIRST_METRICS_PORT: Final = 9101
+BROKEN: Final = (DataDirectoryError, BrokerError, BusError, CheckpointError, SegmentError, SettingsError)
+"""What a run does not start with; each says what to change."""
 
 
 class RunError(RuntimeError):
@@ -60,6 +66,7 @@ class Supervisor:
         """Where bots trade; empty without a gateway."""
         self.settings = directory / "settings.json"
         self._held: DataDirectory | None = None
+        self._disk: Disk | None = None
         self._tables = {
             **tables,
             "bus": {**tables.get("bus", {}), "url": url, "data_dir": str(directory)},
@@ -67,7 +74,8 @@ class Supervisor:
             GATEWAY: {**tables.get(GATEWAY, {}), **({"port": gateway.number} if gateway else {})},
         }
         logs = directory / "logs"
-        services = (*FOLDS, *([GATEWAY] if gateway else []), "feed")
+        archive = [ARCHIVE] if Settings(tables).section(ARCHIVE, ArchiveConfig).enabled else []
+        services = (*FOLDS, *([GATEWAY] if gateway else []), *archive, "feed")
         names = [(name, worker) for name in services for worker in range(workers.get(name, 1))]
         self.processes = [
             ServiceProcess(name, worker, self.settings, logs, ReservedPort.wanted(FIRST_METRICS_PORT + index))
@@ -112,8 +120,17 @@ class Supervisor:
             settings = Settings(self._tables)
             changed = asyncio.run(create_log(settings.section("bus", BusConfig), settings))
             self.notes += [f"a new epoch of the log begins: {line}" for line in changed]
-            self.notes += _room(self.directory, settings.section("bus", BusConfig)) if self.broker else []
-        except (DataDirectoryError, BrokerError, BusError, CheckpointError, SettingsError, OSError) as error:
+            self._disk = Disk(self.directory, settings.section(ARCHIVE, ArchiveConfig))
+            self.notes += self._disk.at_start(settings.section("bus", BusConfig)) if self.broker else []
+        except (
+            DataDirectoryError,
+            BrokerError,
+            BusError,
+            CheckpointError,
+            SegmentError,
+            SettingsError,
+            OSError,
+        ) as error:
             raise RunError(str(error)) from None
         for process in self.processes:
             process.inherited = (self._held.descriptor,)
@@ -121,6 +138,7 @@ class Supervisor:
 
     def revive(self) -> list[str]:
         """Restart what died; what was restarted now, and of what it had died. A feed that has ended stays so."""
+        self.notes += self._disk.news() if self._disk else []
         revived = self._revive_broker()
         mortal = [process for process in self.processes if process is not self.feed or not self.ended]
         self.feed.overrides = self._rest_of_duration()
@@ -206,7 +224,7 @@ class Supervisor:
                 process.signal_stop()
             for process in group:
                 process.wait_stopped(STOP_TIMEOUT_S)
-            if group == [self.feed] and self._held is not None:
+            if self.feed in group and self._held is not None:
                 time.sleep(LAST_ROUND_S)
         self._stop_broker()
         for process in self.processes:
@@ -231,14 +249,3 @@ def _complaint(port: int) -> str:
             return str(error.read(500).decode(errors="replace")).strip()
     except OSError:
         return ""
-
-
-def _room(directory: Path, config: BusConfig) -> list[str]:
-    """Whether the log may outgrow its disk, told ahead."""
-    free = shutil.disk_usage(directory).free
-    if free > config.max_bytes + LEAST_FREE_BYTES:
-        return []
-    return [
-        f"the log may grow to {config.max_bytes / 2**30:.1f} GiB, the disk of {directory} has {free / 2**30:.1f} left: "
-        "lower [bus] max_bytes or make room"
-    ]

@@ -11,11 +11,12 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from papertrader.replay.log_file import Entry, differing_settings, write_log
+from papertrader.replay.log_file import differing_settings, write_log
 from papertrader.replay.log_source import Source, Told, entries, opened
 from papertrader.replay.proof import Proof, Search
 from papertrader.replay.results import FileFormat, logged_run
 from papertrader.replay.verify import Verifier
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.service.config import Settings, load
 from papertrader.shared.service.epoch import changes, code_fingerprint
 

@@ -9,14 +9,16 @@ import gzip
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import nats.errors
+from nats.js import api
 from nats.js.errors import NotFoundError
 
 from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.service.config import Tables
 from papertrader.shared.service.epoch import flat, folded
@@ -29,15 +31,6 @@ SILENCE_S: Final = 10.0
 
 class LogError(RuntimeError):
     """A log that cannot be read; the text says why and what to do."""
-
-
-class Entry(NamedTuple):
-    """A message as the log holds it."""
-
-    sequence: int
-    subject: str
-    message_id: str
-    payload: bytes
 
 
 class _Header(msgspec.Struct):
@@ -61,24 +54,38 @@ _line: Final = msgspec.json.Decoder(_Line)
 async def last_sequence(bus: Bus) -> int:
     """The sequence up to which the log is written now; raises LogError if there is none, or its beginning is gone."""
     try:
-        state = (await bus.jetstream.stream_info(STREAM)).state
+        first, last = await bus.extent()
     except NotFoundError:
         raise LogError("the broker holds no log: nothing has run on it yet") from None
-    if state.messages and state.first_seq > 1:
+    if last and first > 1:
         raise LogError(
-            f"the log begins at sequence {state.first_seq}: its beginning was dropped, so it cannot be folded again; "
-            "raise [bus] max_bytes and max_age_s before the next run"
+            f"the log begins at sequence {first}: its beginning was dropped, or lies in segments that are not here, so "
+            "it cannot be folded again; name the --data-dir of the run, or put its segments back"
         )
-    return state.last_seq
+    return last
 
 
-async def read_broker(bus: Bus, until: int) -> AsyncIterator[Entry]:
-    """The messages of the log in their order, up to a sequence.
+async def read_log(bus: Bus, until: int) -> AsyncIterator[Entry]:
+    """The messages of the log in their order, up to a sequence: the sealed ones, then those that the broker holds."""
+    sealed = 0
+    for entry in bus.sealed.entries():
+        if entry.sequence <= until:
+            yield entry
+            sealed = entry.sequence
+    async for entry in _read_broker(bus, sealed, until):
+        yield entry
 
-    They are delivered to an inbox and not fetched: who may fetch could have a message of the log repeated anywhere.
+
+async def _read_broker(bus: Bus, after: int, until: int) -> AsyncIterator[Entry]:
+    """What the broker holds after a sequence.
+
+    It is delivered to an inbox and not fetched: who may fetch could have a message of the log repeated anywhere.
     """
-    subscription = await bus.jetstream.subscribe(">", stream=STREAM, ordered_consumer=True)
-    sequence = 0
+    if after >= until:
+        return
+    start = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
+    subscription = await bus.jetstream.subscribe(">", stream=STREAM, ordered_consumer=True, config=start)
+    sequence = after
     while sequence < until:
         try:
             message = await subscription.next_msg(timeout=SILENCE_S)

@@ -9,11 +9,13 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from papertrader.replay.log_file import Entry, last_sequence, read_broker, read_file, read_settings
+from papertrader.replay.log_file import last_sequence, read_file, read_log, read_settings
 from papertrader.shared.log.broker import Broker, broker_name
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.segments import FOLDER, Entry
 from papertrader.shared.service.config import SettingsError, Tables, load
 from papertrader.shared.service.data_directory import held
+from papertrader.shared.service.epoch import check_sealed
 from papertrader.shared.service.runtime import BusConfig
 
 ANSWER_TIMEOUT_S: Final = 1.0
@@ -23,7 +25,8 @@ Told = Callable[[int, int], None]
 
 
 class Source(NamedTuple):
-    """Where a log is: a file of `papertrader export`, or a broker; and the settings that it was made with, if known.
+    """Where a log is: a file of `papertrader export`, or a broker and the segments below a data directory; and the
+    settings that it was made with, if known.
 
     `login` are the options of `Bus.connect` that log in.
     """
@@ -31,6 +34,7 @@ class Source(NamedTuple):
     path: Path | None
     url: str
     recorded: Tables | None
+    data_dir: Path | None = None
     login: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -47,24 +51,25 @@ def opened(log: Path | None, nats: str | None, settings: Path | None) -> Iterato
         yield Source(log, "", read_settings(log))
     else:
         config = load(settings).section("bus", BusConfig)
-        yield Source(None, nats or config.url, None, config.login())
+        yield Source(None, nats or config.url, None, Path(config.data_dir), config.login())
 
 
 @contextmanager
 def _of_run(directory: Path) -> Iterator[Source]:
-    if not (directory / "nats").is_dir():
+    own = (directory / "nats").is_dir()
+    if not (own or (directory / FOLDER).is_dir()):
         raise SettingsError(f"{directory} holds no log: it is not the --data-dir of a run")
     file = directory / "settings.json"
     recorded = load(file, {}).tables if file.exists() else None
     url = str((recorded or {}).get("bus", {}).get("url", ""))
-    if url and _server_name(url) == broker_name(directory / "nats"):
-        yield Source(None, url, recorded)
+    if url and (not own or _server_name(url) == broker_name(directory / "nats")):
+        yield Source(None, url, recorded, directory)
         return
     with held(directory, "papertrader, reading the log") as lock:
         broker = Broker(directory / "nats")
         broker.start([lock.descriptor])
         try:
-            yield Source(None, broker.url, recorded)
+            yield Source(None, broker.url, recorded, directory)
         finally:
             broker.stop()
 
@@ -88,10 +93,11 @@ async def entries(source: Source, told: Told) -> AsyncIterator[Entry]:
             yield entry
             told(count, 0)
         return
-    bus = await Bus.connect(source.url, "verify", **source.login)
+    bus = await Bus.connect(source.url, "verify", data_dir=source.data_dir, **source.login)
     try:
         until, count = await last_sequence(bus), 0
-        async for entry in read_broker(bus, until):
+        await check_sealed(bus)
+        async for entry in read_log(bus, until):
             yield entry
             count += 1
             told(count, until)

@@ -7,8 +7,8 @@ draw of the order's queue was reached, *possible* where only a share of them was
 from collections.abc import Iterator
 from typing import Any, Final
 
-from papertrader.replay.log_file import Entry
 from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import Address, address
 from papertrader.shared.messages import Ack, Bbo, Book, Cancel, Depth, Fill, Gap, Modify, Place, Trades
 

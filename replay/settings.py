@@ -16,7 +16,7 @@ from papertrader.shared.service.runtime import BusConfig
 def sections() -> dict[str, Any]:
     """Every section's settings struct."""
     found: dict[str, Any] = {"bus": BusConfig, "feed": FeedConfig}
-    for name in (*map(section_of, FOLDS), "gateway"):
+    for name in (*map(section_of, FOLDS), "gateway", "archive"):
         module = importlib.import_module(f"papertrader.services.{name}.config")
         found[name] = getattr(module, f"{name.title().replace('_', '')}Config")
     return found

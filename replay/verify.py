@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from papertrader.replay.composition import MEMBERS
-from papertrader.replay.log_file import Entry
 from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd, Trades
 from papertrader.shared.service import epoch

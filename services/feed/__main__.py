@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import uvloop
@@ -27,8 +28,8 @@ log = logging.getLogger("feed")
 
 async def _serve(config: FeedConfig, bus_config: BusConfig, recorded: Sequence[MarketSource]) -> None:
     stop = stop_on_signals()
-    bus = await Bus.connect(bus_config.url, "feed", **bus_config.login())
-    await bus.create_stream(bus_config.max_bytes, bus_config.max_age_s)
+    bus = await Bus.connect(bus_config.url, "feed", data_dir=Path(bus_config.data_dir), **bus_config.login())
+    await bus.create_stream(bus_config.max_bytes)
     started = time.monotonic()
     work, stopped = asyncio.ensure_future(_work(bus, config, bus_config, recorded)), asyncio.ensure_future(stop.wait())
     done, pending = await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)

@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
-from papertrader.shared.log.bus import Bus, Write
+from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.heard import heartbeat_of, progress_of
 from papertrader.shared.log.kinds import KIND_OF
 from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.log.writes import Write
 from papertrader.shared.messages import Message, RoundEnd
 
 log = logging.getLogger(__name__)

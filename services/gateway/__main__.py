@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 import msgspec
 import uvloop
@@ -25,8 +26,8 @@ log = logging.getLogger("gateway")
 
 async def _serve(settings: Settings, config: BusConfig) -> None:
     stop = stop_on_signals()
-    bus = await Bus.connect(config.url, "gateway", **config.login())
-    await bus.create_stream(config.max_bytes, config.max_age_s)
+    bus = await Bus.connect(config.url, "gateway", data_dir=Path(config.data_dir), **config.login())
+    await bus.create_stream(config.max_bytes)
     gateway = Gateway(bus, settings)
     await gateway.restore()
     host, port = config.host, gateway.config.port

@@ -21,10 +21,11 @@ from papertrader.services.gateway.ledger.ledger import SCHEDULED_CANCEL, Ledger,
 from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.streams import Streams
-from papertrader.shared.log.bus import Bus, Write
+from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.kinds import MARKET_DATA
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.log.writes import Write
 from papertrader.shared.messages import Ack, Command, Message, RoundEnd
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 from papertrader.shared.service.config import Settings

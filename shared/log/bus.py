@@ -6,7 +6,8 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import nats
@@ -17,8 +18,10 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from papertrader.shared.log.kinds import TOKENS
+from papertrader.shared.log.sealed import Sealed
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.wire import Connection, Deliver, frame, header
+from papertrader.shared.log.writes import Answer, PubAck, Stored, Write, found, pub_ack
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ MOST_READERS: Final = 100_000
 """A reader is a consumer of the log, one for each market of each service; the broker's own limit is 1,000."""
 WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
+DUPLICATES_S: Final = 120.0
 EPOCHS_TOKEN: Final = "epochs"
 """What made the log is said on it, too; no fold hears it."""
 LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
@@ -35,40 +39,6 @@ LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 
 class BusError(RuntimeError):
     """The bus could not do what was asked; the text says what to change."""
-
-
-class Stored(NamedTuple):
-    """A message as the log holds it."""
-
-    sequence: int
-    message_id: str
-    payload: bytes
-
-
-class Write(NamedTuple):
-    """A message for the log, fenced if it names the sequence that it expects as the last of its subject."""
-
-    subject: str
-    payload: bytes
-    message_id: str
-    expected_last: int | None = None
-
-    def headers(self) -> bytes:
-        """What JetStream is told of it, as a header block."""
-        if self.expected_last is None:
-            return b"NATS/1.0\r\nNats-Msg-Id: %s\r\n\r\n" % self.message_id.encode()
-        return b"NATS/1.0\r\nNats-Msg-Id: %s\r\nNats-Expected-Last-Subject-Sequence: %d\r\n\r\n" % (
-            self.message_id.encode(),
-            self.expected_last,
-        )
-
-
-class Answer(NamedTuple):
-    """What is to come, on the subject `reply`, to what was sent to `subject`."""
-
-    subject: str
-    reply: bytes
-    heard: asyncio.Future[bytes]
 
 
 class FencedError(BusError):
@@ -79,34 +49,12 @@ class FencedError(BusError):
         self.stored = stored
 
 
-class _Kept(msgspec.Struct):
-    """A message as the broker's API tells it: JSON, with base64 around what it holds."""
-
-    seq: int
-    hdrs: bytes = b""
-    data: bytes = b""
-
-
-class _Found(msgspec.Struct):
-    message: _Kept | None = None
-    error: dict[str, Any] | None = None
-
-
-class _PubAck(msgspec.Struct):
-    seq: int = 0
-    duplicate: bool = False
-    error: dict[str, Any] | None = None
-
-
-_pub_ack = msgspec.json.Decoder(_PubAck)
-_found = msgspec.json.Decoder(_Found)
-
-
 class Bus:
-    """One connection to the broker."""
+    """One connection to the broker, and what was sealed of the log: together the whole log."""
 
-    def __init__(self, client: Connection) -> None:
+    def __init__(self, client: Connection, sealed: Sealed) -> None:
         self.client = client
+        self.sealed = sealed
         self.jetstream = client.jetstream()
         self._inbox = ""
         self._refusal = ""
@@ -125,7 +73,7 @@ class Bus:
         """For how long the broker has taken no message though it was asked, s; 0 while it takes them."""
         return time.monotonic() - self._refused_at if self.refusal else 0.0
 
-    def _note_ack(self, ack: "_PubAck | None") -> None:
+    def _note_ack(self, ack: PubAck | None) -> None:
         if ack is not None and (ack.error is None or ack.error.get("err_code") == WRONG_LAST_SEQUENCE):
             self.refusal = ""
             return
@@ -134,10 +82,20 @@ class Bus:
         self.refusal = str(ack.error.get("description")) if ack is not None and ack.error else "no answer"
 
     @classmethod
-    async def connect(cls, url: str, name: str, timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> "Bus":
-        """Connect; raises BusError if no broker answers in time. Later breaks are mended by reconnecting."""
+    async def connect(
+        cls,
+        url: str,
+        name: str,
+        timeout_s: float = CONNECT_TIMEOUT_S,
+        data_dir: Path | None = None,
+        **options: Any,
+    ) -> "Bus":
+        """Connect; raises BusError if no broker answers in time. Later breaks are mended by reconnecting.
+
+        What was sealed of the log lies below `data_dir`; without it the log is what the broker holds.
+        """
         client = Connection()
-        bus = cls(client)
+        bus = cls(client, Sealed(data_dir))
         connecting = client.connect(
             url,
             name=name,
@@ -186,18 +144,21 @@ class Bus:
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, OSError):
             await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
 
-    async def create_stream(self, max_bytes: int, max_age_s: float) -> None:
-        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
+    async def create_stream(self, max_bytes: int) -> None:
+        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused.
+
+        The broker drops nothing by itself: when it is full it refuses, and says so. What is sealed is taken from it.
+        """
         config = api.StreamConfig(
             name=STREAM,
             subjects=[f"{token}.>" for token in (*TOKENS, EPOCHS_TOKEN)],
             retention=api.RetentionPolicy.LIMITS,
             storage=api.StorageType.FILE,
-            discard=api.DiscardPolicy.OLD,
+            discard=api.DiscardPolicy.NEW,
             max_bytes=max_bytes,
-            max_age=max_age_s,
+            max_age=0,
             max_consumers=MOST_READERS,
-            duplicate_window=min(120.0, max_age_s),
+            duplicate_window=DUPLICATES_S,
         )
         try:
             await self._create_or_update(config)
@@ -238,21 +199,41 @@ class Bus:
 
     async def last(self, subject: str) -> Stored | None:
         """The last message of a subject, None if there is none."""
+        held = await self.held(subject)
+        sealed = self.sealed.newest(subject) if held is None else None
+        return held if sealed is None else Stored(sealed.sequence, sealed.message_id, sealed.payload)
+
+    async def held(self, subject: str) -> Stored | None:
+        """The last message of a subject of those that the broker holds: what a fence is measured by."""
         return await self._get({"last_by_subj": subject})
 
     async def next(self, subject: str, after: int) -> Stored | None:
-        """The first message of a subject after a sequence, None if there is none."""
+        """The first message of a subject after a sequence of those that the broker holds, None if there is none."""
         return await self._get({"seq": after + 1, "next_by_subj": subject})
 
     async def at(self, sequence: int) -> bytes:
         """The payload of the message at a sequence, empty if there is none."""
-        stored = await self._get({"seq": sequence})
-        return b"" if stored is None else stored.payload
+        held = await self._get({"seq": sequence})
+        if held is not None:
+            return held.payload
+        sealed = await asyncio.to_thread(self.sealed.at, sequence)
+        return b"" if sealed is None else sealed.payload
 
     async def extent(self) -> tuple[int, int]:
-        """The first and the last sequence of the log; the first is one more than the last in an empty one."""
+        """The first and the last sequence of the log, sealed and held; the first is one more than the last in an empty
+        one.
+        """
+        first, last = await self.held_extent()
+        return self.sealed.first(first), last
+
+    async def held_extent(self) -> tuple[int, int]:
+        """The same of what the broker holds."""
         state = (await self.jetstream.stream_info(STREAM)).state
         return (state.first_seq if state.messages else state.last_seq + 1), state.last_seq
+
+    async def let_go(self, sequence: int) -> None:
+        """Take everything up to a sequence from the broker."""
+        await self.jetstream.purge_stream(STREAM, seq=sequence + 1)
 
     async def _get(self, query: dict[str, Any]) -> Stored | None:
         """Look a message up.
@@ -262,13 +243,13 @@ class Bus:
         """
         while True:
             answer = await self._hear(self._ask(LOOK_UP, msgspec.json.encode(query)))
-            found = _found.decode(answer) if answer else None
-            if found is not None and found.message is not None:
-                kept = found.message
+            answered = found(answer) if answer else None
+            if answered is not None and answered.message is not None:
+                kept = answered.message
                 return Stored(kept.seq, header(kept.hdrs, "Nats-Msg-Id"), kept.data)
-            if found is not None and found.error is not None and found.error.get("err_code") == NO_MESSAGE:
+            if answered is not None and answered.error is not None and answered.error.get("err_code") == NO_MESSAGE:
                 return None
-            log.warning("bus: looking up %s again: %s", query, found.error if found else "no answer")
+            log.warning("bus: looking up %s again: %s", query, answered.error if answered else "no answer")
             await asyncio.sleep(0.25)
 
     async def append_once(self, messages: Iterable[tuple[str, bytes]], last: Write) -> bool:
@@ -310,9 +291,9 @@ class Bus:
                 await asyncio.sleep(1.0)
             answer = self.begin(write)
 
-    async def _ack(self, answer: Answer) -> _PubAck | None:
+    async def _ack(self, answer: Answer) -> PubAck | None:
         payload = await self._hear(answer)
-        ack = _pub_ack.decode(payload) if payload else None
+        ack = pub_ack(payload) if payload else None
         self._note_ack(ack)
         return ack
 

@@ -10,7 +10,7 @@ HEARTBEAT_EVERY_S: Final = 1.0
 FOLDS: Final = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
 """The services that are folds: each a folder under `services`, a user of the bus and a section of the settings."""
 
-SERVICES: Final = ("feed", *FOLDS, "gateway", "broker-exporter")
+SERVICES: Final = ("feed", *FOLDS, "gateway", "archive", "broker-exporter")
 """All services."""
 
 

@@ -1,4 +1,4 @@
-"""Reading the log: in order, without a hole, over broker restarts, from a sequence on."""
+"""Reading the log: in order, without a hole, over segments and broker restarts, from a sequence on."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from nats.js import api
 from nats.js.errors import APIError
 
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.wire import header
 
@@ -23,15 +24,18 @@ HEARTBEAT_S: Final = 1.0
 SILENCE_S: Final = 3.0
 """A reader that hears not even a heartbeat for this long asks for its messages anew."""
 STOP_TIMEOUT_S: Final = 5.0
+LATE_NS: Final = 300 * 1_000_000_000
+"""A reader that is so late reads what is sealed: the broker may let go of it any time."""
 _STORED: Final = b"$JS.ACK."
 
 
 class LogReader:
     """Reads subjects of the log in order and without a hole, from a sequence on, for ever.
 
-    The callback is awaited per message. A broker restart, a lost message or a silence makes the reader ask for
-    everything after the last message that it handed on. A callback is never interrupted; if it raises, nothing more is
-    read and `failure` holds the error: going on would leave a hole.
+    What is sealed is read from the segments, the rest from the broker. The callback is awaited per message. A broker
+    restart, a lost message or a silence makes the reader ask for everything after the last message that it handed on.
+    A callback is never interrupted; if it raises, or a segment cannot be read, nothing more is read and `failure` holds
+    the error: going on would leave a hole. `stored_ns` and `message_id` are those of the message that is handed on.
     """
 
     def __init__(
@@ -55,16 +59,26 @@ class LogReader:
         self._wake = asyncio.Event()
         self._complaint = ""
         self._stopped = False
+        self._headers = b""
+        self._behind = False
         self.sequence = after
+        self.stored_ns = 0
         self.resets = 0
         self.pending = 0
         self.failure: Exception | None = None
 
     async def start(self) -> None:
         """Begin to read."""
-        await self._open()
+        self._behind = self._bus.sealed.last > self.sequence
+        if not self._behind:
+            await self._open()
         self._work = asyncio.create_task(self._run())
         self._look()
+
+    @property
+    def message_id(self) -> str:
+        """The id of a message that the broker has handed on."""
+        return header(self._headers, "Nats-Msg-Id") if self._headers else ""
 
     async def stop(self) -> None:
         """Let the callback that is under way end, unless it hangs for long; none runs afterwards."""
@@ -111,6 +125,8 @@ class LogReader:
     def _look(self) -> None:
         """Once in a while, see whether the broker may have forgotten this reader."""
         self._look_out = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
+        if self._behind:
+            return
         if self._reconnects != self._bus.reconnects:
             self._complain("reconnected")
         elif time.monotonic() - self._heard > SILENCE_S:
@@ -127,7 +143,9 @@ class LogReader:
 
     async def _run(self) -> None:
         while not self._stopped:
-            if self._complaint:
+            if self._behind:
+                await self._catch_up()
+            elif self._complaint:
                 await self._reset()
             elif self._waiting:
                 await self._take(*self._waiting.popleft())
@@ -135,10 +153,29 @@ class LogReader:
                 self._wake.clear()
                 await self._wake.wait()
 
+    async def _catch_up(self) -> None:
+        """Hand on what is sealed, then open the way from the broker."""
+        sealed = self._bus.sealed
+        try:
+            for segment in sealed.after(self.sequence):
+                self.pending = sealed.last - self.sequence
+                for entry in await asyncio.to_thread(sealed.read, segment, self._subjects):
+                    if entry.sequence > self.sequence and not self._stopped:
+                        await self._hand_on(entry.sequence, entry.subject, entry.payload)
+                if self._stopped:
+                    return
+                self.sequence = max(self.sequence, segment.last)
+        except SegmentError as error:
+            self._fail(error)
+            return
+        self._behind = False
+        await self._reset()
+
     async def _reset(self) -> None:
         """Read anew whatever comes after the last message that was handed on."""
-        self.resets += 1
-        log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
+        if self._complaint:
+            self.resets += 1
+            log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
         try:
             await self._close()
             await self._open()
@@ -148,11 +185,11 @@ class LogReader:
 
     async def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         if reply.startswith(_STORED):
-            await self._on_stored(subject, reply, payload)
+            await self._on_stored(subject, reply, headers, payload)
         else:
             await self._on_control(reply, headers)
 
-    async def _on_stored(self, subject: bytes, reply: bytes, payload: bytes) -> None:
+    async def _on_stored(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<ns>.<pending>
         fields = reply.split(b".")
         sequence, consumer_sequence = int(fields[5]), int(fields[6])
@@ -163,14 +200,24 @@ class LogReader:
         self.pending = int(fields[8])
         if sequence <= self.sequence:
             return
+        self.stored_ns, self._headers = int(fields[7]), headers
+        if time.time_ns() - self.stored_ns > LATE_NS and self._bus.sealed.last > self.sequence:
+            self._behind = True
+            return
+        await self._hand_on(sequence, subject.decode(errors="backslashreplace"), payload)
+
+    async def _hand_on(self, sequence: int, subject: str, payload: bytes) -> None:
         try:
-            await self._callback(sequence, subject.decode(), payload)
+            await self._callback(sequence, subject, payload)
         except Exception as error:
-            log.exception("bus: message %d on %s cannot be worked on", sequence, subject.decode())
-            self.failure = error
-            self._stopped = True
+            log.exception("bus: message %d on %s cannot be worked on", sequence, subject)
+            self._fail(error)
             return
         self.sequence = sequence
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self._stopped = True
 
     async def _on_control(self, reply: bytes, headers: bytes) -> None:
         """Flow control is answered in its turn: all before it is folded. A heartbeat names the last message sent."""

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import numpy as np
@@ -71,6 +71,11 @@ class CheckpointStore:
     def path(self, market: Market) -> Path:
         """Where a market's newest checkpoint lies."""
         return self._directory / f"{quote(str(market), safe='')}.checkpoint"
+
+    def markets(self) -> list[Market]:
+        """The markets that have a checkpoint here."""
+        names = sorted(unquote(path.stem) for path in self._directory.glob("*.checkpoint"))
+        return [Market(*name.split(".")) for name in names if name.count(".") == 1]
 
     def save(self, market: Market, position: LogPosition, state: State, accounts: Sequence[str] = ()) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""

@@ -17,7 +17,7 @@ import msgspec
 
 from papertrader.shared.log.health import FOLDS, section_of
 
-SECTIONS: Final = ("bus", "feed", *map(section_of, FOLDS), "gateway")
+SECTIONS: Final = ("bus", "feed", *map(section_of, FOLDS), "gateway", "archive")
 ACCOUNTS: Final = "accounts"
 DEFAULT_ACCOUNT: Final = "main"
 ENVIRONMENT_PREFIX: Final = "PAPER_"

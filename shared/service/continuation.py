@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from papertrader.shared.log.bus import Bus, Stored
+from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, decode
 from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.log.writes import Stored
 from papertrader.shared.messages import RoundEnd
 from papertrader.shared.service.checkpoint import LogPosition
 
@@ -35,7 +36,7 @@ async def check_log(
                 f"sequence {first}: what it was folded from is gone; begin anew in another data directory"
             )
         return
-    end = _round_end(await bus.at(position.sequence)) if first <= position.sequence <= last else None
+    end = round_end(await bus.at(position.sequence)) if first <= position.sequence <= last else None
     if position.sequence > last or ((end is None or end.round != position.round) and first <= position.sequence):
         raise StateError(
             f"{market}: the checkpoint of {service} ends with round {position.round} at sequence "
@@ -58,7 +59,8 @@ async def _has_spoken(bus: Bus, service: str, market: Market) -> bool:
     return False
 
 
-def _round_end(payload: bytes) -> RoundEnd | None:
+def round_end(payload: bytes) -> RoundEnd | None:
+    """The end of a round, None for a payload that is none."""
     try:
         message = decode("round", payload)
     except ValueError:

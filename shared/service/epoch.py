@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ SUBJECT: Final = "epochs.log"
 CODE: Final = "code"
 """What a line of `changes` begins with that is about the program."""
 ROOT: Final = Path(__file__).resolve().parents[2]
-NOT_FOLDED: Final = ("bus", "feed", "gateway")
+NOT_FOLDED: Final = ("bus", "feed", "gateway", "archive")
 """Sections that no fold reads: the log holds what came of them."""
 
 
@@ -53,14 +53,21 @@ def decode(payload: bytes) -> Epoch:
 
 async def current(bus: Bus) -> Epoch | None:
     """The epoch that the log is in, None for a log of a version that had none. What is no epoch is passed over."""
-    newest, after = None, 0
+    sealed = bus.sealed.newest(SUBJECT)
+    newest = None if sealed is None else _known(sealed.sequence, sealed.payload)
+    after = 0
     while (stored := await bus.next(SUBJECT, after)) is not None:
         after = stored.sequence
-        try:
-            newest = _decode(stored.payload)
-        except ValueError as error:
-            log.warning("sequence %d on %s is no epoch: %s", after, SUBJECT, error)
+        newest = _known(after, stored.payload) or newest
     return newest
+
+
+def _known(sequence: int, payload: bytes) -> Epoch | None:
+    try:
+        return _decode(payload)
+    except ValueError as error:
+        log.warning("sequence %d on %s is no epoch: %s", sequence, SUBJECT, error)
+        return None
 
 
 def following(last: Epoch | None, settings: Settings, version: str) -> Epoch:
@@ -86,6 +93,21 @@ def changes(last: Epoch, new: Epoch) -> list[str]:
     if last.code != new.code:
         lines.append(f"{CODE}: version {last.version} ({last.code}) → {new.version} ({new.code})")
     return lines
+
+
+async def check_sealed(bus: Bus) -> None:
+    """Raise BusError if the segments below the data directory are of another log than the broker's."""
+    catalogue = bus.sealed.catalogue
+    _, last = await bus.held_extent()
+    held, after = None, 0
+    while held is None and (stored := await bus.next(SUBJECT, after)) is not None:
+        held, after = _known(stored.sequence, stored.payload), stored.sequence
+    if bus.sealed.last > last or (catalogue.log and held is not None and held.log != catalogue.log):
+        raise BusError(
+            f"the segments are of the log {catalogue.log} up to sequence {bus.sealed.last}, the broker holds "
+            f"{held.log if held else 'another'} up to {last}: put back the broker's files that they belong to, or "
+            "begin anew in another data directory"
+        )
 
 
 async def begin(bus: Bus, epoch: Epoch) -> None:

@@ -17,9 +17,9 @@ from papertrader.shared.log.refusals import ADDRESSEE, TOKEN
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.service import epoch
 
-USERS: Final = ("feed", *FOLDS, "gateway", "operator", "trader", "bootstrap")
+USERS: Final = ("feed", *FOLDS, "gateway", "archive", "operator", "trader", "bootstrap")
 """`trader` is for programs of one's own, `gateway` trades for those that come by HTTP, `operator` is for the command
-line; `bootstrap` only makes the streams."""
+line; `archive` alone may let the broker forget, `bootstrap` only makes the streams."""
 
 PAGE: Final = "monitor"
 """Serves the page, and so passes on what an operator commands there."""
@@ -53,6 +53,8 @@ def publishes(user: str) -> tuple[str, ...]:
     if user == "bootstrap":
         creates = tuple(f"$JS.API.STREAM.CREATE.{stream}" for stream in (STREAM, _LEASES))
         return (*said, epoch.SUBJECT, *creates, f"$JS.API.STREAM.UPDATE.{STREAM}", "$JS.API.INFO")
+    if user == "archive":
+        return (*said, f"health.{user}.>", f"$JS.API.STREAM.PURGE.{STREAM}")
     if user in ("feed", "gateway"):
         return (*said, f"health.{user}.>")
     if user in FOLDS:

@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from papertrader.shared.log.bus import Answer, Bus, FencedError, Stored, Write
+from papertrader.shared.log.bus import Bus, FencedError
 from papertrader.shared.log.health import MarketHealth, progress_subject
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA, MARKET_TOKEN, Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import ADDRESSEE, refusal
 from papertrader.shared.log.subjects import Address, Market, address, subject
+from papertrader.shared.log.writes import Answer, Stored, Write
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, ForeignCheckpointError, LogPosition
 from papertrader.shared.service.continuation import StateError, check_log, place_said
@@ -275,17 +276,27 @@ class Runner:
         return self._cursors[name]
 
     async def _last_said(self, name: str, known: _Cursor) -> _Cursor:
-        """The newest of what this service said on a subject, with the sequence of what anybody said last on it."""
-        last = await self._bus.last(name)
-        if last is None:
-            return _Cursor(-1, -1, 0)
-        cursor = self._cursor_of(last)
+        """The newest of what this service said on a subject, with the sequence of what anybody said last on it.
+
+        That sequence is 0 where the broker holds nothing of the subject any more: a fence asks the broker.
+        """
+        last = await self._bus.held(name)
+        cursor = None if last is None else self._cursor_of(last)
         if cursor is not None:
             return cursor
-        newest, after = known, known.sequence
+        sealed = self._sealed_cursor(name)
+        if last is None:
+            return sealed._replace(sequence=0)
+        newest, after = max(known, sealed), max(known.sequence, sealed.sequence)
         while (stored := await self._bus.next(name, after)) is not None:
             newest, after = self._cursor_of(stored) or newest, stored.sequence
-        return newest._replace(sequence=last.sequence if after == known.sequence else after)
+        return newest._replace(sequence=max(last.sequence, after))
+
+    def _sealed_cursor(self, name: str) -> _Cursor:
+        """The newest of what this service said on a subject in what is sealed of the log."""
+        said = self._bus.sealed.said(name, self._service)
+        cursor = None if said is None else self._cursor_of(Stored(said.sequence, said.message_id, b""))
+        return cursor or _Cursor(-1, -1, 0)
 
     def _cursor_of(self, stored: Stored) -> _Cursor | None:
         """The place of a message in what this service says, None for another program's."""

@@ -25,12 +25,13 @@ from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.lease import Leases
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import Market, address
+from papertrader.shared.log.segments import matches
+from papertrader.shared.log.subjects import Market, address, subject
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, load
-from papertrader.shared.service.continuation import StateError
+from papertrader.shared.service.continuation import StateError, round_end
 from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample, registry_of
@@ -48,11 +49,14 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The broker and the limits of the log."""
 
     url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
-    max_bytes: Annotated[int, msgspec.Meta(ge=2**20, description="most bytes that the log keeps")] = 8 * 2**30
-    max_age_s: Annotated[float, msgspec.Meta(ge=600, description="longest time that the log keeps a message, s")] = (
-        7 * 86400.0
-    )
-    data_dir: Annotated[str, msgspec.Meta(description="directory of the checkpoints")] = "data"
+    max_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=2**20, description="most bytes that the broker holds; it takes nothing more when it is full"),
+    ] = 8 * 2**30
+    max_age_s: Annotated[
+        float, msgspec.Meta(ge=600, description="how long the broker still holds what is in segments, s")
+    ] = 3600.0
+    data_dir: Annotated[str, msgspec.Meta(description="directory of checkpoints and segments")] = "data"
     host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
     nkey_seed_file: Annotated[str, msgspec.Meta(description="file with the nkey seed to log in with; empty: none")] = ""
@@ -148,7 +152,7 @@ class Runtime:
         self._loop_seen = time.monotonic()
         self._look_again_at = 0.0
         self.leases = Leases(bus, service.name, self.worker, self._gain, self._lose)
-        self._discovery = LogReader(bus, ["md.*.*.instrument"], 0, self._on_instrument)
+        self._discovery = LogReader(bus, ["md.*.*.instrument"], bus.sealed.last, self._on_instrument)
         self.status = StatusServer(self._registry(), self._unhealthy, self._unready, config.host, config.metrics_port)
 
     def _registry(self) -> CollectorRegistry:
@@ -199,10 +203,20 @@ class Runtime:
         self.epoch = await current(self.bus)
         self._store.log = self.epoch.log if self.epoch else ""
         await self.leases.start()
+        await self._offer_known()
         await self._discovery.start()
         self.ready = True
         log.info("%s is ready; metrics on http://%s:%d/metrics", self.service.name, self.config.host, self.status.port)
         await self._beat()
+
+    async def _offer_known(self) -> None:
+        """Offer the markets whose instrument was told long ago: those that are sealed, and those of the checkpoints."""
+        rounds = subject("round", Market("*", "*"))
+        sealed = [address(name).market for name in self.bus.sealed.catalogue.latest if matches(rounds, name)]
+        for market in dict.fromkeys((*sealed, *self._store.markets())):
+            stored = await self.bus.last(subject("round", market))
+            if stored is not None and round_end(stored.payload) is not None:
+                self.leases.offer(market)
 
     async def _on_instrument(self, _sequence: int, name: str, payload: bytes) -> None:
         try:
@@ -245,12 +259,13 @@ class Runtime:
         self._look_again_at = self._loop_seen + LOOK_EVERY_S
         folded = {market: runner.position.sequence for market, runner in self.runners.items()}  # before it is asked
         try:
-            first, last = await self.bus.extent()
+            first, last = await self.bus.held_extent()
         except (TimeoutError, nats.errors.Error, APIError) as error:
             log.warning("%s: the log does not tell how far it reaches: %s", self.service.name, error)
             return
+        sealed = self.bus.sealed.last
         for market, sequence in folded.items():
-            if market in self.runners and (first > sequence + 1 > 1 or last < sequence):
+            if market in self.runners and (first > max(sequence, sealed) + 1 > 1 or last < sequence):
                 self.runners[market].bad["log_purged"] = 1
                 log.error("the log of %s was taken away: it begins at sequence %d", market, first)
 
@@ -323,8 +338,8 @@ def stop_on_signals() -> asyncio.Event:
 
 async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
     stop = stop_on_signals()
-    bus = await Bus.connect(config.url, service.name, **config.login())
-    await bus.create_stream(config.max_bytes, config.max_age_s)
+    bus = await Bus.connect(config.url, service.name, data_dir=Path(config.data_dir), **config.login())
+    await bus.create_stream(config.max_bytes)
     runtime = Runtime(service, settings, bus, config)
     try:
         await runtime.run(stop)

@@ -43,7 +43,7 @@ from tests.compose.sources import Choice, faster, live, live_on, real_tape
 from tests.compose.stack import ROOT, OutOfTimeError, Stack, skip, tell
 
 TIMEOUT_S: Final = 1500
-SERVICES: Final = ("feed", *FOLDS, "gateway", "broker-exporter", "nats")
+SERVICES: Final = ("feed", *FOLDS, "gateway", "archive", "broker-exporter", "nats")
 IMAGES: Final = (
     "python:3.12-slim",
     "nats:2.15-alpine",

@@ -15,7 +15,7 @@ MAX_IMAGE_BYTES: Final = 600e6
 MAX_UP_S: Final = 60.0
 MAX_IDLE_CORES: Final = 0.5
 MARKETS: Final = 2
-SCRAPED: Final = {*FOLDS, "feed", "gateway", "broker-exporter", "alertmanager", "prometheus"}
+SCRAPED: Final = {*FOLDS, "feed", "gateway", "archive", "broker-exporter", "alertmanager", "prometheus"}
 
 
 def build(stack: Stack) -> str:

@@ -42,7 +42,7 @@ def test_log_that_was_emptied_is_refused(broker: Broker, tmp_path: Path) -> None
         async with connected(broker) as bus:
             await folded(bus, tmp_path)
             await bus.jetstream.delete_stream(STREAM)
-            await bus.create_stream(2**20, 3600.0)
+            await bus.create_stream(2**20)
             with pytest.raises(StateError, match="is not on this log"):
                 await runner_of(bus, tmp_path).start()
 
@@ -54,7 +54,7 @@ def test_checkpoint_beside_another_log_of_the_same_length_is_refused(broker: Bro
         async with connected(broker) as bus:
             await folded(bus, tmp_path)
             await bus.jetstream.delete_stream(STREAM)
-            await bus.create_stream(2**20, 3600.0)
+            await bus.create_stream(2**20)
             for number in range(300):
                 await bus.append("control.other.market.main", b"{}", f"other|{number}")
             with pytest.raises(StateError, match="is not on this log"):

@@ -49,7 +49,7 @@ def _read(url: str) -> dict[tuple[str, tuple[str, ...]], float]:
 
 async def _append_three(url: str) -> None:
     bus = await Bus.connect(url, "test")
-    await bus.create_stream(MAX_BYTES, 3600)
+    await bus.create_stream(MAX_BYTES)
     for number in range(3):
         await bus.append(subject("fills", MARKET, "main"), b"{}", f"test-{number}")
     await bus.close()

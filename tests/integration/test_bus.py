@@ -5,8 +5,9 @@ import time
 import pytest
 
 from papertrader.shared.log.broker import Broker, BrokerError, free_port
-from papertrader.shared.log.bus import Bus, BusError, FencedError, Write
+from papertrader.shared.log.bus import Bus, BusError, FencedError
 from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.log.writes import Write
 from tests.integration.wire import bounded, connected, entries, kill
 
 SUBJECT = "orders.synthetic.SYN1.main"
@@ -40,9 +41,9 @@ def test_creating_the_log_again_brings_its_limits_up_to_date(broker: Broker) -> 
     async def work() -> None:
         async with connected(broker) as bus:
             await bus.append(SUBJECT, b"{}", "a")
-            await bus.create_stream(2**21, 700.0)
+            await bus.create_stream(2**21)
             info = await bus.jetstream.stream_info(STREAM)
-            assert (info.config.max_bytes, info.config.max_age, info.state.messages) == (2**21, 700.0, 1)
+            assert (info.config.max_bytes, info.config.max_age, info.state.messages) == (2**21, 0, 1)
 
     bounded(work())
 
@@ -51,7 +52,7 @@ def test_log_larger_than_the_disk_is_refused_with_a_remedy(broker: Broker) -> No
     async def work() -> None:
         bus = await Bus.connect(broker.url, "test")
         with pytest.raises(BusError, match=r"refuses a log of .* MiB: .*lower \[bus\] max_bytes"):
-            await bus.create_stream(2**60, 3_600.0)
+            await bus.create_stream(2**60)
         await bus.close()
 
     bounded(work())

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from papertrader.cli.bootstrap import create_log, make_keys
-from papertrader.replay.log_file import read_broker
+from papertrader.replay.log_file import read_log
 from papertrader.shared.log.broker import executable, free_port
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA
@@ -36,6 +36,7 @@ OWN_KINDS = {
     "operator": {"control"},
     "trader": {"orders"},
     "gateway": {"orders", "actions"},
+    "archive": set(),
     "bootstrap": set(),
 }
 FOLDS = ("fill-sim", "quoter", "estimator", "outcome-tracker", "calibration", "monitor")
@@ -137,7 +138,7 @@ def test_operator_reads_the_whole_log(guarded: Guarded) -> None:
         operator = await login(guarded, "operator")
         name = subject("control", MARKET, "read")
         sequence = await operator.bus.append(name, b"{}", "read-1")
-        found = [(entry.subject, entry.payload) async for entry in read_broker(operator.bus, sequence)]
+        found = [(entry.subject, entry.payload) async for entry in read_log(operator.bus, sequence)]
         await operator.bus.close()
         assert len(found) == sequence
         assert not operator.refusals
@@ -264,7 +265,7 @@ def test_everything_that_a_fold_does_is_allowed(guarded: Guarded, user: str) -> 
             heard.append(payload)
             told.set()
 
-        await watched.bus.create_stream(2**24, BusConfig().max_age_s)
+        await watched.bus.create_stream(2**24)
         leases = Leases(watched.bus, user, "w1", gain, lose)
         await leases.start()
         leases.offer(market)

@@ -72,7 +72,7 @@ def test_worker_that_still_waits_for_the_leases_leaves_when_asked(broker: Broker
 
     async def work() -> None:
         bus = await Bus.connect(broker.url, "counter")
-        await bus.create_stream(MAX_BYTES, 3_600.0)
+        await bus.create_stream(MAX_BYTES)
         await asyncio.to_thread(broker.stop)
         runtime = Runtime(SERVICE, Settings({}), bus, BusConfig(url=broker.url, data_dir=str(tmp_path)))
         stop = asyncio.Event()

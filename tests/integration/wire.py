@@ -29,7 +29,7 @@ async def connected(broker: Broker, name: str = "test") -> AsyncIterator[Bus]:
     """A connection to a broker that has the log."""
     bus = await Bus.connect(broker.url, name)
     try:
-        await bus.create_stream(MAX_BYTES, 3_600.0)
+        await bus.create_stream(MAX_BYTES)
         yield bus
     finally:
         await bus.close()

@@ -19,11 +19,12 @@ from papertrader.cli.main import app
 from papertrader.messages import Ack, Bbo, Cancel, Fill, Instrument, Place, RoundEnd
 from papertrader.replay.column_words import OTHER_WORDS, WORDS
 from papertrader.replay.columns import FRAMES, columns, frame, quotes
-from papertrader.replay.log_file import Entry, write_log
+from papertrader.replay.log_file import write_log
 from papertrader.replay.results import _Heard
 from papertrader.replay.sweep import Band, Outcome
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.market.commands import record_of_command
 from papertrader.shared.market.records import records_of
 from papertrader.sweeps import Sweep

@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from papertrader.replay.composition import Composition
-from papertrader.replay.log_file import Entry, LogError, differing_settings, read_file, read_settings, write_log
+from papertrader.replay.log_file import LogError, differing_settings, read_file, read_settings, write_log
 from papertrader.replay.proof import Proof, ProofError, Search
 from papertrader.replay.verify import verify
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from papertrader.services.feed.publisher import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.kinds import KIND_OF, decode
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import address, subject
 from papertrader.shared.messages import Trades
 from papertrader.shared.service.config import Settings

@@ -5,7 +5,17 @@ from typing import Final
 from papertrader.services.monitor.checks.case import RESTART, Case, fails, miscounted, passes, waits
 from papertrader.services.monitor.facts.facts import AccountFacts
 from papertrader.services.monitor.facts.hearing import value_of
-from papertrader.services.monitor.facts.liveness import CHECKPOINT_FAILING, FILL_SIM, STATEFUL, alive, ended
+from papertrader.services.monitor.facts.liveness import (
+    ARCHIVE,
+    ARCHIVE_FAILING,
+    CHECKPOINT_FAILING,
+    DISK_FULL,
+    FILL_SIM,
+    LOG_MISSING,
+    STATEFUL,
+    alive,
+    ended,
+)
 from papertrader.shared.messages import Account, Check
 
 RELATIVE_ROUNDING: Final = 1e-6
@@ -106,11 +116,30 @@ def _margin_fails(observed: str, numbers: dict[str, float]) -> Check:
     )
 
 
+def _log_trouble(case: Case) -> Check | None:
+    """A failing check if the archive is down, cannot seal, came too late, or sees the disk fill up."""
+    if ARCHIVE in case.broken:
+        return fails(case.broken[ARCHIVE], f"restart {ARCHIVE}; what is not sealed is still with the broker")
+    bad = case.liveness[ARCHIVE].bad_messages if ARCHIVE in case.liveness else {}
+    if bad.get(ARCHIVE_FAILING):
+        cause = "the archive cannot write segments: the broker fills up, and takes nothing more when it is full"
+        return fails(cause, "free the disk, or give back the right to write to it; archive's own log says what refused")
+    if missing := bad.get(LOG_MISSING):
+        cause = f"{missing} messages of the log were gone before they could be sealed"
+        return fails(cause, "find out who may purge the log; begin anew in another data directory to have it whole")
+    if days := bad.get(DISK_FULL):
+        remedy = "make room, or let [archive] keep_days or keep_bytes drop old segments"
+        return fails(f"the disk of the segments is full within {days} day{'s' if days > 1 else ''}", remedy)
+    return None
+
+
 def check_checkpoints(case: Case) -> Check:
-    """Every living service's newest checkpoint is under `checkpoint_limit_s` old and loads.
+    """Every living service's newest checkpoint is under `checkpoint_limit_s` old and loads, and the log is kept.
 
     Checkpoints follow event time, so their age is judged only while rounds move.
     """
+    if trouble := _log_trouble(case):
+        return trouble
     services = {
         name: health
         for name, health in case.liveness.items()

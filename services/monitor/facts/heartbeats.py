@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from papertrader.services.monitor.facts.liveness import FEED, MONITOR, STATEFUL, Liveness, ServiceHealth
+from papertrader.services.monitor.facts.liveness import ARCHIVE, FEED, MONITOR, STATEFUL, Liveness, ServiceHealth
 from papertrader.shared.log.health import Heartbeat, MarketHealth
 from papertrader.shared.log.subjects import Market
 
@@ -45,7 +45,9 @@ class Heartbeats:
         self._forget(now_s)
         self._note_owners(str(market), now_s)
         clock = max((worker.markets.get(str(market), NOTHING).ts for worker in self._workers.values()), default=0)
-        return {name: self._health(name, str(market), now_s, clock, final) for name in (FEED, *STATEFUL)}
+        heard = {worker.service for worker in self._workers.values()}
+        names = (FEED, *STATEFUL, *({ARCHIVE} & heard))
+        return {name: self._health(name, str(market), now_s, clock, final) for name in names}
 
     def _note_owners(self, market: str, now_s: float) -> None:
         """Note since when a market that the feed tells has no owner among a service's workers."""

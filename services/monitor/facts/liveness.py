@@ -15,10 +15,18 @@ ESTIMATOR: Final = "estimator"
 OUTCOME_TRACKER: Final = "outcome-tracker"
 CALIBRATION: Final = "calibration"
 MONITOR: Final = "monitor"
+ARCHIVE: Final = "archive"
+"""Is no fold and may not run: only what was heard of it is judged."""
 NO_WRITES: Final = "broker_refuses_writes"
 """What a service says for how long, in seconds, the broker has taken none of its messages."""
 CHECKPOINT_FAILING: Final = "checkpoint_failing"
 """What a service says while its newest checkpoint could not be written."""
+ARCHIVE_FAILING: Final = "archive_failing"
+"""What the archive says while it cannot seal the log."""
+LOG_MISSING: Final = "log_missing"
+"""How many messages were gone before the archive could seal them."""
+DISK_FULL: Final = "disk_full_within_days"
+"""What the archive says when the disk is soon full."""
 STATEFUL: Final = FOLDS
 """The services that are folds and so write checkpoints."""
 
@@ -86,7 +94,7 @@ def broken(liveness: Liveness, config: MonitorConfig) -> dict[str, str]:
         if name not in found and health.unowned_s is not None and health.unowned_s > config.silence_s:
             found[name] = f"{name} is alive but no worker of it has owned this market for {health.unowned_s:.0f} s"
     for name, health in liveness.items():
-        if name not in found and name != FEED and _behind(health, feed, config):
+        if name not in found and name not in (FEED, ARCHIVE) and _behind(health, feed, config):
             found[name] = f"{name} is alive but stuck at round {health.round}, the feed is at {feed.round}"
     if not found and feed.round_age_s is not None and feed.round_age_s > config.silence_s:
         found[FEED] = f"no market data for {feed.round_age_s:.0f} s: the feed is alive but its source is silent"

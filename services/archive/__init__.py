@@ -1,0 +1,1 @@
+"""Takes the log out of the broker into segments on disk."""

@@ -1,0 +1,182 @@
+"""The archive at work: seals the log into segments, lets the broker forget what is sealed, keeps the disk in sight."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+import msgspec
+import nats.errors
+from nats.js.errors import APIError
+
+from papertrader.services.archive.config import ArchiveConfig
+from papertrader.services.archive.kernel import Growth, days_left, dropped, forecast, growth, releasable
+from papertrader.services.archive.store import Store
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.segments import Entry, matches
+from papertrader.shared.log.subjects import STREAM, Market, address, subject
+from papertrader.shared.service import epoch
+from papertrader.shared.service.epoch import Epoch
+from papertrader.shared.service.runtime import BusConfig
+
+log = logging.getLogger("archive")
+
+TURN_S: Final = 2.0
+AGAIN_S: Final = 10.0
+FIRST_SEGMENT_S: Final = 300.0
+FULL: Final = 0.5
+"""A broker that is fuller than this lets go of what is sealed before its time."""
+ROUNDS: Final = subject("round", Market("*", "*"))
+
+
+class Archive:
+    """Seals what the broker holds. What is not sealed stays with the broker, so that a death costs nothing."""
+
+    def __init__(self, bus: Bus, config: ArchiveConfig, bus_config: BusConfig, store: Store, made_by: Epoch) -> None:
+        self.config = config
+        self.store = store
+        self.failing = ""
+        """Why nothing can be sealed now; empty while it can."""
+        self.failures = 0
+        self.released = 0
+        """The sequence up to which the broker was told to let go."""
+        self.growth: Growth | None = None
+        self._bus = bus
+        self._held_s = bus_config.max_age_s
+        self._max_bytes = bus_config.max_bytes
+        self._epoch = made_by
+        self._waiting: list[Entry] = []
+        self._bytes = 0
+        self._sealing = asyncio.Lock()
+        self._told_days = float("inf")
+        self._markets = {str(address(name).market) for name in store.catalogue.latest if matches(ROUNDS, name)}
+        self._reader = LogReader(bus, [">"], store.last, self._take)
+
+    @property
+    def _longest_s(self) -> float:
+        """How long a message may wait; the first segment comes early, so that it is soon known how the log grows."""
+        return self.config.segment_s if self.store.last else min(self.config.segment_s, FIRST_SEGMENT_S)
+
+    @property
+    def unsealed(self) -> int:
+        """Messages of the log that are in no segment yet."""
+        return len(self._waiting) + self._reader.pending
+
+    @property
+    def days_left(self) -> float:
+        """In how many days the disk is full; infinite if it never is, or if that is not known."""
+        if self.growth is None:
+            return float("inf")
+        return days_left(self.store.free_bytes(), self.store.kept_bytes, self.growth, self.config)
+
+    async def run(self) -> None:
+        """Seal until cancelled; raises what breaks the reading of the log."""
+        await self._reader.start()
+        while True:
+            if self._reader.failure is not None:
+                raise self._reader.failure
+            now = time.time_ns()
+            if self._waiting and now - self._waiting[0].stored_ns >= self._longest_s * 1e9:
+                await self._seal()
+            try:
+                await self._release(now)
+                self._drop(now)
+            except (OSError, TimeoutError, nats.errors.Error, APIError) as error:
+                log.warning("the broker's part or an old segment could not be let go: %s", error)
+            self._measure(now)
+            await asyncio.sleep(TURN_S)
+
+    async def leave(self) -> None:
+        """Read no more. What is not sealed stays with the broker."""
+        await self._reader.stop()
+
+    async def _take(self, sequence: int, name: str, payload: bytes) -> None:
+        self._waiting.append(Entry(sequence, name, self._reader.message_id, payload, self._reader.stored_ns))
+        self._bytes += len(payload)
+        if matches(ROUNDS, name):
+            self._markets.add(str(address(name).market))
+        if name == epoch.SUBJECT:
+            self._epoch = await epoch.current(self._bus) or self._epoch
+        if self._bytes >= self.config.segment_bytes:
+            await self._seal()
+
+    async def _seal(self) -> None:
+        """Seal what waits, however often that takes: nothing more is read meanwhile, and the broker holds it."""
+        async with self._sealing:
+            entries, self._waiting, self._bytes = self._waiting, [], 0
+            while entries and entries[-1].sequence > self.store.last:
+                try:
+                    segment = await asyncio.to_thread(self.store.seal, entries, self._epoch.log, self._epoch.number)
+                except OSError as error:
+                    self._fail(error)
+                    await asyncio.sleep(AGAIN_S)
+                    continue
+                self.failing = ""
+                missing = f"; {segment.missing} before them were not there any more" if segment.missing else ""
+                log.info(
+                    "sealed %d messages up to %d, %.1f MiB as %.1f%s",
+                    segment.messages,
+                    segment.last,
+                    segment.payload_bytes / 2**20,
+                    segment.file_bytes / 2**20,
+                    missing,
+                )
+
+    def _fail(self, error: OSError) -> None:
+        self.failing = f"nothing can be sealed into {self.store.folder}: {error.strerror or error}"
+        self.failures += 1
+        log.error("%s; trying again in %g s", self.failing, AGAIN_S)
+
+    async def _release(self, now_ns: int) -> None:
+        """Let the broker forget what is sealed and was there long enough, earlier if it fills up."""
+        self.store.save()
+        info = (await self._bus.jetstream.stream_info(STREAM)).state
+        held_s = 0.0 if info.bytes > FULL * self._max_bytes else self._held_s
+        sequence = releasable(self.store.catalogue.segments, now_ns, held_s)
+        if sequence > self.released and sequence >= info.first_seq:
+            await self._bus.let_go(sequence)
+            log.info("the broker was let go of everything up to %d, %.1f MiB before", sequence, info.bytes / 2**20)
+        self.released = max(self.released, sequence)
+
+    def _drop(self, now_ns: int) -> None:
+        """Drop what retention says, and tell of it."""
+        gone = dropped(self.store.catalogue.segments, now_ns, self.config)
+        if gone:
+            self.store.drop(gone)
+            text = "dropped %d segments by [archive] keep_days or keep_bytes: the log begins at sequence %d now"
+            log.warning(text, len(gone), self.store.catalogue.segments[0].first)
+
+    def _measure(self, now_ns: int) -> None:
+        """How fast the log grows; told when it is known, and when less time is left than there should be."""
+        first = self.growth is None
+        segments = self.store.catalogue.segments
+        self.growth = growth(segments, now_ns)
+        if self.growth is None:
+            return
+        days = self.days_left
+        if first or (days < self.config.warn_days and days < self._told_days / 2):
+            self._told_days = days
+            log.info("%s", forecast(segments, now_ns, self.store.free_bytes(), self.config))
+
+    async def beat(self) -> None:
+        """Say once a second that the archive is alive, and what is wrong with it, for every market."""
+        worker = worker_name()
+        while True:
+            beat = Heartbeat(service="archive", worker=worker, markets=self._health())
+            await self._bus.publish(heartbeat_subject("archive", worker), msgspec.json.encode(beat))
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    def _health(self) -> dict[str, MarketHealth]:
+        bad = {"log_missing": self.store.catalogue.missing} if self.store.catalogue.missing else {}
+        if self.failing:
+            bad["archive_failing"] = self.failures
+        if (days := self.days_left) < self.config.warn_days:
+            bad["disk_full_within_days"] = int(days) + 1
+        health = MarketHealth(round=0, ts=0, checkpoint_ts=0, checkpoint_loads=True, checkpoints=0, bad=bad)
+        return dict.fromkeys(sorted(self._markets), health)
+
+    def unready(self) -> str:
+        """What is wrong, empty if nothing is."""
+        return self.failing or ("" if self._bus.client.is_connected else "not connected to NATS")

@@ -1,0 +1,294 @@
+"""The log leaves the broker and stays one log: for folds that restart, for fences, for who reads it whole."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from nats.js import api
+
+from papertrader.replay.log_file import LogError, last_sequence, read_log
+from papertrader.services.archive.config import ArchiveConfig
+from papertrader.services.archive.service import Archive
+from papertrader.services.archive.store import Store
+from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.lease import create_bucket
+from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.segments import FOLDER, Entry
+from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.log.writes import Write
+from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.continuation import StateError
+from papertrader.shared.service.epoch import Epoch, begin, check_sealed, current, following
+from papertrader.shared.service.runtime import BusConfig, Runtime
+from tests.integration.counting import NAME, SERVICE, publish, session, undisturbed
+from tests.integration.counting_runner import MARKET, folded_up_to, forget_ids, runner_of, same_state
+from tests.integration.wire import MAX_BYTES, PATIENCE_S, become, bounded, connected
+
+SMALL: ArchiveConfig = ArchiveConfig(segment_bytes=2_000)
+LATER_NS = 4_000 * 1_000_000_000
+
+
+@contextlib.asynccontextmanager
+async def on(broker: Broker, folder: Path, name: str = "test") -> AsyncIterator[Bus]:
+    """A connection that knows the segments, too."""
+    bus = await Bus.connect(broker.url, name, data_dir=folder)
+    await bus.create_stream(MAX_BYTES)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def begun(bus: Bus) -> Epoch:
+    """The epoch of the log; begins it."""
+    made_by = await current(bus)
+    if made_by is None:
+        made_by = following(None, Settings({}), "test")
+        await begin(bus, made_by)
+    return made_by
+
+
+def archive_of(bus: Bus, folder: Path, made_by: Epoch, config: ArchiveConfig = SMALL) -> Archive:
+    return Archive(bus, config, BusConfig(data_dir=str(folder)), Store(folder), made_by)
+
+
+async def sealed_to_the_end(bus: Bus, folder: Path, *, let_go: bool = True) -> int:
+    """Seal what fills segments, let the broker go of it; the sequence up to which that is."""
+    archive = archive_of(bus, folder, await begun(bus))
+    _, last = await bus.held_extent()
+    await archive._reader.start()
+    await become(lambda: archive._reader.sequence >= last or archive._reader.failure, "the archive to read all")
+    assert archive._reader.failure is None
+    if let_go:
+        await archive._release(time.time_ns() + LATER_NS)
+        assert (await bus.held_extent())[0] == archive.store.last + 1
+    await archive.leave()
+    archive.store._lock.close()
+    return archive.store.last
+
+
+async def whole(bus: Bus) -> list[Entry]:
+    """The log from its first message, as `verify` and `export` read it."""
+    return [entry._replace(stored_ns=0) async for entry in read_log(bus, await last_sequence(bus))]
+
+
+def test_the_log_is_the_same_before_and_after_it_left_the_broker(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            before = await whole(bus)
+            assert await sealed_to_the_end(bus, tmp_path) > len(before) // 2
+            assert await whole(bus) == before
+            await publish(bus, MARKET, session(20, first=61))
+            after = await whole(bus)
+            assert after[: len(before)] == before
+            assert [entry.sequence for entry in after] == list(range(1, len(after) + 1))
+
+    bounded(work())
+
+
+@pytest.mark.parametrize("checkpoints", ["kept", "lost"])
+def test_a_fold_goes_on_over_segments_and_broker(broker: Broker, tmp_path: Path, checkpoints: str) -> None:
+    """With its checkpoint, or without: then it folds all segments and says nothing twice."""
+
+    async def work() -> None:
+        parts = session(100)
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            first = runner_of(bus, tmp_path)
+            await first.start()
+            await publish(bus, MARKET, parts[:70])
+            await folded_up_to(first, 70)
+            await first.stop()
+            await sealed_to_the_end(bus, tmp_path)
+            await forget_ids(bus)
+            if checkpoints == "lost":
+                shutil.rmtree(CheckpointStore(tmp_path, NAME).path(MARKET).parent)
+            second = runner_of(bus, tmp_path)
+            await second.start()
+            await publish(bus, MARKET, parts[70:])
+            await folded_up_to(second, 100)
+            assert second.failure is None
+            assert not second.fenced
+            assert second.rounds == (30 if checkpoints == "kept" else 100)
+            said, fold = undisturbed(parts)
+            assert same_state(second.fold, fold)  # type: ignore[arg-type]
+            found: dict[str, list[bytes]] = {account: [] for account in said}
+            for entry in await whole(bus):
+                if entry.message_id.startswith(f"{NAME}|"):
+                    found[entry.subject.split(".")[-1]].append(entry.payload)
+            assert found == said
+            await second.stop()
+
+    bounded(work())
+
+
+def test_a_running_fold_writes_on_where_the_broker_has_forgotten_the_subject(broker: Broker, tmp_path: Path) -> None:
+    """Its fence names a message that the broker does not hold any more; nobody else has written since."""
+
+    async def work() -> None:
+        parts = session(60)
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            runner = runner_of(bus, tmp_path)
+            await runner.start()
+            await publish(bus, MARKET, parts[:30])
+            await folded_up_to(runner, 30)
+            await sealed_to_the_end(bus, tmp_path, let_go=False)
+            _, last = await bus.held_extent()
+            await publish(bus, MARKET, parts[30:31])
+            await folded_up_to(runner, 31)
+            archive = archive_of(bus, tmp_path, await begun(bus), ArchiveConfig(segment_bytes=1))
+            await archive._reader.start()
+            await become(lambda: archive.store.last > last, "the rest to be sealed")
+            await archive._release(time.time_ns() + LATER_NS)
+            assert await bus.held(f"orders.{MARKET}.bold") is None
+            await publish(bus, MARKET, parts[31:])
+            await folded_up_to(runner, 60)
+            assert not runner.fenced
+            said, fold = undisturbed(parts)
+            assert same_state(runner.fold, fold)  # type: ignore[arg-type]
+            own = [entry for entry in await whole(bus) if entry.message_id.startswith(f"{NAME}|")]
+            assert len(own) == sum(map(len, said.values()))
+            await runner.stop()
+            await archive.leave()
+
+    bounded(work())
+
+
+def test_an_archive_that_was_killed_goes_on_without_hole_or_double(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            made_by = await begun(bus)
+            await publish(bus, MARKET, session(40))
+            before = await whole(bus)
+            async with on(broker, tmp_path, "doomed") as doomed:
+                archive = archive_of(doomed, tmp_path, made_by)
+                await archive._reader.start()
+                await become(lambda: len(archive.store.catalogue.segments) >= 2, "two segments")
+                await doomed.client.close()
+                archive.store._lock.close()
+            (tmp_path / FOLDER / "half.partial").write_bytes(b"a segment that was not finished")
+            await publish(bus, MARKET, session(20, first=41))
+            await sealed_to_the_end(bus, tmp_path)
+            found = await whole(bus)
+            assert found[: len(before)] == before
+            assert [entry.sequence for entry in found] == list(range(1, len(found) + 1))
+            assert bus.sealed.catalogue.missing == 0
+
+    bounded(work())
+
+
+def test_a_market_is_found_again_when_its_instrument_has_left_the_broker(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            await sealed_to_the_end(bus, tmp_path)
+            assert await bus.held(f"md.{MARKET}.instrument") is None
+        async with on(broker, tmp_path, NAME) as bus:
+            await create_bucket(bus)
+            runtime = Runtime(SERVICE, Settings({}), bus, BusConfig(url=broker.url, data_dir=str(tmp_path)))
+            stop = asyncio.Event()
+            running = asyncio.create_task(runtime.run(stop))
+            await become(lambda: MARKET in runtime.runners, "the market")
+            runner = runtime.runners[MARKET]
+            await folded_up_to(runner, 60)
+            stop.set()
+            await asyncio.wait_for(running, PATIENCE_S)
+            assert same_state(runner.fold, undisturbed(session(60))[1])  # type: ignore[arg-type]
+
+    bounded(work())
+
+
+def test_a_full_broker_refuses_and_takes_again_once_its_log_is_sealed(broker: Broker, tmp_path: Path) -> None:
+    """Nothing that is not sealed is ever dropped: not by age, not by size."""
+
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await bus.create_stream(200_000)
+            config = (await bus.jetstream.stream_info(STREAM)).config
+            assert (config.discard, config.max_age) == (api.DiscardPolicy.NEW, 0)
+            count = 0
+            while await bus.append_once([], _large(count)):
+                count += 1
+            assert "maximum bytes" in bus.refusal
+            first, last = await bus.held_extent()
+            assert (first, last) == (1, count + 1)
+            await sealed_to_the_end(bus, tmp_path)
+            assert await bus.append_once([], _large(count))
+            assert len(await whole(bus)) == count + 2
+
+    bounded(work())
+
+
+def _large(number: int) -> Write:
+    return Write("control.synthetic.SYN1.main", b"x" * 5_000, f"large|{number}")
+
+
+def test_segments_of_another_log_are_refused(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(40))
+            await sealed_to_the_end(bus, tmp_path)
+            await check_sealed(bus)
+            await bus.jetstream.delete_stream(STREAM)
+            await bus.create_stream(MAX_BYTES)
+            await publish(bus, MARKET, session(2))
+            with pytest.raises(BusError, match="put back the broker's files"):
+                await check_sealed(bus)
+
+    bounded(work())
+
+
+def test_without_its_segments_a_log_without_beginning_is_refused(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            await sealed_to_the_end(bus, tmp_path)
+        shutil.rmtree(tmp_path / FOLDER)
+        async with connected(broker) as bus:
+            with pytest.raises(LogError, match="the log begins at sequence"):
+                await last_sequence(bus)
+            with pytest.raises(StateError, match="what it was folded from is gone"):
+                await _spoken(bus, tmp_path)
+
+    async def _spoken(bus: Bus, folder: Path) -> None:
+        await bus.append(f"orders.{MARKET}.main", b'{"type":"cancel","ts":1,"order_id":1}', f"{NAME}|{MARKET}|1|0")
+        await runner_of(bus, folder).start()
+
+    bounded(work())
+
+
+def test_a_reader_hears_each_message_once_over_the_seam(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        heard: list[int] = []
+
+        async def hear(sequence: int, _name: str, _payload: bytes) -> None:
+            heard.append(sequence)
+
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            await sealed_to_the_end(bus, tmp_path)
+            _, last = await bus.held_extent()
+            reader = LogReader(bus, [">"], 0, hear)
+            await reader.start()
+            await become(lambda: reader.sequence >= last or reader.failure, "the end of the log")
+            await publish(bus, MARKET, session(5, first=61))
+            _, last = await bus.held_extent()
+            await become(lambda: reader.sequence >= last, "what came since")
+            await reader.stop()
+            assert heard == list(range(1, last + 1))
+
+    bounded(work())
