@@ -23,6 +23,7 @@ from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.lease import create_bucket
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import RoundEnd
+from papertrader.shared.service.bases import keep
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.epoch import CODE, begin, changes, check_sealed, current, following
@@ -65,6 +66,7 @@ async def create_log(config: BusConfig, settings: Settings) -> list[str]:
     if any(not line.startswith(CODE) for line in changed):
         await _see_that_all_is_folded(bus, Path(config.data_dir), changed)
     if epoch != last:
+        keep(Path(config.data_dir), epoch)
         await begin(bus, epoch)
     try:
         await create_bucket(bus)

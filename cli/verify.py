@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from papertrader.replay.log_file import differing_settings, write_log
 from papertrader.replay.log_source import Source, Told, entries, opened
 from papertrader.replay.proof import Proof, Search
+from papertrader.replay.refold import origins_of
 from papertrader.replay.results import FileFormat, logged_run
 from papertrader.replay.verify import Verifier
 from papertrader.shared.log.segments import Entry
@@ -76,7 +77,7 @@ def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: b
     progress = Console(stderr=True)
     with opened(log, nats, settings) as source:
         tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow", highlight=False))
-        verifier = Verifier(tables)
+        verifier = Verifier(tables, origins_of(source.data_dir))
 
         async def fold() -> None:
             async for entry in _entries(source, progress):
@@ -156,6 +157,7 @@ def result(verifier: Verifier) -> dict[str, Any]:
         "inputs": dict(verifier.inputs),
         "refused": dict(verifier.refused),
         "unanswered": verifier.unanswered,
+        "foreign": verifier.foreign,
         "epochs": [
             {"from_sequence": sequence, "number": found.number, "version": found.version, "code": found.code}
             for sequence, found in verifier.epochs
@@ -190,6 +192,13 @@ def _print(verifier: Verifier) -> None:
     out.print(f"{verifier.rounds} rounds folded again; came out byte for byte the same: {kinds}", highlight=False)
     if verifier.refused.total():
         out.print(f"{verifier.refused.total()} messages were malformed, as they were for the services")
+    if verifier.foreign:
+        out.print(
+            f"{verifier.foreign} messages of epochs of another program come out otherwise with this one, or not at "
+            "all: only that program can prove them; this one is proved from where it went on",
+            style="yellow",
+            highlight=False,
+        )
     if verifier.unanswered:
         out.print(f"{verifier.unanswered} messages of the last round are not there: the log ends before they were said")
     if (first := verifier.first) is None:

@@ -11,16 +11,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from papertrader.replay.composition import MEMBERS
+from papertrader.replay.refold import Heard, Origins, Refold
 from papertrader.shared.log.kinds import decode
 from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd, Trades
 from papertrader.shared.service import epoch
-from papertrader.shared.service.adopting import adopt, copied
 from papertrader.shared.service.config import Settings
-from papertrader.shared.service.edge import admitted
-from papertrader.shared.service.epoch import Epoch
-from papertrader.shared.service.fold import Fold, Round, RoundBuffer
+from papertrader.shared.service.epoch import Epoch, code_fingerprint
 
 HISTORY: Final = 50_000
 """Messages said that are kept to explain a difference."""
@@ -37,13 +35,6 @@ class Place(NamedTuple):
     market: Market
     service: str
     output: int
-
-
-class Heard(NamedTuple):
-    """A round as a service folded it: what it said is a consequence of this."""
-
-    sequence: int
-    round_: Round
 
 
 class Expected(NamedTuple):
@@ -101,39 +92,14 @@ def _fields(payload: bytes) -> dict[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
-class Refold:
-    """One service's fold of one market, hearing the log as the service's runner does."""
-
-    def __init__(self, name: str, market: Market, fold: Fold) -> None:
-        self._buffer = RoundBuffer(MEMBERS[name].inputs)
-        self._fold = fold
-        self._accounts = getattr(fold, "accounts", None)
-
-    def take_over(self, fold: Fold) -> None:
-        """Go on with a fold of other settings or accounts, which remembers what this one does."""
-        accounts = getattr(fold, "accounts", None)
-        adopt(fold.state(), copied(self._fold.state()), list(accounts or ()), list(self._accounts or ()))
-        self._fold, self._accounts = fold, accounts
-
-    def hear(self, where: Address, message: Message, sequence: int) -> None:
-        """Take a message that is not a marker."""
-        if not where.account or self._accounts is None or where.account in self._accounts:
-            self._buffer.hear(where.kind, where.account, admitted(message), sequence)
-
-    def end_round(self, end: RoundEnd, sequence: int) -> tuple[Heard, list[tuple[str, str, bytes]]] | None:
-        """Fold the round that a marker closes: what was heard and what is said; None if it closes none."""
-        if not (self._buffer.is_new(end) and self._buffer.is_whole(end)):
-            self._buffer.drop()
-            return None
-        round_ = self._buffer.close(end)
-        said = [(output.kind, output.account, _encode(output.message)) for output in self._fold.fold(round_)]
-        return Heard(sequence, round_), said
-
-
 class Verifier:
-    """Takes the messages of a log in their order; `differences` has what came out otherwise."""
+    """Takes the messages of a log in their order; `differences` has what came out otherwise.
 
-    def __init__(self, settings: Settings) -> None:
+    What another program has made, before this one went on from there, is folded as well, but not this program's to
+    prove: `foreign` counts what comes out otherwise there.
+    """
+
+    def __init__(self, settings: Settings, origins: Origins | None = None) -> None:
         self.differences: list[Difference] = []
         self.verified: Counter[str] = Counter()
         """Messages that came out the same, by kind."""
@@ -145,6 +111,11 @@ class Verifier:
         self.rounds = 0
         self.epochs: list[tuple[int, Epoch]] = []
         """What made the log, and from which sequence on; empty for a log of a version that did not say."""
+        self.foreign = 0
+        self._origins = origins or Origins()
+        self._starts = {market: deque(items) for market, items in self._origins.starts.items()}
+        self._proved = not self._origins.epochs
+        self._proved_from = 0
         self._settings = settings
         self._refolds: dict[Market, dict[str, Refold]] = {}
         self._expected: dict[Place, Expected] = {}
@@ -169,6 +140,7 @@ class Verifier:
             self.inputs[where.kind] += 1
         if where.account:
             self._history.append((entry.sequence, entry.subject, entry.payload))
+        self._start(where.market, entry.sequence)
         if isinstance(message, RoundEnd):
             self._end_round(where.market, message, entry.sequence)
             return
@@ -176,23 +148,42 @@ class Verifier:
             refold.hear(where, message, entry.sequence)
 
     def _begin(self, entry: Entry) -> None:
-        """An epoch begins: its settings are those of the log, and every fold is taken over into it by name."""
+        """An epoch begins: its settings are those of the log, and every fold is taken over into it by name.
+
+        Not so if another program made it, and this one has gone on later: its settings may be none of ours.
+        """
         try:
             begun = epoch.decode(entry.payload)
         except ValueError as error:
             self.refused[type(error).__name__] += 1
             return
         self.epochs.append((entry.sequence, begun))
+        later = any(number > begun.number for number in self._origins.epochs)
+        proved, self._proved = self._proved, begun.code == code_fingerprint() or not later
+        if not self._proved:
+            return
+        if not proved:
+            self._proved_from = entry.sequence
         self._settings = Settings(begun.settings)
         for market, refolds in self._refolds.items():
             for name, refold in refolds.items():
-                refold.take_over(MEMBERS[name].make_fold(self._settings, market))
+                if refold.epoch != begun.number:
+                    refold.take_over(MEMBERS[name].make_fold(self._settings, market))
+
+    def _start(self, market: Market, sequence: int) -> None:
+        """Put the folds that go on from a base in their places, once the log has come there."""
+        starts = self._starts.get(market)
+        while starts and starts[0].sequence < sequence:
+            start = starts.popleft()
+            self._market(market)[start.service] = start.refold
 
     def finish(self) -> None:
         """The log has ended: what the folds say and the log does not hold is missing, unless it was cut off there."""
         for place, expected in self._expected.items():
             last = self._last[place.market]
-            if not last.final and place.round == last.round:
+            if expected.heard.sequence < self._proved_from or not self._proved:
+                self.foreign += 1
+            elif not last.final and place.round == last.round:
                 self.unanswered += 1
             else:
                 self._differs(place, expected.subject, 0, expected, None)
@@ -229,6 +220,9 @@ class Verifier:
         expected = self._expected.pop(place, None)
         if expected is not None and (expected.subject, expected.payload) == (entry.subject, entry.payload):
             self.verified[where.kind] += 1
+            return
+        if not self._proved:
+            self.foreign += 1
             return
         self._differs(place, entry.subject, entry.sequence, expected, entry.payload)
 

@@ -38,8 +38,8 @@ async def _serve(config: ArchiveConfig, bus_config: BusConfig) -> None:
     tasks = [asyncio.ensure_future(work) for work in (stop.wait(), archive.run(), archive.beat())]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     leave_within(STOP_LIMIT_S)
-    await archive.leave()
     await asyncio.gather(*map(ended, pending))
+    await archive.leave()
     await bus.close()
     status.stop()
     for task in done:

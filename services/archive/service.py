@@ -91,6 +91,7 @@ class Archive:
     async def leave(self) -> None:
         """Read no more. What is not sealed stays with the broker."""
         await self._reader.stop()
+        self.store.close()
 
     async def _take(self, sequence: int, name: str, payload: bytes) -> None:
         self._waiting.append(Entry(sequence, name, self._reader.message_id, payload, self._reader.stored_ns))

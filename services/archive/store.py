@@ -105,6 +105,10 @@ class Store:
         for segment in segments:
             (self.folder / segment.name).unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Let another process seal."""
+        self._lock.close()
+
 
 def _locked(folder: Path) -> IO[str]:
     file = (folder / LOCK).open("a")

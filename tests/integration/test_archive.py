@@ -174,7 +174,7 @@ def test_an_archive_that_was_killed_goes_on_without_hole_or_double(broker: Broke
                 await archive._reader.start()
                 await become(lambda: len(archive.store.catalogue.segments) >= 2, "two segments")
                 await doomed.client.close()
-                archive.store._lock.close()
+                archive.store.close()
             (tmp_path / FOLDER / "half.partial").write_bytes(b"a segment that was not finished")
             await publish(bus, MARKET, session(20, first=41))
             await sealed_to_the_end(bus, tmp_path)

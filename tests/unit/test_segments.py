@@ -47,6 +47,7 @@ def sealed_in(folder: Path) -> Store:
     store = Store(folder)
     for first in (1, 11, 21):
         store.seal(entries(first, first + 9), "log", 1)
+    store.close()
     return store
 
 
@@ -127,7 +128,6 @@ def test_the_catalogue_is_made_anew_from_the_segments(tmp_path: Path, lost: str)
     """A writer that was killed between a segment and the catalogue has lost nothing."""
     store = sealed_in(tmp_path)
     whole = store.catalogue
-    store._lock.close()
     path = store.folder / CATALOGUE
     if lost == "catalogue":
         path.unlink()
@@ -136,15 +136,16 @@ def test_the_catalogue_is_made_anew_from_the_segments(tmp_path: Path, lost: str)
         path.write_bytes(msgspec.json.encode(found | {"segments": found["segments"][:2]}))
     again = Store(tmp_path)
     assert again.catalogue == whole
-    assert again.seal(entries(31, 40), "log", 1).previous == whole.segments[-2].sha256
+    assert again.seal(entries(31, 40), "log", 1).previous == whole.segments[-1].sha256
     assert list(Sealed(tmp_path).entries()) == entries(1, 40)
+    again.close()
 
 
 def test_only_one_process_seals(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(StoreError, match="another archive already seals"):
         Store(tmp_path)
-    store._lock.close()
+    store.close()
 
 
 def test_what_was_gone_before_it_could_be_sealed_is_counted_and_the_log_begins_after_it(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""A service's fold of one market, folded again from a log; and where it begins after another program."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from papertrader.replay.composition import MEMBERS
+from papertrader.shared.log.subjects import Address, Market
+from papertrader.shared.messages import Message, RoundEnd
+from papertrader.shared.service.adopting import adopt, copied
+from papertrader.shared.service.bases import bases, beginnings
+from papertrader.shared.service.checkpoint import CheckpointStore, LogPosition
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.edge import admitted
+from papertrader.shared.service.epoch import code_fingerprint
+from papertrader.shared.service.fold import Fold, Round, RoundBuffer
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Heard(NamedTuple):
+    """A round as a service folded it: what it said is a consequence of this."""
+
+    sequence: int
+    round_: Round
+
+
+class Refold:
+    """One service's fold of one market, hearing the log as the service's runner does."""
+
+    def __init__(self, name: str, market: Market, fold: Fold, epoch: int = 0) -> None:
+        self.epoch = epoch
+        """The epoch that it was made for, 0 if it is made over at the next one."""
+        self._buffer = RoundBuffer(MEMBERS[name].inputs)
+        self._fold = fold
+        self._accounts = getattr(fold, "accounts", None)
+
+    def restore(self, store: CheckpointStore, market: Market) -> LogPosition | None:
+        """Remember what a checkpoint holds, and go on after its position; None if there is none that can be read."""
+        position, _ = store.restore(market, self._fold.state(), list(self._accounts or ()))
+        if position is not None:
+            self._buffer.number, self._buffer.ts = position.round, position.ts
+        return position
+
+    def take_over(self, fold: Fold) -> None:
+        """Go on with a fold of other settings or accounts, which remembers what this one does."""
+        accounts = getattr(fold, "accounts", None)
+        adopt(fold.state(), copied(self._fold.state()), list(accounts or ()), list(self._accounts or ()))
+        self._fold, self._accounts = fold, accounts
+
+    def hear(self, where: Address, message: Message, sequence: int) -> None:
+        """Take a message that is not a marker."""
+        if not where.account or self._accounts is None or where.account in self._accounts:
+            self._buffer.hear(where.kind, where.account, admitted(message), sequence)
+
+    def end_round(self, end: RoundEnd, sequence: int) -> tuple[Heard, list[tuple[str, str, bytes]]] | None:
+        """Fold the round that a marker closes: what was heard and what is said; None if it closes none."""
+        if not (self._buffer.is_new(end) and self._buffer.is_whole(end)):
+            self._buffer.drop()
+            return None
+        round_ = self._buffer.close(end)
+        said = [(output.kind, output.account, _encode(output.message)) for output in self._fold.fold(round_)]
+        return Heard(sequence, round_), said
+
+
+class Start(NamedTuple):
+    """A fold as it went on from what another program had made: after a sequence."""
+
+    sequence: int
+    service: str
+    refold: Refold
+
+
+class Origins(NamedTuple):
+    """Where this program goes on from what another has made: the epochs that begin so, and by market the folds."""
+
+    epochs: frozenset[int] = frozenset()
+    starts: Mapping[Market, Sequence[Start]] = MappingProxyType({})
+
+
+def origins_of(data_dir: Path | None) -> Origins:
+    """What a data directory knows of where this program began; raises ForeignCheckpointError for what does not fit."""
+    found = beginnings(bases(data_dir), code_fingerprint()) if data_dir is not None else []
+    starts: dict[Market, list[Start]] = {}
+    for base in found:
+        settings = Settings(base.epoch.settings)
+        for name, member in MEMBERS.items():
+            store = CheckpointStore(base.directory, name, member.state_version)
+            for market in store.markets():
+                refold = Refold(name, market, member.make_fold(settings, market), base.epoch.number)
+                position = refold.restore(store, market)
+                if position is not None:
+                    starts.setdefault(market, []).append(Start(position.sequence, name, refold))
+    return Origins(
+        frozenset(base.epoch.number for base in found),
+        {market: sorted(items, key=lambda item: item.sequence) for market, items in starts.items()},
+    )
