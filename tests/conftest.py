@@ -11,6 +11,13 @@ from tests.runs import verify_runs
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """How tests are spread over processes: by file, but whole systems (`tests/e2e`) run one after another in one."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests")
+        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] == "e2e" else str(place)))
+
+
 @pytest.fixture(scope="session")
 def tape_dir() -> Path:
     """The folder of recorded market data: `PAPER_TEST_DATA`, else `../shared/data` beside the repository."""

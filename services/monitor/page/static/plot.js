@@ -77,7 +77,7 @@ export class Plot {
   make() {
     const { width, height } = this.size();
     this.plot = new uPlot({
-      width, height, padding: [8, 8, 0, 0], legend: { show: false },
+      width, height, padding: [8, 20, 0, 0], legend: { show: false },
       cursor: {
         points: { size: 6 }, drag: { x: !this.ordinal, y: false, setScale: false },
         sync: this.ordinal ? undefined : { key: "time", scales: ["x", null], filters: { pub: type => type === "mousemove" } },
