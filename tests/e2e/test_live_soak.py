@@ -159,7 +159,7 @@ def test_half_an_hour_of_faults_leaves_the_whole_system_sound(tmp_path: Path) ->
         states = {name: check["state"] for name, check in market["checks"].items()}
         assert set(states.values()) == {"pass"}, states
     assert watched.clients <= 2
-    assert len(watched.memory) == 8
+    assert len(watched.memory) == 9
     for name, taken in watched.files.items():
         assert taken[-3] <= taken[len(taken) // 3] + 2, name
     growth = watched.growth()

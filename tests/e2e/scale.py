@@ -1,0 +1,165 @@
+"""Days of event time as fast as it goes, with restarts in between: what memory, disk and the report come to.
+
+`python -m tests.e2e.scale DIRECTORY TAPE ... --hours 48 --restarts 5` repeats tapes of Hyperliquid one after the other,
+runs them, verifies the log and prints what was measured as JSON; docs/scale.md has the numbers.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from papertrader.cli.supervisor import Supervisor
+from papertrader.services.archive.kernel import growth
+from papertrader.shared.log.sealed import Sealed
+from papertrader.shared.log.segments import Segment
+from tests.e2e.running import metric, process_of
+from tests.e2e.test_live_soak import resident_bytes
+from tests.runs import papertrader, verify
+
+PAUSE_MS: Final = 60_000
+"""Between two repetitions: the seam is a gap of the data."""
+TIMES: Final = re.compile(rb'"(time|tid)":(\d+)')
+NS_PER_S: Final = 1_000_000_000
+
+
+def repeated(tape: Path, output: Path, hours: float) -> None:
+    """Write a tape that repeats another for so many hours; times and ids of prints go on."""
+    lines = [line.partition(b" ") for line in gzip.decompress(tape.read_bytes()).splitlines()]
+    first, last = int(lines[0][0]), int(lines[-1][0])
+    step_ms = (last - first) // 1_000_000 + PAUSE_MS
+    with gzip.open(output, "wb", compresslevel=1) as file:
+        for place in range(int(hours * 3_600_000 // step_ms) + 1):
+            shift = place * step_ms
+
+            def later(found: "re.Match[bytes]", shift: int = shift) -> bytes:
+                return b'"%s":%d' % (found[1], int(found[2]) + shift)
+
+            for received, _, frame in lines:
+                file.write(b"%d %s\n" % (int(received) + shift * 1_000_000, TIMES.sub(later, frame)))
+
+
+class Leg(msgspec.Struct, frozen=True):
+    """What was measured of one start: hours of event time and of wall time, and memory at its end by process, MiB."""
+
+    event_hours: float
+    wall_s: float
+    memory_mib: dict[str, float]
+
+
+def legs(directory: Path, tapes: Sequence[Path], hours: float, restarts: int, segment_bytes: int) -> Iterator[Leg]:
+    """Run the tapes, stopped and started again so many times; one leg each."""
+    tables: dict[str, Any] = {
+        "feed": {"source": "tape", "tapes": [str(tape) for tape in tapes], "speed": 0, "barrier_timeout_s": 120.0},
+        "archive": {"segment_bytes": segment_bytes},
+        "bus": {"max_age_s": 600.0},
+        "monitor": {"port": 0},
+        "gateway": {"enabled": False},
+    }
+    share = hours * 3600 / (restarts + 1)
+    start_s: float | None = None
+    for leg in range(restarts + 1):
+        started = time.monotonic()
+        supervisor = Supervisor(directory, tables, None, {})
+        supervisor.start()
+        try:
+            clock_s = 0.0
+            while supervisor.feed.exit_code is None:
+                supervisor.revive()
+                time.sleep(2.0)
+                now_s = metric(process_of(supervisor, "monitor").metrics_port, "paper_event_clock_seconds") / len(tapes)
+                if now_s > 1e9:
+                    start_s = now_s if start_s is None else start_s
+                    clock_s = now_s - start_s
+                if clock_s >= (leg + 1) * share:
+                    break
+            memory = {
+                process.label: resident_bytes(process.pid) / 2**20
+                for process in supervisor.processes
+                if process.exit_code is None
+            }
+            assert supervisor.broker is not None
+            memory["nats-server"] = resident_bytes(supervisor.broker.pid) / 2**20
+        finally:
+            supervisor.stop()
+        yield Leg(clock_s / 3600, time.monotonic() - started, memory)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of everything below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def measure(directory: Path, tapes: Sequence[Path], hours: float, restarts: int, segment_bytes: int) -> dict[str, Any]:
+    """Everything that docs/scale.md tells."""
+    (directory / "tapes").mkdir(parents=True)
+    made = [directory / "tapes" / tape.name for tape in tapes]
+    for tape, output in zip(tapes, made, strict=True):
+        repeated(tape, output, hours)
+    run = directory / "run"
+    measured = []
+    for leg in legs(run, made, hours, restarts, segment_bytes):
+        measured.append(leg)
+        sys.stderr.write(f"{json.dumps(msgspec.to_builtins(leg))}\n")
+    segments = Sealed(run).catalogue.segments
+    took = {}
+    started = time.monotonic()
+    found = verify(run)
+    took["verify_s"] = time.monotonic() - started
+    started = time.monotonic()
+    done = papertrader("report", run / "report.html", "--data-dir", run)
+    took["report_s"] = time.monotonic() - started
+    assert done.returncode == 0, done.stderr
+    hours_done = measured[-1].event_hours
+    payload, files = (sum(getattr(item, name) for item in segments) for name in ("payload_bytes", "file_bytes"))
+    return {
+        "legs": msgspec.to_builtins(measured),
+        "markets": len(tapes),
+        "event_hours": hours_done,
+        "messages": segments[-1].last if segments else 0,
+        "segments": len(segments),
+        "payload_bytes": payload,
+        "segment_bytes": files,
+        "broker_bytes": folder_bytes(run / "nats"),
+        "checkpoint_bytes": folder_bytes(run / "checkpoints"),
+        "verified": sum(found["verified"].values()),
+        "forecast_error": forecast_error(segments),
+        "month_gib": files / hours_done * 720 / 2**30,
+        **took,
+    }
+
+
+def forecast_error(segments: Sequence[Segment]) -> float:
+    """How far the growth that the first half of the segments forecasts is from that of the second, as a share."""
+    half = len(segments) // 2
+    early = growth(segments[:half], segments[half - 1].ended_ns)
+    late = growth(segments[half:], segments[-1].ended_ns)
+    if early is None or late is None:
+        return float("nan")
+    per_payload = [item.file_bytes_per_day / item.payload_bytes_per_day for item in (early, late)]
+    return per_payload[0] / per_payload[1] - 1
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scale", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("tapes", type=Path, nargs="+")
+    parser.add_argument("--hours", type=float, default=48.0)
+    parser.add_argument("--restarts", type=int, default=5)
+    parser.add_argument("--segment-bytes", type=int, default=16 * 2**20)
+    given = parser.parse_args()
+    tapes = [tape.resolve() for tape in given.tapes]
+    found = measure(given.directory.resolve(), tapes, given.hours, given.restarts, given.segment_bytes)
+    json.dump(found, sys.stdout, indent=2)
+
+
+if __name__ == "__main__":
+    main()
