@@ -69,6 +69,8 @@ KINDS: Final[dict[Kind, Row]] = {row.kind: row for row in ROWS}
 MARKET_DATA: Final[dict[Kind, type[m.Message]]] = {row.kind: row.struct for row in ROWS if row.token == MARKET_TOKEN}
 ACCOUNT_KINDS: Final[dict[Kind, Any]] = {row.kind: row.struct for row in ROWS if row.token != MARKET_TOKEN}
 KIND_OF: Final[dict[type[m.Message], Kind]] = {struct: row.kind for row in ROWS for struct in row.structs}
+WITH_FEATURES: Final = ("fills", "markouts")
+FEATURES_OF_0_1_0: Final = 7
 TOKENS: Final = tuple(dict.fromkeys(row.token for row in ROWS))
 ORDER: Final[dict[Kind, int]] = {row.kind: place for place, row in enumerate(ROWS)}
 
@@ -78,5 +80,19 @@ _decoders: Final[dict[Kind, "msgspec.json.Decoder[m.Message]"]] = {
 
 
 def decode(kind: Kind, payload: bytes) -> m.Message:
-    """The message of a kind; raises ValueError for a payload that is none."""
-    return _decoders[kind].decode(payload)
+    """The message of a kind, also in the form of an older version; raises ValueError for a payload that is none."""
+    try:
+        return _decoders[kind].decode(payload)
+    except msgspec.ValidationError:
+        if kind not in WITH_FEATURES:
+            raise
+        return _decoders[kind].decode(_with_features_of_now(payload))
+
+
+def _with_features_of_now(payload: bytes) -> bytes:
+    """A message of 0.1.0 without its features: they were others then, and nobody can tell those of today from them."""
+    fields = msgspec.json.decode(payload)
+    known = fields.get("features") if isinstance(fields, dict) else None
+    if isinstance(known, list) and len(known) == FEATURES_OF_0_1_0:
+        fields["features"] = [0.0] * m.FEATURES
+    return msgspec.json.encode(fields)

@@ -1,8 +1,8 @@
 """Taking over a fold's state from a checkpoint: field by field and account by account, each by its name.
 
 A field or an array that is new keeps the value of a fold that remembers nothing, one that is gone is left out; an
-account that is new begins now. What has the same name and another form is refused: what a number means may change only
-with the service's `state_version`.
+account that is new begins now. A list that has grown keeps what it had: lists grow at their end. What else has the same
+name and another form is refused: what a number means may change only with the service's `state_version`.
 """
 
 import ast
@@ -15,6 +15,10 @@ from papertrader.shared.service.fold import State
 
 PER_ACCOUNT: Final = frozenset({"accounts", "quoters", "estimators", "trackers", "controllers"})
 """Arrays with a row for each account, in the order of the accounts' names."""
+MADE_ANEW: Final = frozenset({"features"})
+"""Fields that follow from what comes next: where their form is another one they begin as in a fold that is new."""
+WITHOUT: Final = {"row": -1}
+"""What a field is in rows of a state that did not have it yet, where that is not 0: an order without draws."""
 BYTES: Final = frozenset({"facts"})
 """Arrays of bytes whose length says nothing."""
 
@@ -63,13 +67,19 @@ def adopt(state: State, saved: Mapping[str, Any], accounts: Sequence[str], saved
 
 def _copy(name: str, target: Any, source: Any) -> None:
     if target.shape != source.shape:
-        raise LayoutError(f"{name} has the shape {source.shape}, {target.shape} is needed")
+        if name.rpartition(".")[2] in MADE_ANEW:
+            return
+        if target.shape[:-1] != source.shape[:-1] or target.shape[-1] < source.shape[-1]:
+            raise LayoutError(f"{name} has the shape {source.shape}, {target.shape} is needed")
+        target = target[..., : source.shape[-1]]
     if target.dtype == source.dtype:
         target[...] = source
     elif target.dtype.names and source.dtype.names:
         for field in target.dtype.names:
             if field in source.dtype.names:
                 _copy(f"{name}.{field}", target[field], source[field])
+            elif field in WITHOUT:
+                target[field] = WITHOUT[field]
     elif target.dtype.names or source.dtype.names or not np.can_cast(source.dtype, target.dtype, "safe"):
         raise LayoutError(f"{name} is {source.dtype}, {target.dtype} is needed")
     else:
