@@ -24,6 +24,7 @@ BAD_REASONS: Final = (
     "unknown_asset",
     "non_positive",
     "unsorted_book",
+    "locked_book",
     "crossed_book",
     "price_off",
     "off_grid",

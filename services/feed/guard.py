@@ -147,7 +147,7 @@ class Guard:
         if bid is None or ask is None:
             return True
         if bid >= ask:
-            return self.refuse("crossed_book")
+            return self.refuse("locked_book" if bid == ask else "crossed_book")
         mid = 0.5 * (bid + ask)
         if not (self.is_near(mid) or self._is_shown(mid) or self._is_confirmed(mid)):
             self.strikes = self.strikes + 1 if self.strikes and are_near(mid, self.off_mid) else 1

@@ -15,6 +15,8 @@ PRICE_ROOM: Final = 0.75
 PRICE_HEADROOM: Final = 4.0
 SURE_VALUES: Final = 10
 """So many distinct numbers are no thin evidence for the decimals that they have."""
+DEAREST_LOT: Final = 10.0
+"""Worth of a lot that few sizes speak for, quote currency: hardly any venue has one that is dearer."""
 SURE_MULTIPLES: Final = 50
 """So many distinct prices that are all multiples of a step, such as 0.5, are not so by chance."""
 
@@ -50,7 +52,8 @@ def infer_instrument(
     rounds prices to `significant_figures` the tick is fine enough for prices down to 0.75 of the last, and no finer
     than `price_decimals` less those of the size (Hyperliquid; sizes of more decimals than that do not follow its rule).
     It is coarse enough for prices up to four times the
-    last to be counted in ticks. `doubtful` names what few numbers speak for. Raises ValueError if there is no price.
+    last to be counted in ticks. `doubtful` names what few numbers speak for: a doubtful lot is one that venues
+    have, so that no order is refused for a guess. Raises ValueError if there is no price.
     """
     most: int | None = known.pop("price_decimals", None)
     written: int = known.pop("size_decimals", 0)
@@ -68,6 +71,7 @@ def infer_instrument(
     size_decimals = max(written, *map(decimals, sizes), 0)
     finest = 0.0 if most is None or size_decimals > most else step(most - size_decimals)
     doubtful = ["lot_size"] if len(sizes) < SURE_VALUES and not written else []
+    lot_decimals = plausible_lot_decimals(size_decimals, price) if doubtful else size_decimals
     if significant_figures:
         price_decimals = max(price_decimals, needed_decimals(price, significant_figures, finest))
         price_decimals = min(price_decimals, decimals(finest)) if finest else price_decimals
@@ -81,7 +85,7 @@ def infer_instrument(
     return Instrument(
         ts=ts,
         tick_size=tick_size,
-        lot_size=step(size_decimals),
+        lot_size=step(lot_decimals),
         significant_figures=significant_figures,
         finest_tick_size=finest,
         min_notional=min_notional,
@@ -99,6 +103,13 @@ def rule_step(price: float, significant_figures: int, finest: float) -> float:
 def needed_decimals(price: float, significant_figures: int, finest: float) -> int:
     """The decimals that prices down to 0.75 of `price` need where the venue keeps so many significant figures."""
     return decimals(rule_step(PRICE_ROOM * price, significant_figures, finest))
+
+
+def plausible_lot_decimals(seen: int, price: float) -> int:
+    """The decimals of a lot of which few sizes are known: those, but a lot worth more than 10 is not believed, and
+    taken for one worth at most 1.
+    """
+    return seen if price * step(seen) <= DEAREST_LOT else max(seen, math.ceil(math.log10(price)))
 
 
 def most_decimals(price: float) -> int:

@@ -150,7 +150,7 @@ def test_context_takes_the_event_clock_and_keeps_nulls(adapter: HyperliquidAdapt
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
-        (book(T0, levels(("101.0", "1.0")), levels(("101.0", "1.0"))), "crossed_book"),
+        (book(T0, levels(("101.0", "1.0")), levels(("101.0", "1.0"))), "locked_book"),
         (book(T0, levels(("99.0", "0.0")), []), "non_positive"),
         (book(T0, levels(("-99.0", "1.0")), []), "non_positive"),
         (book(T0, levels(("nan", "1.0")), []), "non_positive"),

@@ -32,8 +32,8 @@ def test_tick_by_significant_figures_leaves_room_below(price: float, size: float
 
 
 def test_tick_without_significant_figures_is_the_finest_seen() -> None:
-    book = Book(ts=1, recv_ts=1, bid_prices=[61800.0], bid_sizes=[1.0], ask_prices=[61800.3], ask_sizes=[0.125])
-    rules = infer_instrument([book, touch(61800.0, 2.0)], 0, 5.0)
+    book = Book(ts=1, recv_ts=1, bid_prices=[6180.0], bid_sizes=[1.0], ask_prices=[6180.3], ask_sizes=[0.125])
+    rules = infer_instrument([book, touch(6180.0, 2.0)], 0, 5.0)
     assert (rules.ts, rules.tick_size, rules.lot_size, rules.significant_figures, rules.min_notional) == (
         1,
         0.1,
@@ -52,3 +52,17 @@ def test_instrument_without_a_price_is_refused() -> None:
 def test_tick_is_coarse_enough_to_count_four_times_the_price(price: float, tick: float) -> None:
     """2³¹ ticks / (4 · 60000) = 8948: three decimals."""
     assert infer_instrument([touch(price, 1.0)], 0, 5.0).tick_size == tick
+
+
+@pytest.mark.parametrize(
+    ("price", "lot"), [(100_000.0, 1e-5), (4_000.0, 1e-4), (100.0, 0.01), (9.9, 1.0), (0.19, 1.0), (3.2e-10, 1.0)]
+)
+def test_lot_of_thin_evidence_is_not_dearer_than_venues_have_them(price: float, lot: float) -> None:
+    rules = infer_instrument([touch(price, 5.0)], 0, 5.0)
+    assert (rules.lot_size, "lot_size" in rules.doubtful) == (lot, True)
+
+
+def test_lot_that_many_sizes_or_a_venue_tell_is_theirs() -> None:
+    sizes = [touch(100_000.0, float(size)) for size in range(1, 12)]
+    assert infer_instrument(sizes, 0, 5.0).lot_size == 1.0
+    assert infer_instrument(sizes[:1], 0, 5.0, size_decimals=3).lot_size == 0.001

@@ -33,7 +33,11 @@ def seen(refused: Mapping[str, int] | None = None, joined: int = 0, unknown: int
         (seen(), []),
         (seen(locked_books=9), []),
         (seen(locked_books=6, crossed_books=4), ["locked_books"]),
-        (seen(locked_books=40, books=49), []),
+        (seen(locked_books=4, books=49), []),
+        (seen(locked_books=5, books=49), ["locked_books"]),
+        (seen({"locked_book": 9, "crossed_book": 1}), ["locked_books"]),
+        (seen({"price_off": 4}, depths=12, books=12, prints=0), []),
+        (seen({"price_off": 5}, depths=12, books=12, prints=0), ["refused_data"]),
         (seen({"price_off": 10}), []),
         (seen({"price_off": 10, "stale_print": 1}), ["refused_data"]),
         (seen({"unknown_message": 90}, depths=0, books=0, prints=0), ["refused_data"]),
@@ -41,7 +45,8 @@ def seen(refused: Mapping[str, int] | None = None, joined: int = 0, unknown: int
         (seen(depths=0, touches=99, books=99), []),
         (seen(joined=10, unknown=2), []),
         (seen(joined=10, unknown=3), ["unknown_queues"]),
-        (seen(joined=9, unknown=9), []),
+        (seen(joined=4, unknown=4), []),
+        (seen(joined=5, unknown=5), ["unknown_queues"]),
         (seen(instrument=Instrument(ts=0, tick_size=0.01, lot_size=1.0, inferred=("tick_size", "lot_size"))), []),
         (
             seen(instrument=Instrument(ts=0, tick_size=0.01, lot_size=1.0, doubtful=("tick_size",))),
@@ -58,6 +63,8 @@ def test_shares_are_of_what_was_there() -> None:
     assert quality.locked_share == 0.1
     assert quality.refused_share == 40 / (40 + 900 + 60 + 100)
     assert quality.unknown_queue_share == 0.25
+    refused = seen({"locked_book": 60, "crossed_book": 40}, locked_books=40)
+    assert (refused.locked_share, refused.crossed_share) == (0.1, 0.04), "of 900 books and 100 that were refused"
     empty = DataQuality(MarketFacts(), {}, 0, 0)
     assert (empty.locked_share, empty.refused_share, empty.unknown_queue_share) == (0.0, 0.0, 0.0)
 

@@ -16,6 +16,8 @@ NOT_DATA: Final = (NOT_WAITED_FOR, NO_WRITES)
 """What a feed counts that is no market data."""
 ORDERS_TO_JUDGE: Final = 10
 """Of so many orders the share with an unknown queue says something."""
+OFTEN: Final = 5
+"""What was seen so often is no accident, of however little it is a share."""
 
 
 class Doubt(NamedTuple):
@@ -41,13 +43,17 @@ class DataQuality(NamedTuple):
 
     @property
     def locked_share(self) -> float:
-        """Share of the two-sided books with bid = ask."""
-        return self.market.locked_books / self.market.books if self.market.books else 0.0
+        """Share of the two-sided books with bid = ask, those that the feed refused for it included."""
+        return self._share_of_books(self.market.locked_books + self.refused.get("locked_book", 0))
 
     @property
     def crossed_share(self) -> float:
-        """Share of the two-sided books with bid > ask."""
-        return self.market.crossed_books / self.market.books if self.market.books else 0.0
+        """Share of the two-sided books with bid > ask, those that the feed refused for it included."""
+        return self._share_of_books(self.market.crossed_books + self.refused.get("crossed_book", 0))
+
+    def _share_of_books(self, count: int) -> float:
+        books = self.market.books + self.refused.get("locked_book", 0) + self.refused.get("crossed_book", 0)
+        return count / books if books else 0.0
 
     @property
     def one_sided_share(self) -> float:
@@ -82,7 +88,9 @@ def doubts(seen: DataQuality, config: MonitorConfig) -> list[Doubt]:
 
 def _locked(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     share = seen.locked_share + seen.crossed_share
-    if seen.market.books < BOOKS_TO_JUDGE or share <= config.max_locked_share:
+    found = seen.market.locked_books + seen.market.crossed_books
+    found += seen.refused.get("locked_book", 0) + seen.refused.get("crossed_book", 0)
+    if (seen.market.books < BOOKS_TO_JUDGE and found < OFTEN) or share <= config.max_locked_share:
         return None
     text = f"{share:.1%} of the books are locked or crossed"
     return Doubt("locked_books", text, "compare the tick with the venue's: one too coarse locks every tight book")
@@ -90,7 +98,8 @@ def _locked(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
 
 def _refused(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     heard = seen.market.depths + seen.market.touches + sum(seen.refused.values())
-    if heard < BOOKS_TO_JUDGE or seen.refused_share <= config.max_refused_share:
+    found = sum(seen.refused.values())
+    if (heard < BOOKS_TO_JUDGE and found < OFTEN) or seen.refused_share <= config.max_refused_share:
         return None
     reasons = sorted(seen.refused.items(), key=lambda item: (-item[1], item[0]))
     text = f"{seen.refused_share:.1%} of the market data is refused: "
@@ -106,7 +115,8 @@ def _no_depth(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
 
 
 def _unknown_queues(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
-    if seen.joined < ORDERS_TO_JUDGE or seen.unknown_queue_share <= config.max_unknown_queue_share:
+    judged = seen.joined >= ORDERS_TO_JUDGE or seen.joined_unknown >= OFTEN
+    if not judged or seen.unknown_queue_share <= config.max_unknown_queue_share:
         return None
     text = f"the queue ahead of {seen.unknown_queue_share:.0%} of {seen.joined:,} orders that were reached was unknown"
     return Doubt("unknown_queues", text, "quote nearer to the touch, or take a source that shows more levels")
