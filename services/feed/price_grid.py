@@ -29,7 +29,7 @@ class PriceGrid:
     * Where prices have so many significant figures, the tick becomes finer as soon as prices down to 0.75 of the
       market's need it, and coarser when even those down to 0.56 have needed it no more for 200 messages.
     * A price near the market's that lies between the ticks makes the tick finer at once: the venue has changed its
-      rule, or nobody had told it.
+      rule, or nobody had told it. The removal of a level there does not: it was told on a grid of before.
     * A price that no tick holds - beyond the last one, or far from the market and between the ticks - is left out and
       counted: `beyond_grid`, `off_grid`.
     """
@@ -58,10 +58,11 @@ class PriceGrid:
                 kept.append(message)
                 continue
             self._price = price = _market_price(message) or self._price or prices[0]
+            standing = _standing(message) if isinstance(message, Depth) else prices
             if self.instrument.significant_figures:
-                self._follow(price, prices)
+                self._follow(price, standing)
             if not self._holds(prices):
-                self._refine(price, prices)
+                self._refine(price, standing)
             fitted = message if self._holds(prices) else self._fit(message)
             if fitted is not None:
                 kept.append(fitted)
@@ -152,7 +153,8 @@ class PriceGrid:
         sides: dict[str, list[float]] = {}
         for side in ("bid", "ask"):
             prices, sizes = getattr(message, f"{side}_prices"), getattr(message, f"{side}_sizes")
-            kept = [(on, size) for price, size in zip(prices, sizes, strict=True) if (on := self._on_grid(price))]
+            levels = [it for it in zip(prices, sizes, strict=True) if it[1] or self._tick(it[0]) is not None]
+            kept = [(on, size) for price, size in levels if (on := self._on_grid(price))]
             if isinstance(message, Book) and prices and not kept:
                 return None  # an empty side would say that nobody is there
             sides[f"{side}_prices"] = [price for price, _ in kept]
@@ -173,6 +175,12 @@ class PriceGrid:
                 for name in ("times", "sizes", "aggressors", "trade_ids")
             },
         )
+
+
+def _standing(message: Depth) -> list[float]:
+    """The prices of the levels that a difference sets, without those that it removes."""
+    prices, sizes = message.bid_prices + message.ask_prices, message.bid_sizes + message.ask_sizes
+    return [price for price, size in zip(prices, sizes, strict=True) if size]
 
 
 def _market_price(message: Message) -> float | None:

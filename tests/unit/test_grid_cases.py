@@ -235,3 +235,46 @@ def test_prices_with_the_noise_of_floats_are_those_of_the_grid(tmp_path: Path) -
     messages = [message for round_ in source.rounds() for message in round_.messages]
     assert {price for item in messages if isinstance(item, Book) for price in item.bid_prices} == {1000.1, 1000.0}
     assert [item.prices for item in messages if isinstance(item, Trades)] == [[1000.1]]
+
+
+def test_levels_of_a_coarser_ticks_past_are_removed_without_bringing_the_old_tick_back(tmp_path: Path) -> None:
+    """The venue goes from 0.1 to 0.5; the levels between are removed after it, and nobody may place there any more."""
+    before, after = (Instrument(ts=1, tick_size=tick, lot_size=0.001) for tick in (0.1, 0.5))
+    frames: list[tuple[int, Any]] = [(0, instrument_frame("BTCUSDT", before))]
+    bids = [(f"{49_999.9 - n / 10:.1f}", "2.000") for n in range(9)]
+    snapshot = {"symbol": "BTCUSDT", "lastUpdateId": 1, "T": T0 + 100, "bids": bids, "asks": [("50000.0", "2.000")]}
+    frames.append((100, snapshot))
+    frames.append((1_000, instrument_frame("BTCUSDT", after)))
+    for n in range(20):
+        gone = [(price, "0.000") for price, _ in bids if float(price) != 49_999.5]
+        changes = {"U": 2 + n, "u": 2 + n, "pu": 1 + n, "b": [*gone, ("49999.5", f"{3 + n % 2}")], "a": []}
+        frames.append((1_100 + 100 * n, event("BTCUSDT", "depthUpdate", 1_100 + 100 * n, **changes)))
+    path = written(tmp_path / "tape.txt", frames)
+    kept, between = (asked(path, 2_000, "buy", price, 1.0) for price in (49_999.5, 49_999.6))
+    assert (kept.instrument.tick_size, kept.instrument.inferred, kept.data["refused"]) == (0.5, (), {})
+    assert (kept.orders[0].status, kept.orders[0].queue_ahead) == ("accepted", 4.0)
+    assert (between.orders[0].status, between.orders[0].reason) == ("rejected", "off_tick")
+
+
+def test_sizes_are_read_as_written_with_spaces_or_without(tmp_path: Path) -> None:
+    """One size, written 2.000: the lot is 0.001."""
+    depth = {"symbol": "ABC", "lastUpdateId": 1, "T": T0, "bids": [("9.9", "2.000")], "asks": [("10.0", "2.000")]}
+    touch = event("ABC", "bookTicker", 100, u=2, b="9.9", B="2.000", a="10.0", A="2.000")
+    frames = [(0, touch), (1, depth), (100, touch)]
+    dense = [(ms, json.dumps(frame, separators=(",", ":")).encode()) for ms, frame in frames]
+    lots = [source_of(written(tmp_path / f"{n}.txt", tape)).instrument for n, tape in enumerate((frames, dense))]
+    assert [(rules.lot_size, "lot_size" in rules.doubtful) for rules in lots] == [(0.001, False)] * 2
+
+
+def test_prints_of_a_tape_that_tells_touches_alone_are_heard(tmp_path: Path) -> None:
+    """5 ahead at the touch, and a sale of 20 there: filled; the print from before the first touch is an old one."""
+
+    def touch(ms: int) -> dict[str, Any]:
+        sides = [{"px": price, "sz": "5", "n": 1} for price in ("100.0", "100.1")]
+        return {"channel": "bbo", "data": {"coin": "ABC", "time": T0 + ms, "bbo": sides}}
+
+    frames = [(200 * n, touch(200 * n)) for n in range(1, 20)]
+    frames.insert(1, (210, prints("ABC", 100, 1, "A", "100.0", "20")))
+    frames.append((3_900, prints("ABC", 3_900, 2, "A", "100.0", "20")))
+    answered = asked(written(tmp_path / "tape.txt", frames), 1_000, "buy", 100.0, 1.0)
+    assert (answered.data["prints"], answered.orders[0].status, answered.orders[0].queue_ahead) == (1, "filled", 5.0)

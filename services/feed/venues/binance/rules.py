@@ -14,7 +14,7 @@ MIN_NOTIONAL: Final = 5.0
 FUNDING_INTERVAL_H: Final = 8
 """Of a symbol of which the venue says nothing else."""
 
-_size: Final = re.compile(rb'\["[\d.]+","\d+(?:\.(\d+))?"\]|"[BAq]":"\d+(?:\.(\d+))?"')
+_size: Final = re.compile(rb'\["[\d.]+",\s*"\d+(?:\.(\d+))?"\]|"[BAq]":\s*"\d+(?:\.(\d+))?"')
 
 
 class Filter(msgspec.Struct):

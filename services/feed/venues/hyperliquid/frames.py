@@ -127,7 +127,7 @@ READ_CHANNELS: Final = frozenset({"l2Book", "bbo", "trades", "activeAssetCtx", "
 class Asset:
     """One coin: merges the fast touch into the slower books, and drops prints that are repeated or old."""
 
-    __slots__ = ("bbo", "book_ts", "deep_ts", "fast", "first_book_ts", "guard", "prints")
+    __slots__ = ("bbo", "book_ts", "deep_ts", "fast", "first_ts", "guard", "prints")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -135,12 +135,12 @@ class Asset:
         self.book_ts = 0  # of the newest book, fast or deep
         self.deep_ts = 0
         self.fast: Book | None = None
-        self.first_book_ts = 0
+        self.first_ts = 0  # of the connection's first book or touch
         self.bbo: Bbo | None = None
         self.prints = Prints()
 
     def _forget_times(self) -> None:
-        self.book_ts = self.deep_ts = self.first_book_ts = 0
+        self.book_ts = self.deep_ts = self.first_ts = 0
         self.bbo = None
         self.fast = None
 
@@ -164,7 +164,7 @@ class Asset:
             self.deep_ts = ts
             book = self._under_fast(book)
         self.book_ts = max(self.book_ts, book.ts)
-        self.first_book_ts = self.first_book_ts or ts
+        self.first_ts = self.first_ts or ts
         newest = under_touch(book, self.bbo) if self.bbo is not None and self.bbo.ts > book.ts else book
         return [*confirmed(self.guard, recv_ns, (*newest.bid_prices, *newest.ask_prices)), newest]
 
@@ -199,13 +199,14 @@ class Asset:
         if not self.guard.accepts_bbo(bbo, self.bbo.ts if self.bbo else 0):
             return []
         self.bbo = bbo
+        self.first_ts = self.first_ts or ts
         if ts < self.book_ts:
             self.guard.ignored["older_touch"] += 1
             return []
         return [*confirmed(self.guard, recv_ns, (bbo.bid_price, bbo.ask_price)), bbo]
 
     def trades(self, recv_ns: int, prints: list[Print]) -> list[Message]:
-        """The prints that are new, younger than the connection's first book, and sound."""
+        """The prints that are new, younger than the connection's first book or touch, and sound."""
         accepts = self.guard.accepts_print
         kept: list[tuple[int, float, float, Side, int]] = []
         for item in prints:
@@ -218,7 +219,7 @@ class Asset:
         if not self.prints.add(item.tid):
             self.guard.ignored["duplicate_print"] += 1
             return False
-        if not self.first_book_ts or item.time * NS_PER_MS < self.first_book_ts:
+        if not self.first_ts or item.time * NS_PER_MS < self.first_ts:
             self.guard.ignored["old_print"] += 1
             return False
         return True
