@@ -157,9 +157,11 @@ def cut(account: Record, order: Record) -> int:
 def take(exchange: Exchange, slot: int, ts: int) -> None:
     """Let an order that may cross take displayed size, level by level from the best; end it if nothing may rest.
 
-    The book is not changed by it: the displayed size is what the venue showed last, and our taking leaves no trace.
+    The book is not changed by it: the displayed size is what the venue showed last, and our taking leaves no trace. But
+    what then rests is not crossed by the size that it took.
     """
-    order, book = exchange.account.orders[slot], exchange.book
+    account, book = exchange.account, exchange.book
+    order, taken = account.orders[slot], 0.0
     if order.time_in_force == IOC or order.time_in_force == GTC:
         tick = book.best_ask if order.side > 0 else book.best_bid
         for _ in range(LEVELS_TAKEN):
@@ -174,12 +176,15 @@ def take(exchange: Exchange, slot: int, ts: int) -> None:
             if size <= 0:
                 break
             fill_taker(exchange, order, ts, price, size)
+            taken += size
             tick = next_ask(book, tick + 1) if order.side > 0 else next_bid(book, tick - 1)
     if order.size - order.filled <= 1e-9 * order.size:
         order.filled = order.size
         end_order(exchange, slot, ts, FILLED)
     elif order.time_in_force == IOC:
         end_order(exchange, slot, ts, EXPIRED)
+    else:
+        account.crossed[0 if order.side > 0 else 1] += taken
     after_fills(exchange, ts)
 
 

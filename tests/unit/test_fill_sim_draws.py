@@ -291,3 +291,17 @@ def test_flat_fills_one_lot_of_a_print_of_one_lot():
     for number in range(40):
         session.round(1200 + number, prints(1200 + number, "sell", (99.9, 1.0), first_id=number))
     assert {fill.size for fill in session.fills} == {1.0}
+
+
+def test_what_rests_after_taking_is_not_crossed_by_the_size_that_it_took():
+    """40 wanted up to 100.2, where 10 and 15 are shown: they are taken once, and only what comes beside fills more."""
+    asks = [(100.1, 10.0), (100.2, 15.0), (100.3, 30.0)]
+    session = Session(fill_model="draws")
+    session.round(1000, book(1000, BIDS, asks))
+    session.round(1100, said=(place(1000, 1, "buy", 100.2, 40, time_in_force="gtc"),))
+    assert [(fill.size, fill.maker) for fill in session.fills] == [(10.0, False), (15.0, False)]
+    session.round(1200, book(1200, BIDS, asks))
+    session.round(1300, book(1300, BIDS, asks))
+    assert len(session.fills) == 2
+    session.round(1400, book(1400, BIDS, [(100.1, 14.0), *asks[1:]]))
+    assert [(fill.size, fill.maker, fill.price) for fill in session.fills[2:]] == [(4.0, True, 100.2)]
