@@ -174,10 +174,10 @@ class Trial:
 
     def _answered(self) -> Answered:
         exchange = self._exchange
-        for order in self._orders():  # what still rests has been kept from filling by something, too
-            if order["filled"] == 0:
-                life = self.lives[int(order["order_id"])]
-                life.reason = REASONS[what_kept_it(exchange.settings[0], order)]
+        for order in self._orders():
+            _still_rests(self.lives[int(order["order_id"])], order, exchange.settings[0])
+        for life in self.lives.values():
+            _conclude(life)
         return Answered(
             venue=self._source.market.venue,
             asset=self._source.market.asset,
@@ -189,8 +189,8 @@ class Trial:
 
     def _data(self) -> dict[str, Any]:
         facts = self._facts
-        joined = [life.queue[0].ahead for life in self.lives.values() if life.queue]
-        seen = DataQuality(facts, self._source.bad, len(joined), joined.count(None))
+        joined = [was_known(life) for life in self.lives.values() if life.queue]
+        seen = DataQuality(facts, self._source.bad, len(joined), joined.count(False))
         limits = self._settings.section("monitor", MonitorConfig)
         return {
             "duration_s": (facts.ts - facts.first_ts) * 1e-9,
@@ -218,6 +218,29 @@ def _life(place: Place) -> Life:
         placed_ts=place.ts,
         p_fill=place.p_fill,
     )
+
+
+def _still_rests(life: Life, order: Any, settings: Any) -> None:
+    """What still rests has been kept from filling by something, too, and has a chance of its own by now."""
+    if order["filled"] == 0:
+        life.reason = REASONS[what_kept_it(settings, order)]
+    if order["row"] >= 0:
+        life.p_fill = float(order["reached"])
+
+
+def _conclude(life: Life) -> None:
+    """What took all of its size was certain to fill; a queue that nothing told before the market came is unknown."""
+    if life.status == "filled" and not any(fill.maker for fill in life.fills):
+        life.p_fill = 1.0
+    if life.queue and not was_known(life):
+        life.queue_ahead = None
+
+
+def was_known(life: Life) -> bool:
+    """Whether it was ever known how much stood ahead of an order, before the market reached it."""
+    reached_ts = min((fill.ts for fill in life.fills), default=NEVER)
+    seen = life.queue[:1] + [queue for queue in life.queue if queue.ts < reached_ts]
+    return any(queue.ahead is not None for queue in seen)
 
 
 def _on_ack(life: Life, ack: Ack) -> None:

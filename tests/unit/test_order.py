@@ -130,3 +130,18 @@ def test_question_that_cannot_be_answered_gets_one_clear_line(tape: Path, argume
     assert result.exit_code == 2
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_forecast_is_the_last_one_and_certain_for_what_took_its_fill(tape: Path) -> None:
+    """10 behind 4: 7 are sold there, 4 more are offered at 99.1, 3 rest. What takes is filled for certain."""
+    answer = asked(tape, "--place", f"{T0 + 1_000} buy 99.9 10 post_only", "--place", f"{T0 + 1_000} buy 100.1 1 gtc")
+    resting, taken = answer["orders"]
+    assert (resting["status"], resting["filled_size"], resting["p_fill"]) == ("accepted", 7.0, 1.0)
+    assert (taken["status"], taken["p_fill"], taken["fills"][0]["maker"]) == ("filled", 1.0, False)
+
+
+def test_queue_that_nothing_told_stays_unknown_when_the_market_goes_through(tape: Path) -> None:
+    answer = asked(tape, "--place", f"{T0 + 1_000} buy 99.5 1 post_only")
+    (order,) = answer["orders"]
+    assert (order["status"], order["queue_ahead"], order["queue"][0]["ahead"]) == ("filled", None, None)
+    assert answer["data"]["unknown_queue_share"] == 1.0
