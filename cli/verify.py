@@ -48,7 +48,9 @@ def export(output: Path, log: Path | None, nats: str | None, settings: Path | No
         async def copy() -> int:
             with write_log(output, tables) as writer:
                 count = 0
-                async for entry in _entries(source, progress):
+                async for entry in _entries(source, progress, whole=False):
+                    if not count and entry.sequence > 1:
+                        progress.print(f"the log begins at sequence {entry.sequence}: what was before was dropped")
                     writer.write(entry)
                     count += 1
             return count
@@ -132,9 +134,9 @@ def nothing_compared(verifier: Verifier) -> str:
     return "no service has said anything in its rounds"
 
 
-async def _entries(source: Source, console: Console) -> AsyncIterator[Entry]:
+async def _entries(source: Source, console: Console, whole: bool = True) -> AsyncIterator[Entry]:
     with _shown(console) as told:
-        async for entry in entries(source, told):
+        async for entry in entries(source, told, whole):
             yield entry
 
 

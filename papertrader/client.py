@@ -23,7 +23,7 @@ from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.kinds import KINDS, Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import Refusal, refusal_subject
-from papertrader.shared.log.subjects import STREAM, Market, address, subject
+from papertrader.shared.log.subjects import Market, address, subject
 from papertrader.shared.messages import Cancel, Command, Message, Modify, Place, RoundEnd, TimeInForce
 
 __all__ = ["Client", "ClientError"]
@@ -75,6 +75,7 @@ class Client:
             raise ClientError(f"nothing is called {unknown[0]!r}; one can hear {', '.join(KINDS)}")
         self.market, self.account = Market(venue, asset), account
         self._url, self._timeout_s = url if run is None else url_of(Path(run)), timeout_s
+        self._data_dir = None if run is None else Path(run)
         self._login: dict[str, Any] = {"nkeys_seed": nkey_seed_file} if nkey_seed_file else {}
         self._hear, self._after = tuple(hear), after
         self._clock_ts = 0
@@ -89,11 +90,11 @@ class Client:
     async def __aenter__(self) -> Self:
         """Connect and begin to hear; raises ClientError if no broker answers, or nobody feeds the market."""
         try:
-            self._bus = await Bus.connect(self._url, "trader", self._timeout_s, **self._login)
+            self._bus = await Bus.connect(self._url, "trader", self._timeout_s, self._data_dir, **self._login)
         except BusError as error:
             raise ClientError(str(error)) from error
         try:
-            log = (await self._bus.jetstream.stream_info(STREAM)).state
+            first, newest = await self._bus.extent()
             last = await self._bus.last(subject(_CLOCK, self.market))
         except NotFoundError:
             last = None
@@ -101,7 +102,13 @@ class Client:
             await self._bus.close()
             raise ClientError(f"nobody has told anything of {self.market} yet: is its feed running?")
         self._clock_ts = decode(_CLOCK, last.payload).ts
-        after = log.last_seq if self._after is None else self._after
+        after = newest if self._after is None else self._after
+        if after + 1 < first:
+            await self._bus.close()
+            raise ClientError(
+                f"the log begins at sequence {first} here, hearing was to go on after {after}: name the data directory "
+                "with run=, where it is older, or begin now"
+            )
         subjects = [subject(kind, self.market, self.account) for kind in dict.fromkeys((*self._hear, _CLOCK))]
         self._reader = LogReader(self._bus, subjects, after, self._take)
         await self._reader.start()

@@ -7,7 +7,8 @@ The file is gzip text: a header line with the settings of the run, then one JSON
 import base64
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,32 +52,45 @@ _header: Final = msgspec.json.Decoder(_Header)
 _line: Final = msgspec.json.Decoder(_Line)
 
 
-async def last_sequence(bus: Bus) -> int:
-    """The sequence up to which the log is written now; raises LogError if there is none, or its beginning is gone."""
+async def extent(bus: Bus, whole: bool = True) -> tuple[int, int]:
+    """The sequences from which and up to which the log can be read now.
+
+    Raises LogError if there is none, or if its beginning is gone though it is needed `whole`.
+    """
     try:
         first, last = await bus.extent()
     except NotFoundError:
         raise LogError("the broker holds no log: nothing has run on it yet") from None
-    if last and first > 1:
+    if last and first > 1 and whole:
         raise LogError(
             f"the log begins at sequence {first}: its beginning was dropped, or lies in segments that are not here, so "
             "it cannot be folded again; name the --data-dir of the run, or put its segments back"
         )
-    return last
+    return first, last
 
 
-async def read_log(bus: Bus, until: int) -> AsyncIterator[Entry]:
-    """The messages of the log in their order, up to a sequence: the sealed ones, then those that the broker holds."""
-    sealed = 0
-    for entry in bus.sealed.entries():
-        if entry.sequence <= until:
-            yield entry
-            sealed = entry.sequence
-    async for entry in _read_broker(bus, sealed, until):
-        yield entry
+async def read_log(bus: Bus, first: int, last: int) -> AsyncIterator[Entry]:
+    """The messages of the log from a sequence to another: the sealed ones, then those that the broker holds.
+
+    Who reads slowly may find that what the broker held is sealed meanwhile, and gone there.
+    """
+    reached = first - 1
+    while reached < last:
+        for entry in bus.sealed.entries(reached):
+            if entry.sequence <= last:
+                yield entry
+                reached = entry.sequence
+        async with aclosing(_read_broker(bus, reached, last)) as held:
+            async for entry in held:
+                if entry.sequence != reached + 1:
+                    if bus.sealed.last > reached:
+                        break
+                    raise LogError(f"the log has a hole: sequence {reached + 1} is followed by {entry.sequence}")
+                yield entry
+                reached = entry.sequence
 
 
-async def _read_broker(bus: Bus, after: int, until: int) -> AsyncIterator[Entry]:
+async def _read_broker(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry, None]:
     """What the broker holds after a sequence.
 
     It is delivered to an inbox and not fetched: who may fetch could have a message of the log repeated anywhere.
@@ -86,16 +100,16 @@ async def _read_broker(bus: Bus, after: int, until: int) -> AsyncIterator[Entry]
     start = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
     subscription = await bus.jetstream.subscribe(">", stream=STREAM, ordered_consumer=True, config=start)
     sequence = after
-    while sequence < until:
-        try:
-            message = await subscription.next_msg(timeout=SILENCE_S)
-        except nats.errors.TimeoutError:
-            raise LogError(f"the broker stopped answering after sequence {sequence} of {until}") from None
-        expected, sequence = sequence + 1, message.metadata.sequence.stream
-        if sequence != expected:
-            raise LogError(f"the log has a hole: sequence {expected} is followed by {sequence}")
-        yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
-    await subscription.unsubscribe()
+    try:
+        while sequence < until:
+            try:
+                message = await subscription.next_msg(timeout=SILENCE_S)
+            except nats.errors.TimeoutError:
+                raise LogError(f"the broker stopped answering after sequence {sequence} of {until}") from None
+            sequence = message.metadata.sequence.stream
+            yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
+    finally:
+        await subscription.unsubscribe()
 
 
 def write_log(path: Path, settings: Tables) -> "LogWriter":

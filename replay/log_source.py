@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from papertrader.replay.log_file import last_sequence, read_file, read_log, read_settings
+from papertrader.replay.log_file import extent, read_file, read_log, read_settings
 from papertrader.shared.log.broker import Broker, broker_name
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.segments import FOLDER, Entry
@@ -86,8 +86,11 @@ def _server_name(url: str) -> str:
         return ""
 
 
-async def entries(source: Source, told: Told) -> AsyncIterator[Entry]:
-    """Every message of a log up to now; raises LogError or BusError if it cannot be read."""
+async def entries(source: Source, told: Told, whole: bool = False) -> AsyncIterator[Entry]:
+    """Every message of a log up to now; raises LogError or BusError if it cannot be read.
+
+    A log whose beginning retention dropped is read from where it begins, unless it is needed `whole`.
+    """
     if source.path is not None:
         for count, entry in enumerate(read_file(source.path), start=1):
             yield entry
@@ -95,11 +98,10 @@ async def entries(source: Source, told: Told) -> AsyncIterator[Entry]:
         return
     bus = await Bus.connect(source.url, "verify", data_dir=source.data_dir, **source.login)
     try:
-        until, count = await last_sequence(bus), 0
+        first, last = await extent(bus, whole)
         await check_sealed(bus)
-        async for entry in read_log(bus, until):
+        async for entry in read_log(bus, first, last):
             yield entry
-            count += 1
-            told(count, until)
+            told(entry.sequence - first + 1, last - first + 1)
     finally:
         await bus.close()

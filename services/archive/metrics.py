@@ -34,7 +34,7 @@ def samples(_market: Market, archive: Archive) -> Iterator[Sample]:
         UNSEALED: archive.unsealed,
         FAILURES: archive.failures,
         DROPPED: catalogue.dropped_messages,
-        MISSING: catalogue.missing,
+        MISSING: archive.missing,
         RATE: archive.growth.file_bytes_per_day if archive.growth else 0.0,
         FREE: archive.store.free_bytes(),
         DAYS: archive.days_left,

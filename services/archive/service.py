@@ -49,6 +49,7 @@ class Archive:
         self._epoch = made_by
         self._waiting: list[Entry] = []
         self._bytes = 0
+        self._gone = 0
         self._sealing = asyncio.Lock()
         self._told_days = float("inf")
         self._markets = {str(address(name).market) for name in store.catalogue.latest if matches(ROUNDS, name)}
@@ -58,6 +59,11 @@ class Archive:
     def _longest_s(self) -> float:
         """How long a message may wait; the first segment comes early, so that it is soon known how the log grows."""
         return self.config.segment_s if self.store.last else min(self.config.segment_s, FIRST_SEGMENT_S)
+
+    @property
+    def missing(self) -> int:
+        """Messages that were gone before they could be sealed, beside those before the first that was had."""
+        return self.store.catalogue.missing + self._gone
 
     @property
     def unsealed(self) -> int:
@@ -94,6 +100,10 @@ class Archive:
         self.store.close()
 
     async def _take(self, sequence: int, name: str, payload: bytes) -> None:
+        before = self._waiting[-1].sequence if self._waiting else self.store.last
+        if before and sequence > before + 1:
+            self._gone += sequence - before - 1
+            log.error("%d messages after sequence %d are gone: somebody purged the log", sequence - before - 1, before)
         self._waiting.append(Entry(sequence, name, self._reader.message_id, payload, self._reader.stored_ns))
         self._bytes += len(payload)
         if matches(ROUNDS, name):
@@ -114,7 +124,7 @@ class Archive:
                     self._fail(error)
                     await asyncio.sleep(AGAIN_S)
                     continue
-                self.failing = ""
+                self.failing, self._gone = "", 0
                 missing = f"; {segment.missing} before them were not there any more" if segment.missing else ""
                 log.info(
                     "sealed %d messages up to %d, %.1f MiB as %.1f%s",
@@ -170,7 +180,7 @@ class Archive:
             await asyncio.sleep(HEARTBEAT_EVERY_S)
 
     def _health(self) -> dict[str, MarketHealth]:
-        bad = {"log_missing": self.store.catalogue.missing} if self.store.catalogue.missing else {}
+        bad = {"log_missing": self.missing} if self.missing else {}
         if self.failing:
             bad["archive_failing"] = self.failures
         if (days := self.days_left) < self.config.warn_days:

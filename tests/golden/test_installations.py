@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from papertrader.replay.composition import MEMBERS
-from papertrader.replay.log_file import last_sequence, read_log
+from papertrader.replay.log_file import extent, read_log
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
@@ -49,7 +49,7 @@ def entries(directory: Path) -> list[Entry]:
 
     async def read(url: str) -> list[Entry]:
         bus = await Bus.connect(url, "test", data_dir=directory)
-        found = [entry async for entry in read_log(bus, await last_sequence(bus))]
+        found = [entry async for entry in read_log(bus, *await extent(bus))]
         await bus.close()
         return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nats.js import api
 
-from papertrader.replay.log_file import LogError, last_sequence, read_log
+from papertrader.replay.log_file import LogError, extent, read_log
 from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.archive.service import Archive
 from papertrader.services.archive.store import Store
@@ -75,7 +75,7 @@ async def sealed_to_the_end(bus: Bus, folder: Path, *, let_go: bool = True) -> i
 
 async def whole(bus: Bus) -> list[Entry]:
     """The log from its first message, as `verify` and `export` read it."""
-    return [entry._replace(stored_ns=0) async for entry in read_log(bus, await last_sequence(bus))]
+    return [entry._replace(stored_ns=0) async for entry in read_log(bus, *await extent(bus))]
 
 
 def test_the_log_is_the_same_before_and_after_it_left_the_broker(broker: Broker, tmp_path: Path) -> None:
@@ -259,13 +259,74 @@ def test_without_its_segments_a_log_without_beginning_is_refused(broker: Broker,
         shutil.rmtree(tmp_path / FOLDER)
         async with connected(broker) as bus:
             with pytest.raises(LogError, match="the log begins at sequence"):
-                await last_sequence(bus)
+                await extent(bus)
             with pytest.raises(StateError, match="what it was folded from is gone"):
                 await _spoken(bus, tmp_path)
 
     async def _spoken(bus: Bus, folder: Path) -> None:
         await bus.append(f"orders.{MARKET}.main", b'{"type":"cancel","ts":1,"order_id":1}', f"{NAME}|{MARKET}|1|0")
         await runner_of(bus, folder).start()
+
+    bounded(work())
+
+
+@pytest.mark.parametrize("config", [ArchiveConfig(), ArchiveConfig(segment_bytes=1)], ids=["waiting", "sealed"])
+def test_a_log_that_somebody_purged_is_told_at_once(broker: Broker, tmp_path: Path, config: ArchiveConfig) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            archive = archive_of(bus, tmp_path, await begun(bus), config)
+            await publish(bus, MARKET, session(10))
+            _, purged = await bus.held_extent()
+            await bus.jetstream.purge_stream(STREAM, seq=purged)
+            await archive._reader.start()
+            await become(lambda: archive._reader.sequence == purged, "what is left")
+            assert (archive.missing, archive._health()) == (0, {str(MARKET): archive._health()[str(MARKET)]})
+            await archive._reader.stop()
+            await publish(bus, MARKET, session(10, first=11))
+            _, last = await bus.held_extent()
+            await bus.jetstream.purge_stream(STREAM, seq=last)
+            archive._reader = LogReader(bus, [">"], archive._reader.sequence, archive._take)
+            reached = archive._reader.sequence
+            await archive._reader.start()
+            await become(lambda: archive._reader.sequence == last, "the rest")
+            assert archive.missing == last - reached - 1 > 0
+            assert archive._health()[str(MARKET)].bad == {"log_missing": archive.missing}
+            await archive.leave()
+
+    bounded(work())
+
+
+def test_a_slow_reader_goes_on_in_the_segments_when_the_broker_has_let_go(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            before = await whole(bus)
+            found = []
+            async for entry in read_log(bus, 1, len(before)):
+                found.append(entry._replace(stored_ns=0))
+                if entry.sequence == 1:
+                    await sealed_to_the_end(bus, tmp_path)
+            assert found == before
+
+    bounded(work())
+
+
+def test_a_log_whose_beginning_was_dropped_is_read_from_where_it_begins(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            before = await whole(bus)
+            await sealed_to_the_end(bus, tmp_path)
+            store = Store(tmp_path)
+            store.drop(store.catalogue.segments[:2])
+            store.close()
+            first, last = await extent(bus, whole=False)
+            assert first == store.catalogue.segments[0].first > 1
+            assert [entry._replace(stored_ns=0) async for entry in read_log(bus, first, last)] == before[first - 1 :]
+            with pytest.raises(LogError, match=f"begins at sequence {first}"):
+                await extent(bus)
 
     bounded(work())
 

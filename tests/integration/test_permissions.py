@@ -138,7 +138,7 @@ def test_operator_reads_the_whole_log(guarded: Guarded) -> None:
         operator = await login(guarded, "operator")
         name = subject("control", MARKET, "read")
         sequence = await operator.bus.append(name, b"{}", "read-1")
-        found = [(entry.subject, entry.payload) async for entry in read_log(operator.bus, sequence)]
+        found = [(entry.subject, entry.payload) async for entry in read_log(operator.bus, 1, sequence)]
         await operator.bus.close()
         assert len(found) == sequence
         assert not operator.refusals
