@@ -6,6 +6,8 @@ position·move of its worth to `inventory`. Margin and liquidation are marked at
 one rule of linear, spot and inverse markets: see `papertrader.shared.market.money`.
 """
 
+import numpy as np
+
 from papertrader.services.fill_sim.lots import nearest_lot
 from papertrader.services.fill_sim.margin import leverage_at, maintenance_margin, mark_of
 from papertrader.services.fill_sim.state import MIDS, SPOT, orders_live
@@ -19,7 +21,7 @@ from papertrader.shared.market.records import Record
 def on_mid(market: Record, book: Record) -> None:
     """Remember the mid of a completed book message; a book without two sides leaves the last mid standing."""
     mid = mid_of(book)
-    if not mid > 0 or mid == market.mid:
+    if np.isnan(mid) or mid == market.mid:
         return
     market.mid = mid
     row = market.mids_count % MIDS
@@ -43,9 +45,8 @@ def mid_before(market: Record, ts: int) -> float:
 @njit(cache=True)
 def settle(account: Record, market: Record) -> None:
     """Book what the position earned since the mid was last settled."""
-    if account.mid > 0 and account.mid != market.mid:
-        moved = worth(market.mid, market.inverse_size) - worth(account.mid, market.inverse_size)
-        account.inventory += account.position * moved
+    moved = worth(market.mid, market.inverse_size) - worth(account.mid, market.inverse_size)
+    account.inventory += account.position * moved
     account.mid = market.mid
 
 
@@ -81,9 +82,7 @@ def average(account: Record, market: Record, side: int, price: float, size: floa
     """Move the position by side·size at `price`, at average cost: the price whose worth is the mean one."""
     held, inverse_size = account.position, market.inverse_size
     after = held + side * size
-    if held == 0:
-        account.average_entry_price = price
-    elif held * side > 0:
+    if held * side > 0:
         cost = worth(account.average_entry_price, inverse_size) * abs(held) + worth(price, inverse_size) * size
         account.average_entry_price = price_worth(cost / (abs(held) + size), inverse_size)
     else:

@@ -64,7 +64,7 @@ def hear_funding(market: Record, event: Record, clock: int) -> None:
 def settle_funding(market: Record, accounts: Records) -> None:
     """Pay the funding that is due next, in every account that holds a position, and note when it is due again."""
     per_unit, price = 0.0, funding_price(market)
-    if price > 0 and market.kind != SPOT and not np.isnan(market.funding_rate):
+    if market.kind != SPOT and not np.isnan(market.funding_rate):
         share = market.funding_step_ns / market.funding_period_ns
         per_unit = notional(1.0, price, market.inverse_size) * market.funding_rate * share
     market.funded_ts, market.funded_per_unit = market.next_funding_ts, per_unit

@@ -20,7 +20,6 @@ from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCELLED,
     FILLED,
-    IOC,
     LIQUIDATED,
     NEVER,
     SYSTEM_ORDER_ID,
@@ -71,7 +70,7 @@ def terms(exchange: Exchange) -> tuple[float, float]:
     account, market, settings = exchange.account, exchange.market, exchange.settings
     mark = mark_of(market)
     equity = equity_at_mark(account, market)
-    if equity < settings.backstop_share * maintenance_margin(market, settings, account.position, mark) or equity < 0:
+    if equity < settings.backstop_share * maintenance_margin(market, settings, account.position, mark):
         nothing_left = price_worth(-account.cash / account.position, market.inverse_size)
         if 0 < nothing_left < np.inf:
             return nothing_left, 0.0
@@ -84,11 +83,10 @@ def closing_order(account: Record, price: float, ts: int) -> Record:
     """The exchange's own order against the whole position, in the first row of the table, which is empty."""
     order = account.orders[0]
     account.sequence += 1
-    order.order_id, order.sequence = SYSTEM_ORDER_ID + account.sequence, account.sequence
+    order.order_id, order.sequence, order.row = SYSTEM_ORDER_ID + account.sequence, account.sequence, -1
     order.side, order.size, order.filled = (-1 if account.position > 0 else 1), abs(account.position), 0.0
-    order.price, order.tick, order.time_in_force, order.reduce_only = price, 0, IOC, 1
+    order.price, order.tick = price, 0
     order.decided_ts, order.live_ts, order.joined_ts, order.cancel_ts, order.first_fill_ts = ts, ts, ts, NEVER, 0
     order.ahead, order.ahead_at_join = np.nan, np.nan
     order.p_fill, order.p_adverse = np.nan, np.nan
-    order.only_through, order.touched, order.touched_before_live = 0, 0, 0
     return order

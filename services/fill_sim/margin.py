@@ -127,16 +127,16 @@ def balance_allows(exchange: Exchange, order: Record) -> bool:
     for slot in range(account.orders_count):
         other = account.orders[slot]
         if other.side > 0 and other.order_id != order.order_id and other.cancel_ts == NEVER:
-            reserved += cost_of(exchange, other, other.size - other.filled)
-    return cost_of(exchange, order, needed) <= account.cash - reserved
+            reserved += cost_of(exchange, other.price, other.size - other.filled)
+    return cost_of(exchange, order.price, needed) <= account.cash - reserved
 
 
 @njit(cache=True)
-def cost_of(exchange: Exchange, order: Record, size: float) -> float:
-    """What buying `size` of an order may cost at its limit: with the larger of the fees that it may meet."""
+def cost_of(exchange: Exchange, price: float, size: float) -> float:
+    """What buying `size` at a price may cost: with the larger of the fees that it may meet."""
     settings, kind = exchange.settings, exchange.market.kind
     rate = max(settings.maker_fee[kind], settings.taker_fee[kind], 0.0)
-    return order.price * size + order.price * size * rate
+    return price * size + price * size * rate
 
 
 @njit(cache=True)
@@ -152,9 +152,7 @@ def coverable(exchange: Exchange, order: Record, price: float, size: float) -> f
         size = min(size, max(-order.side * account.position, 0.0))
     if market.kind == SPOT:
         if order.side < 0:
-            return min(size, max(account.position, 0.0))
-        settings = exchange.settings
-        rate = max(settings.maker_fee[market.kind], settings.taker_fee[market.kind], 0.0)
-        if price * size + price * size * rate > account.cash:
-            size = max(min(size, account.cash / (price * (1 + rate))), 0.0)
+            return min(size, account.position)
+        if cost_of(exchange, price, size) > account.cash:
+            size = account.cash / cost_of(exchange, price, 1.0)
     return size

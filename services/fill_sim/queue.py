@@ -61,7 +61,7 @@ def on_level(order: Record, book: Record, settings: Record, event: Record) -> No
     order.seen_ts = event.ts
     if order.joining == 1:
         take_place(order, size)
-    elif size != order.displayed or order.traded > 0:
+    else:
         lose_cancels(order, settings, event.ts, order.displayed - order.traded, size)
         order.ahead = min(order.ahead, size)
     order.displayed, order.traded = size, 0.0
@@ -70,9 +70,7 @@ def on_level(order: Record, book: Record, settings: Record, event: Record) -> No
 @njit(cache=True)
 def take_place(order: Record, size: float) -> None:
     """Settle the queue at join, when the first message after it shows `size`."""
-    before = size + order.traded
-    if not order.ahead_at_join > before:
-        order.ahead_at_join = before
+    order.ahead_at_join = np.fmax(order.ahead_at_join, size + order.traded)
     order.ahead = size
     order.joining = 0
 

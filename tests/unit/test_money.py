@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from papertrader.shared.market.money import notional, price_worth, quote_value, worth
+from papertrader.shared.market.money import inverse_size, notional, price_worth, quote_value, worth
+from papertrader.shared.messages import Instrument
 
 INVERSE = 100.0
 """A contract of 100 units of quote currency."""
@@ -48,3 +49,9 @@ def test_contract_is_worth_the_same_quote_currency_at_any_price() -> None:
     assert quote_value(3.0, 250.0, 0.0) == 750.0
     assert quote_value(3.0, 250.0, INVERSE) == quote_value(3.0, 1.0, INVERSE) == 300.0
     assert quote_value(3.0, 250.0, 1.0) == 3.0
+
+
+def test_only_an_inverse_contract_has_a_size_in_quote_currency() -> None:
+    rules = {"ts": 0, "tick_size": 0.1, "lot_size": 1.0, "contract_size": INVERSE}
+    assert inverse_size(Instrument(kind="inverse", **rules)) == INVERSE
+    assert inverse_size(Instrument(kind="perpetual", **rules)) == 0
