@@ -1,77 +1,83 @@
 """Mutation testing of the kernels that decide about money and queues: which changes of them does no test notice?
 
-`python -m tools.mutation PYTHON [MODULE ...]`, where PYTHON is one that has cosmic-ray. Each mutant stands in for the
-kernel in a copy of the checkout, and a forked process runs the kernel's unit tests on it in their Python form. Prints
-every survivor with its change, and how many mutants survived. Exit code 1 if any did.
+`python -m tools.mutation PYTHON [MODULE ...]`, where PYTHON is one that has cosmic-ray. The kernels run in their Python
+form: a forked process takes over a mutant's functions and runs the kernel's unit tests. Prints every survivor with its
+change, and how many survived. Those that `tools.equivalents` lists, since no test can notice them, are not run. Exit
+code 1 if a mutant survived, or if something is listed that is no mutant any more.
 """
 
 import difflib
+import importlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Final
 
+import pytest
+
+from tools.equivalents import EQUIVALENTS, EVERYWHERE
+
 ROOT: Final = Path(__file__).resolve().parents[1]
-COPY: Final = ROOT / "build" / "mutants"
 TESTS: Final = {
-    "services/fill_sim/account.py": ("fill_sim_account", "fill_sim_reduce_only"),
-    "services/fill_sim/queue.py": ("fill_sim_queue",),
-    "services/fill_sim/matching.py": ("fill_sim_queue", "fill_sim_models"),
-    "services/fill_sim/margin.py": ("fill_sim_liquidation", "fill_sim_account", "fill_sim_money"),
-    "services/fill_sim/liquidation.py": ("fill_sim_liquidation",),
-    "services/fill_sim/funding.py": ("fill_sim_funding",),
-    "services/fill_sim/draws.py": ("fill_sim_draws",),
+    "services/fill_sim/account.py": ("fill_sim_bookkeeping",),
+    "services/fill_sim/queue.py": ("fill_sim_queue_messages", "fill_sim_queue"),
+    "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_models"),
+    "services/fill_sim/margin.py": ("fill_sim_margin", "fill_sim_affordable", "fill_sim_reduce_only"),
+    "services/fill_sim/liquidation.py": ("fill_sim_liquidation_terms", "fill_sim_liquidation"),
+    "services/fill_sim/funding.py": ("fill_sim_settlements",),
+    "services/fill_sim/draws.py": ("fill_sim_draws_levels", "fill_sim_draws_prints"),
     "shared/market/money.py": ("money",),
 }
 """The kernels, and the unit tests (`test_NAME.py`) that must notice."""
-TIMEOUT_S: Final = 120
+QUIETLY: Final = ("-x", "-q", "-p", "tests.python_form", "-p", "no:cacheprovider")
+SLOWER: Final = 3
+"""How many times the processor time of the tests without a mutant one may take: beyond it loops, and is noticed."""
 
 
 def main(cosmic_ray: Path, modules: Sequence[str]) -> int:
     """Mutate the modules, all if none is named."""
-    copy_checkout()
-    os.chdir(COPY)
-    sys.path.insert(0, str(COPY))
-    import numba  # noqa: F401  # what every child would import
-    import pytest  # noqa: F401
-
     return max(mutate(cosmic_ray, module) for module in modules or TESTS)
 
 
-def copy_checkout() -> None:
-    """Copy what is tracked, so that a mutant touches nothing else."""
-    shutil.rmtree(COPY, ignore_errors=True)
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, tracked.decode().split("\0")):
-        target = COPY / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
-
-
 def mutate(cosmic_ray: Path, module: str) -> int:
-    """Mutate one module and report; 1 if a mutant survived."""
-    source, folder = COPY / module, COPY / "build" / Path(module).stem
-    folder.mkdir(parents=True)
-    code = source.read_text()
-    subprocess.run([cosmic_ray, "-m", "tools.mutants", module, folder], check=True, stdout=subprocess.DEVNULL)
+    """Mutate one module and report; 1 if a mutant survived, or a listed one is none."""
+    code, mutants = (ROOT / module).read_text(), mutants_of(cosmic_ray, module)
+    listed = EQUIVALENTS.get(module, ())
+    excused = {name for name, changed in mutants.items() if any(e.is_(code, changed) for e in (*EVERYWHERE, *listed))}
+    unused = [e for e in listed if not any(e.is_(code, changed) for changed in mutants.values())]
+    for equivalent in unused:
+        say(f"{module}: listed as equivalent, but no mutant: {equivalent}")
+    survivors = outlive(module, code, {name: mutants[name] for name in mutants if name not in excused})
+    say(f"{module}: {len(mutants)} mutants, {survivors} survived, {len(excused)} equivalent")
+    return int(survivors > 0 or bool(unused))
+
+
+def mutants_of(cosmic_ray: Path, module: str) -> dict[str, str]:
+    """The mutants of a module by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([cosmic_ray, "-m", "tools.mutants", module, folder], check=True, stdout=subprocess.DEVNULL)
+        return {mutant.stem: mutant.read_text() for mutant in sorted(Path(folder).iterdir())}
+
+
+def outlive(module: str, code: str, mutants: dict[str, str]) -> int:
+    """How many mutants the module's tests do not notice; says each."""
     tests = [f"tests/unit/test_{name}.py" for name in TESTS[module]]
-    if not passes(tests):
+    before_s = time.process_time()
+    if pytest.main([*QUIETLY, *tests]) != 0:
         sys.exit(f"{module}: its tests fail without any mutant")
+    limit_s = 1 + SLOWER * (time.process_time() - before_s)
     survivors = 0
-    mutants = sorted(folder.iterdir())
-    for mutant in mutants:
-        changed = mutant.read_text()
-        source.write_text(changed)
-        if passes(tests):
+    for name, changed in mutants.items():
+        if passes(module, changed, tests, limit_s):
             survivors += 1
-            say(f"survived: {mutant.stem}\n{difference(module, code, changed)}")
-    source.write_text(code)
-    say(f"{module}: {survivors} of {len(mutants)} mutants survived")
-    return int(survivors > 0)
+            say(f"survived: {name}\n{difference(module, code, changed)}")
+    return survivors
 
 
 def difference(module: str, code: str, changed: str) -> str:
@@ -80,24 +86,34 @@ def difference(module: str, code: str, changed: str) -> str:
     return "\n".join(lines)
 
 
-def passes(tests: list[str]) -> bool:
-    """Whether the tests pass on what lies in the copy, in a process of their own that ends in time."""
+def passes(module: str, changed: str, tests: list[str], limit_s: float) -> bool:
+    """Whether the tests pass on a mutant, in a process of their own that ends in time."""
     child = os.fork()
     if child == 0:
-        run(tests)
+        signal.setitimer(signal.ITIMER_PROF, limit_s)
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        code = 1
+        try:
+            take_over(module, changed)
+            code = int(pytest.main([*QUIETLY, *tests]))
+        finally:
+            os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def run(tests: list[str]) -> None:
-    """Run the tests and end the process with their result."""
-    import pytest
-
-    signal.alarm(TIMEOUT_S)
-    sys.dont_write_bytecode = True
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    os._exit(int(pytest.main(["-x", "-q", "-p", "tests.python_form", "-p", "no:cacheprovider", *tests])))
+def take_over(module: str, changed: str) -> None:
+    """Give the module of this process the code and constants of a mutant, for everyone who has imported them."""
+    original = importlib.import_module(f"papertrader.{module.removesuffix('.py').replace('/', '.')}")
+    names = dict(vars(original))
+    exec(compile(changed, module, "exec"), names)
+    for name, value in names.items():
+        before = vars(original)[name]
+        if isinstance(value, FunctionType) and value is not before:
+            before.__code__ = value.__code__
+        else:
+            setattr(original, name, value)
 
 
 def say(text: str) -> None:
