@@ -4,6 +4,7 @@ The file is gzip text: a header line with the settings of the run, then one JSON
 `{"sequence":…,"subject":…,"id":…,"message":…}`. A payload that is not one line of JSON is kept as `base64` instead.
 """
 
+import asyncio
 import base64
 import gzip
 import zlib
@@ -19,6 +20,7 @@ from nats.js.errors import NotFoundError
 
 from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.reader import BREATH
 from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.service.config import Tables
@@ -80,6 +82,8 @@ async def read_log(bus: Bus, first: int, last: int) -> AsyncIterator[Entry]:
             if entry.sequence <= last:
                 yield entry
                 reached = entry.sequence
+            if entry.sequence % BREATH == 0:
+                await asyncio.sleep(0)
         async with aclosing(_read_broker(bus, reached, last)) as held:
             async for entry in held:
                 if entry.sequence != reached + 1:

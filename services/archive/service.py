@@ -88,7 +88,7 @@ class Archive:
                 await self._seal()
             try:
                 await self._release(now)
-                self._drop(now)
+                await self._drop(now)
             except (OSError, TimeoutError, nats.errors.Error, APIError) as error:
                 log.warning("the broker's part or an old segment could not be let go: %s", error)
             self._measure(now)
@@ -142,20 +142,24 @@ class Archive:
 
     async def _release(self, now_ns: int) -> None:
         """Let the broker forget what is sealed and was there long enough, earlier if it fills up."""
-        self.store.save()
+        async with self._sealing:
+            self.store.save()
+            sealed = list(self.store.catalogue.segments)
         info = (await self._bus.jetstream.stream_info(STREAM)).state
         held_s = 0.0 if info.bytes > FULL * self._max_bytes else self._held_s
-        sequence = releasable(self.store.catalogue.segments, now_ns, held_s)
+        sequence = releasable(sealed, now_ns, held_s)
         if sequence > self.released and sequence >= info.first_seq:
             await self._bus.let_go(sequence)
             log.info("the broker was let go of everything up to %d, %.1f MiB before", sequence, info.bytes / 2**20)
         self.released = max(self.released, sequence)
 
-    def _drop(self, now_ns: int) -> None:
+    async def _drop(self, now_ns: int) -> None:
         """Drop what retention says, and tell of it."""
-        gone = dropped(self.store.catalogue.segments, now_ns, self.config)
+        async with self._sealing:
+            gone = dropped(self.store.catalogue.segments, now_ns, self.config)
+            if gone:
+                self.store.drop(gone)
         if gone:
-            self.store.drop(gone)
             text = "dropped %d segments by [archive] keep_days or keep_bytes: the log begins at sequence %d now"
             log.warning(text, len(gone), self.store.catalogue.segments[0].first)
 

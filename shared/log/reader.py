@@ -26,6 +26,8 @@ SILENCE_S: Final = 3.0
 STOP_TIMEOUT_S: Final = 5.0
 LATE_NS: Final = 300 * 1_000_000_000
 """A reader that is so late reads what is sealed: the broker may let go of it any time."""
+BREATH: Final = 64
+"""After so many sequences of a segment everything else gets its turn: leases, heartbeats, the connection."""
 _STORED: Final = b"$JS.ACK."
 
 
@@ -162,6 +164,8 @@ class LogReader:
                 for entry in await asyncio.to_thread(sealed.read, segment, self._subjects):
                     if entry.sequence > self.sequence and not self._stopped:
                         await self._hand_on(entry.sequence, entry.subject, entry.payload)
+                    if entry.sequence % BREATH == 0:
+                        await asyncio.sleep(0)
                 if self._stopped:
                     return
                 self.sequence = max(self.sequence, segment.last)
