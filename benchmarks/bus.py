@@ -17,7 +17,7 @@ import msgspec
 
 from papertrader.replay.composition import Composition
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.publisher import until
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus

@@ -24,11 +24,11 @@ from papertrader.shared.log.lease import create_bucket
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import RoundEnd
 from papertrader.shared.service.bases import keep
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.epoch import CODE, begin, changes, check_sealed, current, following
 from papertrader.shared.service.permissions import USERS, authorization
-from papertrader.shared.service.runtime import BusConfig
 
 USERS_FILE: Final = Path("nats") / "users.conf"
 

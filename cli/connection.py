@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from papertrader.cli.runs import NO_RUN, NoRunError, run_of
 from papertrader.shared.log.segments import FOLDER
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import Tables, load
-from papertrader.shared.service.runtime import BusConfig
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A command does not wait for a broker to come up."""

@@ -8,8 +8,8 @@ from typing import Final
 from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.archive.kernel import DAY_S, days_left, forecast, growth
 from papertrader.shared.log.sealed import Sealed
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.data_directory import LEAST_FREE_BYTES
-from papertrader.shared.service.runtime import BusConfig
 
 LOOK_EVERY_S: Final = 30.0
 

@@ -37,6 +37,16 @@ def fail(error: object, code: int = 2) -> typer.Exit:
 
 def guarded(work: Callable[[], int]) -> int:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
+    try:
+        return work()
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
+        raise fail(error) from None
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """What a user can do something about; looked up when something went wrong, since it takes long to import."""
     from papertrader.cli.runs import NoRunError
     from papertrader.replay.log_file import LogError
     from papertrader.replay.replay import ReplayError
@@ -48,21 +58,8 @@ def guarded(work: Callable[[], int]) -> int:
     from papertrader.shared.market.tape import TapeError
     from papertrader.shared.service.data_directory import DataDirectoryError
 
-    broken = (
-        KernelCacheError,
-        BusError,
-        BrokerError,
-        DataDirectoryError,
-        LogError,
-        ReplayError,
-        RunError,
-        SegmentError,
-        TapeError,
-    )
-    try:
-        return work()
-    except (*broken, NoRunError, ValueError, OSError) as error:
-        raise fail(error) from None
+    system = (KernelCacheError, BusError, BrokerError, DataDirectoryError, LogError, NoRunError, SegmentError)
+    return (*system, ReplayError, RunError, TapeError, ValueError, OSError)
 
 
 def names(assets: str | None) -> list[str] | None:

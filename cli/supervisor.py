@@ -25,10 +25,10 @@ from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.ports import PortError, ReservedPort
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.tasks import REFUSED
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError
 from papertrader.shared.service.config import Settings, SettingsError
 from papertrader.shared.service.data_directory import LEAST_FREE_BYTES, DataDirectory, DataDirectoryError
-from papertrader.shared.service.runtime import BusConfig
 
 GATEWAY: Final = "gateway"
 ARCHIVE: Final = "archive"

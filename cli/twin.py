@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from papertrader.cli.replay import Told
+from papertrader.cli.replay import told_to
 from papertrader.replay.twin.readers import FORMS, read_record
 from papertrader.replay.twin.record import RecordError
 from papertrader.replay.twin.report import report_html, result, settings_toml, verdict
@@ -55,7 +55,7 @@ def _twins(settings: Settings, live: Sequence[Path], account: str, fit_share: fl
         named = ", ".join(record.symbols) or "no market"
         raise RecordError(f"the record holds orders of {named}, the tape none of them")
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        return [twin(source, record, configs[account], fit_share, Told(bar)) for source in found]
+        return [twin(source, record, configs[account], fit_share, told_to(bar)) for source in found]
 
 
 def _print(twins: Sequence[MarketTwin]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from papertrader.replay.columns import Column, columns
-from papertrader.replay.replay import Replayed, judged, replay
+from papertrader.replay.judgement import judged
+from papertrader.replay.replay import Replayed, replay
 from papertrader.replay.results import Run, RunError, load, replayed_run
 from papertrader.replay.session import sessions
 from papertrader.replay.settings import check_all, tables_of

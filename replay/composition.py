@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from papertrader.shared.log.health import FOLDS, section_of
 from papertrader.shared.log.kinds import KIND_OF
@@ -11,12 +11,29 @@ from papertrader.shared.market.events import Events
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.fold import Fold, Output, Received, RoundBuffer
-from papertrader.shared.service.runtime import Service
 
-MEMBERS: Final[Mapping[str, Service]] = {
-    name: importlib.import_module(f"papertrader.services.{section_of(name)}.__main__").SERVICE for name in FOLDS
-}
-"""The services as their processes run them: what each hears and how its fold is made."""
+if TYPE_CHECKING:
+    from papertrader.shared.service.runtime import Service
+
+
+class Members(Mapping[str, "Service"]):
+    """The services as their processes run them; each is imported when it is asked for, with all that it needs."""
+
+    def __getitem__(self, name: str) -> "Service":
+        if name not in FOLDS:
+            raise KeyError(name)
+        found: Service = importlib.import_module(f"papertrader.services.{section_of(name)}.__main__").SERVICE
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FOLDS)
+
+    def __len__(self) -> int:
+        return len(FOLDS)
+
+
+MEMBERS: Final = Members()
+"""What each service hears, and how its fold is made."""
 
 
 class Spoken(NamedTuple):

@@ -13,10 +13,10 @@ from papertrader.replay.log_file import extent, read_file, read_log, read_settin
 from papertrader.shared.log.broker import Broker, broker_name
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.segments import FOLDER, Entry
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import SettingsError, Tables, load
 from papertrader.shared.service.data_directory import held
 from papertrader.shared.service.epoch import check_sealed
-from papertrader.shared.service.runtime import BusConfig
 
 ANSWER_TIMEOUT_S: Final = 1.0
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from papertrader.replay.composition import Composition, Spoken
 from papertrader.services.feed.market_source import MarketSource
-from papertrader.services.feed.publisher import marker_of
+from papertrader.services.feed.session_rounds import marker_of
 from papertrader.services.fill_sim.said import what_kept_it
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.services.fill_sim.state import NEVER, REASONS
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.data import DataQuality, doubts
 from papertrader.services.monitor.facts.facts import MarketFacts
-from papertrader.services.monitor.facts.market import hear_market
+from papertrader.services.monitor.facts.market import hear_market, read
 from papertrader.shared.messages import Account, Ack, Command, Fill, Instrument, Markout, Message, Place, RoundEnd
 from papertrader.shared.service.config import DEFAULT_ACCOUNT, Settings
 from papertrader.shared.service.fold import Received, Round
@@ -135,7 +135,8 @@ class Trial:
     def _fold(self, market_data: Sequence[Message], end: RoundEnd, commands: Iterable[Command]) -> None:
         said = [Received("orders", DEFAULT_ACCOUNT, command, command.order_id) for command in commands]
         self._hear(self._composition.fold(market_data, end, said))
-        hear_market(self._facts, self._market_data, Round(end.round, end.ts, 0, (), tuple(market_data), end.final))
+        round_ = Round(end.round, end.ts, 0, (), tuple(market_data), end.final)
+        hear_market(self._facts, round_, read(self._market_data, round_))
         self._follow_queues(end.ts)
 
     def _settle(self, end: RoundEnd) -> None:

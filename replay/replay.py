@@ -1,4 +1,4 @@
-"""Replays a session through the closed loop, and lets the monitor judge it as it judges a run on the bus."""
+"""Replays a session through the closed loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -8,6 +8,7 @@ import numpy as np
 from papertrader.replay.composition import MEMBERS, Composition
 from papertrader.replay.loop import run
 from papertrader.replay.plans import plan
+from papertrader.replay.rounds import stretches
 from papertrader.replay.session import Session
 from papertrader.replay.world import (
     ADDRESS,
@@ -23,19 +24,16 @@ from papertrader.replay.world import (
     new_said,
     new_scratch,
 )
-from papertrader.services.monitor.config import MonitorConfig
-from papertrader.services.monitor.facts.liveness import FEED, ServiceHealth
-from papertrader.services.monitor.service import Monitor
 from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.strategy import BUILT_IN
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.market.commands import COMMAND, command_of, record_of_command
-from papertrader.shared.market.events import GAP, PRINT, ROUND, RULES, Events, Grid
+from papertrader.shared.market.events import RULES, Events
 from papertrader.shared.market.records import Records, message_of, record_dtype, record_of
-from papertrader.shared.messages import Command, Gap, Instrument, Message, RoundEnd, Trades
+from papertrader.shared.messages import Command, Message, RoundEnd
 from papertrader.shared.service.config import ACCOUNTS, Settings
-from papertrader.shared.service.fold import Fold, Received, Round, canonical
+from papertrader.shared.service.fold import Fold, Received
 
 MONITOR: Final = "monitor"
 QUOTER: Final = "quoter"
@@ -66,9 +64,15 @@ class Replayed(NamedTuple):
         rows, addresses = self.tables[kind]
         return rows if account is None else rows[addresses["account"] == self.accounts.index(account)]
 
-    def messages(self, kind: Kind) -> Iterator[tuple[int, str, Message]]:
-        """The messages of a kind in order, each with the index of its round and its account."""
+    def messages(self, kind: Kind, first: int = 0, end: int | None = None) -> Iterator[tuple[int, str, Message]]:
+        """The messages of a kind in order, each with the number of its round and its account.
+
+        Of all rounds, or of those from number `first` on up to number `end`.
+        """
         rows, addresses = self.tables[kind]
+        if end is not None:
+            here = slice(*np.searchsorted(addresses["round"], [first, end]))
+            rows, addresses = rows[here], addresses[here]
         for row, (account, number) in zip(rows, addresses.tolist(), strict=True):
             message = command_of(row) if kind == "orders" else message_of(MESSAGES[kind].struct, row)
             yield number, self.accounts[account], message
@@ -139,8 +143,8 @@ def gathered(
     composition = Composition(ordered, session.market, services)
     names = tuple(ordered.by_account("quoter", QuoterConfig))
     said: dict[Kind, list[tuple[tuple[int, int], Any]]] = {kind: [] for kind in KINDS}
-    for number, (end, market_data, events) in enumerate(_rounds(session)):
-        for spoken in composition.fold(market_data, _marker(end, session), commands(number), events):
+    for number, marker, market_data, events in _rounds(session):
+        for spoken in composition.fold(market_data, marker, commands(number), events):
             kind, account, message = spoken.output
             record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             said[kind].append(((names.index(account), number), record))
@@ -156,9 +160,16 @@ def _stop_at_a_failure(composition: Composition) -> None:
         raise ReplayError(f"account {account}, at {when} UTC: {failure.text}\n{failure.traceback}".rstrip())
 
 
-def _marker(end: Any, session: Session) -> RoundEnd:
-    """A round's marker as the services need it. They hear nothing of frames."""
-    return RoundEnd(ts=int(end["ts"]), recv_ts=0, round=int(end["id"]), frame=0, session=session.session)
+def _rounds(session: Session) -> Iterator[tuple[int, RoundEnd, Sequence[Message], Events]]:
+    """Each round's number, its marker, and its market data: what rows do not say, and the rows.
+
+    Markers are as the services need them: those hear nothing of frames.
+    """
+    for stretch in stretches(session):
+        market_data = stretch.market_data()
+        for number, ts, id_, events in stretch.rounds():
+            marker = RoundEnd(ts=ts, recv_ts=0, round=id_, frame=0, session=session.session)
+            yield number, marker, market_data.get(number, ()), events
 
 
 def _table(kind: Kind, rows: Sequence[tuple[tuple[int, int], Any]]) -> tuple[Records, Records]:
@@ -167,79 +178,3 @@ def _table(kind: Kind, rows: Sequence[tuple[tuple[int, int], Any]]) -> tuple[Rec
     for place, (address, record) in enumerate(rows):
         addresses[place], records[place] = address, record
     return records, addresses
-
-
-def judged(replayed: Replayed, settings: Settings) -> Monitor:
-    """The monitor after it has heard a replayed session, as it would have on the bus."""
-    session = replayed.session
-    monitor = Monitor(session.market, settings.by_account("monitor", MonitorConfig))
-    said = _by_round(replayed)
-    previous_ts = 0
-    rounds = list(_rounds(session))
-    for number, (end, market_data, events) in enumerate(rounds):
-        round_ = Round(
-            number=int(end["id"]),
-            ts=int(end["ts"]),
-            previous_ts=previous_ts,
-            heard=canonical(said.pop(number - 1, ())),
-            market_data=market_data,
-            final=number == len(rounds) - 1,
-            events=events,
-        )
-        monitor.fold(round_)
-        previous_ts = round_.ts
-    monitor.liveness = _feed_ended(session.bad)
-    return monitor
-
-
-def _rounds(session: Session) -> Iterator[tuple[Any, tuple[Message, ...], Events]]:
-    """Each round's marker, and its market data: what is read of the messages, and the events."""
-    start, told = 0, [session.instrument]
-    in_force = session.instrument
-    for row in np.flatnonzero(session.events["kind"] == ROUND).tolist():
-        while session.events[start]["kind"] == RULES:
-            in_force = session.changes[session.events[start]["id"] - 1]
-            told, start = [in_force], start + 1
-        events = session.events[start:row]
-        yield session.events[row], _market_data(told, in_force, events), events
-        start, told = row + 1, []
-
-
-def _by_round(replayed: Replayed) -> dict[int, list[Received]]:
-    heard: dict[int, list[Received]] = {}
-    sequence = 0
-    for kind in KINDS:
-        for number, account, message in replayed.messages(kind):
-            sequence += 1
-            heard.setdefault(number, []).append(Received(kind, account, message, sequence))
-    return heard
-
-
-def _market_data(told: list[Instrument], in_force: Instrument, events: Events) -> tuple[Message, ...]:
-    """What the monitor reads of the market beside the book: the rules that are told, the prints and the gaps."""
-    messages: list[Message] = [*told]
-    if not len(events):
-        return tuple(messages)
-    prints = events[events["kind"] == PRINT]
-    if len(prints):
-        messages.append(_trades(prints, Grid(in_force)))
-    gaps = events[events["kind"] == GAP][["id", "ts"]].tolist()
-    messages += [Gap(ts=to_ts, recv_ts=0, from_ts=from_ts, to_ts=to_ts, reason="") for from_ts, to_ts in gaps]
-    return tuple(messages)
-
-
-def _trades(prints: Records, grid: Grid) -> Trades:
-    times = prints["ts"].tolist()
-    return Trades(
-        ts=max(times),
-        recv_ts=0,
-        times=times,
-        prices=[grid.price(tick) for tick in prints["tick"].tolist()],
-        sizes=prints["size"].tolist(),
-        aggressors=["buy" if side > 0 else "sell" for side in prints["side"].tolist()],
-        trade_ids=prints["id"].tolist(),
-    )
-
-
-def _feed_ended(bad: Mapping[str, int]) -> dict[str, ServiceHealth]:
-    return {FEED: ServiceHealth(heartbeat_age_s=0.0, bad_messages=dict(bad), final=True)}

@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.market_source import MarketSource
-from papertrader.services.feed.publisher import until
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.event_rows import market_events

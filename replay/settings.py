@@ -9,8 +9,8 @@ import msgspec
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.log.health import FOLDS, section_of
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import ACCOUNTS, Settings, Tables, load
-from papertrader.shared.service.runtime import BusConfig
 
 
 def sections() -> dict[str, Any]:

@@ -15,10 +15,11 @@ from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import SettingsError, load
 from papertrader.shared.service.epoch import check_sealed, current
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 

@@ -18,8 +18,8 @@ from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import Entry, matches
 from papertrader.shared.log.subjects import STREAM, Market, address, subject
 from papertrader.shared.service import epoch
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.epoch import Epoch
-from papertrader.shared.service.runtime import BusConfig
 
 log = logging.getLogger("archive")
 

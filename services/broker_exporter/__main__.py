@@ -6,9 +6,10 @@ import sys
 from papertrader.services.broker_exporter.metrics import METRICS, samples
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import SettingsError, load
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 

@@ -20,8 +20,9 @@ from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.market.tape import TapeError
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import SettingsError, load
-from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
 
 log = logging.getLogger("feed")
 

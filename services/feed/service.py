@@ -13,12 +13,13 @@ from papertrader.services.feed.live.market import LiveMarket
 from papertrader.services.feed.live.session import LiveSession
 from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.metrics import CONNECTION_METRICS, METRICS, connection_samples, samples
-from papertrader.services.feed.publisher import Barrier, Pace, Publisher, marker_of, settling, until
+from papertrader.services.feed.publisher import Barrier, Pace, Publisher
+from papertrader.services.feed.session_rounds import marker_of, settling, until
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
 from papertrader.shared.log.subjects import Market, address
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import BusConfig
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger("feed")

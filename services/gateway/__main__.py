@@ -16,9 +16,10 @@ from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbea
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import BusConfig, parse_arguments, stop_on_signals
+from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger("gateway")

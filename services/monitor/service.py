@@ -12,7 +12,7 @@ from papertrader.services.monitor.facts import hearing
 from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, quote_notional
 from papertrader.services.monitor.facts.history import History, keep_fill, keep_markout, keep_sample, new_history
 from papertrader.services.monitor.facts.liveness import Liveness
-from papertrader.services.monitor.facts.market import follow_quotes, hear_market, levels
+from papertrader.services.monitor.facts.market import Reading, follow_quotes, hear_market, levels, read
 from papertrader.services.monitor.kernel import judge
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Checklist, Fill, Gap, Markout
@@ -52,7 +52,7 @@ class Monitor:
         """What became of notices, by service and outcome: from outside the log too, and for metrics alone."""
         self._facts = Facts(MarketFacts(), {name: AccountFacts() for name in accounts})
         self._histories = {name: new_history() for name in accounts}
-        self._market_data = MarketData()
+        self.market_data = MarketData()
         self._blob = np.zeros(BLOB_BYTES * (1 + len(self.accounts)), dtype=np.uint8)
         self._blob_size = np.zeros(1, dtype=np.int64)
         self._arrays_rule = False
@@ -73,7 +73,7 @@ class Monitor:
 
     def book_levels(self, count: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         """The best bids and asks as (price, size), best first."""
-        book = self._market_data.book
+        book = self.market_data.book
         return levels(book, 1, count), levels(book, -1, count)
 
     def checklist(self, account: str, liveness: Liveness | None = None) -> Checklist:
@@ -91,10 +91,14 @@ class Monitor:
 
     def fold(self, round_: Round) -> list[Output]:
         """Hear a round; say the checklist when a state changed, at the very end, and otherwise every `say_every_s`."""
+        return self.hear(round_, read(self.market_data, round_))
+
+    def hear(self, round_: Round, reading: Reading) -> list[Output]:
+        """`fold` of a round whose events were read into `market_data` before."""
         facts = self.facts
         for account in facts.accounts.values():
             hearing.next_round(account)
-        hear_market(facts.market, self._market_data, round_)
+        hear_market(facts.market, round_, reading)
         self._follow_quotes(round_)
         for received in round_.heard:
             self._hear(received)
@@ -153,7 +157,7 @@ class Monitor:
         self._blob_size[0] = len(encoded)
         self._arrays_rule = True
         arrays: dict[str, npt.NDArray[np.generic]] = {
-            "book": self._market_data.book,
+            "book": self.market_data.book,
             "facts": self._blob,
             "facts_size": self._blob_size,
         }

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 import nats.errors
@@ -28,6 +28,7 @@ from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import matches
 from papertrader.shared.log.subjects import Market, address, subject
 from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
 from papertrader.shared.service.config import Settings, load
@@ -43,30 +44,6 @@ log = logging.getLogger(__name__)
 
 LOOP_STALL_S: Final = 5.0
 LOOK_EVERY_S: Final = 5.0
-
-
-class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The broker and the limits of the log."""
-
-    url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
-    max_bytes: Annotated[
-        int,
-        msgspec.Meta(ge=2**20, description="most bytes that the broker holds; it takes nothing more when it is full"),
-    ] = 8 * 2**30
-    max_age_s: Annotated[
-        float, msgspec.Meta(ge=600, description="how long the broker still holds what is in segments, s")
-    ] = 3600.0
-    data_dir: Annotated[str, msgspec.Meta(description="directory of checkpoints and segments")] = "data"
-    host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
-    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
-    nkey_seed_file: Annotated[str, msgspec.Meta(description="file with the nkey seed to log in with; empty: none")] = ""
-    monitoring_url: Annotated[
-        str, msgspec.Meta(description="URL of the broker's monitoring port, read by the broker exporter")
-    ] = "http://127.0.0.1:8222"
-
-    def login(self) -> dict[str, Any]:
-        """The options of `Bus.connect` that log in."""
-        return {"nkeys_seed": self.nkey_seed_file} if self.nkey_seed_file else {}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from papertrader.replay.composition import Composition
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.publisher import until
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.services.monitor.report.summary import account_summary
 from papertrader.services.monitor.service import Monitor

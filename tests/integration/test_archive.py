@@ -21,11 +21,12 @@ from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import FOLDER, Entry
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.writes import Write
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.continuation import StateError
 from papertrader.shared.service.epoch import Epoch, begin, check_sealed, current, following
-from papertrader.shared.service.runtime import BusConfig, Runtime
+from papertrader.shared.service.runtime import Runtime
 from tests.integration.counting import NAME, SERVICE, publish, session, undisturbed
 from tests.integration.counting_runner import MARKET, folded_up_to, forget_ids, runner_of, same_state
 from tests.integration.wire import MAX_BYTES, PATIENCE_S, become, bounded, connected

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.publisher import Barrier, Publisher, SessionError, until
+from papertrader.services.feed.publisher import Barrier, Publisher, SessionError
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus

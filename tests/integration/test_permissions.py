@@ -19,8 +19,8 @@ from papertrader.shared.log.lease import BUCKET, Leases
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.messages import Fill
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import Settings
-from papertrader.shared.service.runtime import BusConfig
 from tests.unit.learning import fill as a_fill
 
 MARKET = Market("synthetic", "SYN1")

@@ -14,8 +14,9 @@ from papertrader.cli.supervisor import Supervisor
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.tasks import LEFT_UNCLEAN, STOP_LIMIT_S, ended
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import Settings
-from papertrader.shared.service.runtime import BusConfig, Runtime
+from papertrader.shared.service.runtime import Runtime
 from tests.e2e.running import finished, wait_until
 from tests.integration.counting import SERVICE
 from tests.integration.wire import MAX_BYTES, bounded

@@ -14,7 +14,7 @@ from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.files.convert import convert
 from papertrader.services.feed.files.hftbacktest import LOCAL
 from papertrader.services.feed.sources import MarketSource, sources
-from papertrader.services.monitor.facts.market import apply_all, levels
+from papertrader.services.monitor.facts.market import levels, readings_of
 from papertrader.shared.market.event_rows import market_events
 from papertrader.shared.market.events import Grid
 from papertrader.shared.messages import Message, Trades
@@ -55,7 +55,8 @@ def heard_by_us(source: MarketSource, array: Path) -> Iterator[dict[str, Any]]:
     market.events(Round(0, 1, 0, (), (first,)))
     trades: list[list[Any]] = []
     for place, message in enumerate(messages):
-        apply_all(market.book, market_events([message], grid))
+        events = market_events([message], grid)
+        readings_of(market.book, events, np.array([len(events)]))
         if isinstance(message, Trades):
             sides = [aggressor == "buy" for aggressor in message.aggressors]
             trades += map(list, zip(message.prices, message.sizes, sides, strict=True))

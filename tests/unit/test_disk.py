@@ -15,7 +15,7 @@ from papertrader.cli.disk import Disk
 from papertrader.cli.main import app
 from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.archive.store import Store
-from papertrader.shared.service.runtime import BusConfig
+from papertrader.shared.service.bus_config import BusConfig
 from tests.conftest import ROOT
 from tests.unit.test_segments import entries
 

@@ -15,7 +15,7 @@ from papertrader.services.monitor.facts.facts import (
     forget_minutes,
     prints_per_minute,
 )
-from papertrader.services.monitor.facts.market import hear_market
+from papertrader.services.monitor.facts.market import hear_market, read
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.messages import Bbo, Cancel, Control, Gap
 from papertrader.shared.service.fold import Round
@@ -155,21 +155,25 @@ def round_at(ts: int, *messages: Any, previous_ts: int = 0) -> Round:
     return Round(number=1, ts=ts, previous_ts=previous_ts, heard=(), market_data=messages)
 
 
+def hear_data(market: MarketFacts, data: MarketData, round_: Round) -> None:
+    hear_market(market, round_, read(data, round_))
+
+
 def test_answered_clock_lies_two_rounds_back() -> None:
     market, data = MarketFacts(), MarketData()
     for second in range(4):
-        hear_market(market, data, round_at(T + second * S))
+        hear_data(market, data, round_at(T + second * S))
     assert market.ts == T + 3 * S
     assert market.answered_ts == T + S
 
 
 def test_touch_prints_and_gaps_are_read_from_market_data() -> None:
     market, data = MarketFacts(), MarketData()
-    hear_market(market, data, round_at(T, instrument(), book(T, 99.99, 100.01), trades(T, 100.01, "buy")))
+    hear_data(market, data, round_at(T, instrument(), book(T, 99.99, 100.01), trades(T, 100.01, "buy")))
     assert (market.bid, market.ask, market.mid, market.prints) == (99.99, 100.01, 100.0, 1)
     missed = Gap(ts=T, recv_ts=T, from_ts=T, to_ts=T + 9, reason="silence")
     empty = Bbo(ts=T, recv_ts=T, bid_price=None, bid_size=None, ask_price=100.01, ask_size=1.0)
-    hear_market(market, data, round_at(T + S, missed, empty))
+    hear_data(market, data, round_at(T + S, missed, empty))
     assert (market.gaps, market.gap_ts, market.mid) == (1, T + 9, None)
     assert (market.books, market.one_sided_books) == (1, 1)
 

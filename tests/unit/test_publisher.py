@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from papertrader.services.feed.publisher import SETTLE_ROUNDS, Barrier, Pace, until
+from papertrader.services.feed.publisher import Barrier, Pace
+from papertrader.services.feed.session_rounds import SETTLE_ROUNDS, until
 from papertrader.shared.log.health import Heartbeat, MarketHealth
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Context, Message, RoundEnd

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from papertrader.replay.composition import Composition
+from papertrader.replay.judgement import judged
 from papertrader.replay.plans import plan
-from papertrader.replay.replay import Replayed, in_the_loop, judged, replay
+from papertrader.replay.replay import Replayed, in_the_loop, replay
 from papertrader.replay.replay import composed as composed_replay
 from papertrader.replay.session import Session, sessions
 from papertrader.replay.world import KINDS, WORLD
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
-from papertrader.services.feed.publisher import until
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.services.fill_sim.state import ACCOUNT_STATE
 from papertrader.services.monitor.report.summary import summary

@@ -10,7 +10,7 @@ from papertrader.replay.log_file import LogError, differing_settings, read_file,
 from papertrader.replay.proof import Proof, ProofError, Search
 from papertrader.replay.verify import verify
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
-from papertrader.services.feed.publisher import until
+from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.kinds import KIND_OF, decode
 from papertrader.shared.log.segments import Entry

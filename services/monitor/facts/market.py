@@ -1,6 +1,7 @@
 """How market data changes what is known of the market: the book, the prints, the clock."""
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,47 +19,112 @@ from papertrader.shared.market.book import (
     NO_ASK,
     NO_BID,
     apply,
-    has_both_sides,
     mid_of,
     next_ask,
     next_bid,
     price_of,
     size_at,
 )
-from papertrader.shared.market.events import TOUCH
-from papertrader.shared.market.records import Record, Records, Row
+from papertrader.shared.market.events import TOUCH, Events
+from papertrader.shared.market.records import Integers, Record, Records, Row
 from papertrader.shared.messages import Gap, Instrument, Message, Trades
 from papertrader.shared.service.fold import Round
 from papertrader.shared.service.market_data import MarketData
 
 LONGEST_STEP_S = 5.0
 """A round that spans more than this is a hole in the data, as is one with a gap: no time in which to quote."""
-COUNTED = ("depths", "touches", "books", "locked_books", "crossed_books", "one_sided_books")
-"""The counts of `MarketFacts` that `apply_all` adds to."""
+READING: Final = np.dtype(
+    [
+        ("depths", "i8"),  # messages that told levels,
+        ("touches", "i8"),  # and those that told the touch alone
+        ("books", "i8"),  # two-sided books that they left,
+        ("locked_books", "i8"),  # and of these locked
+        ("crossed_books", "i8"),  # or crossed
+        ("one_sided_books", "i8"),
+        ("mid", "f8"),  # when the round ended; NaN unless the book had two sides that do not cross
+        ("bid", "f8"),  # the best prices then, NaN for an empty side
+        ("bid_size", "f8"),
+        ("ask", "f8"),
+        ("ask_size", "f8"),
+    ],
+    align=True,
+)
+"""What a round's events tell of the book."""
+
+
+class Reading(NamedTuple):
+    """A READING; None where a price is not known."""
+
+    counts: tuple[int, ...]
+    mid: float | None
+    bid: float | None
+    ask: float | None
+
+
+COUNTED: Final = ("depths", "touches", "books", "locked_books", "crossed_books", "one_sided_books")
+"""The counts of a reading, which `MarketFacts` sums up."""
+
+
+def readings_of(books: Records, events: Events, ends: Integers) -> Records:
+    """Fold rounds into `books[0]` and read each: `ends` are the rows of their markers, one row lies between two."""
+    readings = np.zeros(len(ends), dtype=READING)
+    read_rounds(books, events, ends, readings)
+    return readings
 
 
 @njit(cache=True)
-def apply_all(books: Records, events: Records) -> tuple[int, int, int, int, int, int]:
-    """Fold events into `books[0]`.
+def read_rounds(books: Records, events: Events, ends: Integers, readings: Records) -> None:
+    """As `readings_of`, which gives room for the readings, all zero."""
+    book, start = books[0], 0
+    for number in range(len(ends)):
+        for row in range(start, ends[number]):
+            if apply(book, events[row]):
+                count_book(book, events[row], readings[number])
+        start = ends[number] + 1
+        read_touch(book, readings[number])
 
-    How many messages told levels and how many the touch alone; how many two-sided books they left, and of these how
-    many were locked and how many crossed; how many books with one side alone.
-    """
-    book = books[0]
-    depths, touches, two_sided, locked, crossed, one_sided = 0, 0, 0, 0, 0, 0
-    for index in range(len(events)):
-        if not apply(book, events[index]):
-            continue
-        is_touch = events[index].kind == TOUCH
-        touches += is_touch
-        depths += not is_touch
-        bids, asks = book.best_bid > NO_BID, book.best_ask < NO_ASK
-        one_sided += bids != asks
-        if bids and asks:
-            two_sided += 1
-            locked += book.best_bid == book.best_ask
-            crossed += book.best_bid > book.best_ask
-    return depths, touches, two_sided, locked, crossed, one_sided
+
+@njit(cache=True)
+def count_book(book: Record, event: Record, reading: Record) -> None:
+    """Count a message that is complete, and the book that it left."""
+    is_touch = event.kind == TOUCH
+    reading.touches += is_touch
+    reading.depths += not is_touch
+    bids, asks = book.best_bid > NO_BID, book.best_ask < NO_ASK
+    reading.one_sided_books += bids != asks
+    if bids and asks:
+        reading.books += 1
+        reading.locked_books += book.best_bid == book.best_ask
+        reading.crossed_books += book.best_bid > book.best_ask
+
+
+@njit(cache=True)
+def read_touch(book: Record, reading: Record) -> None:
+    """Write the touch."""
+    bids, asks = book.best_bid > NO_BID, book.best_ask < NO_ASK
+    reading.mid = mid_of(book)
+    reading.bid = price_of(book, book.best_bid) if bids else np.nan
+    reading.bid_size = size_at(book, 1, book.best_bid) if bids else np.nan
+    reading.ask = price_of(book, book.best_ask) if asks else np.nan
+    reading.ask_size = size_at(book, -1, book.best_ask) if asks else np.nan
+
+
+def known_readings(readings: Records) -> list[Reading]:
+    """Readings as facts take them."""
+    counts = list(zip(*(readings[name].tolist() for name in COUNTED), strict=True))
+    prices = (map(known, readings[name].tolist()) for name in ("mid", "bid", "ask"))
+    return list(map(Reading, counts, *prices))
+
+
+def known(price: float) -> float | None:
+    """A price, None where it is NaN."""
+    return price if price == price else None
+
+
+def read(market_data: MarketData, round_: Round) -> Reading:
+    """What a round tells of the book, which is folded by it."""
+    events = market_data.events(round_)
+    return known_readings(readings_of(market_data.book, events, np.array([len(events)])))[0]
 
 
 @njit(cache=True)
@@ -81,8 +147,8 @@ def levels(books: Records, side: int, count: int) -> list[tuple[float, float]]:
     return list(zip(prices[:found].tolist(), sizes[:found].tolist(), strict=True))
 
 
-def hear_market(market: MarketFacts, market_data: MarketData, round_: Round) -> None:
-    """Fold a round's market data: the clock moves to its end, the book and the counts follow."""
+def hear_market(market: MarketFacts, round_: Round, reading: Reading) -> None:
+    """Fold a round's market data: the clock moves to its end, the counts and the touch follow."""
     market.answered_ts, market.previous_ts = market.previous_ts, market.ts
     minutes = round_.ts // MINUTE - market.ts // MINUTE if market.ts else 0
     forget_minutes(market.prints_by_minute, minutes)
@@ -93,10 +159,11 @@ def hear_market(market: MarketFacts, market_data: MarketData, round_: Round) -> 
     market.final = round_.final
     for message in round_.market_data:
         _hear(market, message)
-    counted = apply_all(market_data.book, market_data.events(round_))
-    for name, count in zip(COUNTED, counted, strict=True):
-        setattr(market, name, getattr(market, name) + count)
-    _read_touch(market, market_data.book[0])
+    depths, touches, books, locked, crossed, one_sided = reading.counts
+    market.depths, market.touches, market.books = market.depths + depths, market.touches + touches, market.books + books
+    market.locked_books, market.crossed_books = market.locked_books + locked, market.crossed_books + crossed
+    market.one_sided_books += one_sided
+    market.mid, market.bid, market.ask = reading.mid, reading.bid, reading.ask
 
 
 def _hear(market: MarketFacts, message: Message) -> None:
@@ -109,13 +176,6 @@ def _hear(market: MarketFacts, message: Message) -> None:
         market.gap_ts = message.to_ts
     elif isinstance(message, Instrument):
         market.instrument = message
-
-
-def _read_touch(market: MarketFacts, book: Record) -> None:
-    market.mid = float(mid_of(book)) if has_both_sides(book) else None
-    bid, ask = book["best_bid"], book["best_ask"]
-    market.bid = float(price_of(book, bid)) if bid > NO_BID else None
-    market.ask = float(price_of(book, ask)) if ask < NO_ASK else None
 
 
 def follow_quotes(

@@ -1,0 +1,29 @@
+"""Settings of the broker, the log and where services listen: light, for commands that only check them."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+
+class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and the limits of the log."""
+
+    url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
+    max_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=2**20, description="most bytes that the broker holds; it takes nothing more when it is full"),
+    ] = 8 * 2**30
+    max_age_s: Annotated[
+        float, msgspec.Meta(ge=600, description="how long the broker still holds what is in segments, s")
+    ] = 3600.0
+    data_dir: Annotated[str, msgspec.Meta(description="directory of checkpoints and segments")] = "data"
+    host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
+    nkey_seed_file: Annotated[str, msgspec.Meta(description="file with the nkey seed to log in with; empty: none")] = ""
+    monitoring_url: Annotated[
+        str, msgspec.Meta(description="URL of the broker's monitoring port, read by the broker exporter")
+    ] = "http://127.0.0.1:8222"
+
+    def login(self) -> dict[str, Any]:
+        """The options of `Bus.connect` that log in."""
+        return {"nkeys_seed": self.nkey_seed_file} if self.nkey_seed_file else {}
