@@ -28,6 +28,7 @@ from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.strategy import BUILT_IN
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
+from papertrader.shared.machine_code import load_machine_code_alone
 from papertrader.shared.market.commands import COMMAND, command_of, record_of_command
 from papertrader.shared.market.events import RULES, Events
 from papertrader.shared.market.records import Records, message_of, record_dtype, record_of
@@ -93,6 +94,7 @@ def replay(session: Session, settings: Settings, progress: Progress | None = Non
 
 def in_the_loop(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
     """Replay a session with the built-in strategy. Raises ReplayError if a round said more than there was room for."""
+    load_machine_code_alone()
     folds = new_folds(settings, session.market)
     names = folds.fill_sim.accounts
     configs = settings.by_account("quoter", QuoterConfig)
