@@ -71,7 +71,7 @@ def infer_instrument(
     size_decimals = max(written, *map(decimals, sizes), 0)
     finest = 0.0 if most is None or size_decimals > most else step(most - size_decimals)
     doubtful = ["lot_size"] if len(sizes) < SURE_VALUES and not written else []
-    lot_decimals = plausible_lot_decimals(size_decimals, price) if doubtful else size_decimals
+    lot_decimals = plausible_lot_decimals(size_decimals, max(near)) if doubtful else size_decimals
     if significant_figures:
         price_decimals = max(price_decimals, needed_decimals(price, significant_figures, finest))
         price_decimals = min(price_decimals, decimals(finest)) if finest else price_decimals

@@ -14,7 +14,7 @@ MIN_NOTIONAL: Final = 5.0
 FUNDING_INTERVAL_H: Final = 8
 """Of a symbol of which the venue says nothing else."""
 
-_size: Final = re.compile(rb'\["[\d.]+",\s*"\d+(?:\.(\d+))?"\]|"[BAq]":\s*"\d+(?:\.(\d+))?"')
+_size: Final = re.compile(rb'\["[\d.]+","\d+(?:\.(\d+))?"\]|"[BAq]":"\d+(?:\.(\d+))?"')
 
 
 class Filter(msgspec.Struct):
@@ -57,7 +57,10 @@ def known_of(symbol: str) -> dict[str, Any]:
 
 
 def written_decimals(frames: Iterable[bytes], symbol: str) -> int:
-    """The decimals that the sizes of a symbol are written with: always those of its lot, 2.000 for a lot of 0.001."""
+    """The decimals that the sizes of a symbol are written with: always those of its lot, 2.000 for a lot of 0.001.
+
+    Only where the JSON is as dense as the venue sends it: another program may have written the numbers anew.
+    """
     name = b'"%s"' % symbol.encode()
     found = (_size.findall(frame) for frame in frames if name in frame)
     return max((len(level or other) for sizes in found for level, other in sizes), default=0)
