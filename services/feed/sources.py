@@ -134,6 +134,7 @@ def discover(path: Path, settings: Mapping[str, InstrumentSettings] = MappingPro
     """
     prefix = _prefix(path)
     venues = recorded()
+    refused = Counter[str]()
     for venue in venues:
         adapter = venue.adapter(None)
         messages: dict[str, list[Message]] = {}
@@ -168,7 +169,13 @@ def discover(path: Path, settings: Mapping[str, InstrumentSettings] = MappingPro
             }
             prices = {asset: _price(messages[asset]) for asset in instruments}
             return Discovery(venue, instruments, prices, prefix[0][0])
-    raise TapeError(f"{path}: its first {len(prefix)} frames hold no market of {' or '.join(v.name for v in venues)}")
+        for bad in adapter.bad.values():
+            refused.update({f"{reason} of {venue.name}": count for reason, count in bad.items()})
+    names = " or ".join(venue.name for venue in venues)
+    refusals = ", ".join(f"{count} {reason}" for reason, count in refused.items())
+    raise TapeError(
+        f"{path}: its first {len(prefix)} frames hold no market of {names}: {refusals or 'nothing to read'}"
+    )
 
 
 def _rules(asset: str, path: Path, found: Instrument, by_hand: Sidecar) -> Instrument:

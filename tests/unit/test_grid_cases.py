@@ -17,7 +17,7 @@ from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.sources import sources
 from papertrader.shared.market.events import RULES
 from papertrader.shared.market.records import code
-from papertrader.shared.market.tape import instrument_frame
+from papertrader.shared.market.tape import TapeError, instrument_frame
 from papertrader.shared.messages import Bbo, Book, Instrument, Place, Reason, Trades
 from papertrader.shared.service.config import Settings
 
@@ -256,14 +256,12 @@ def test_levels_of_a_coarser_ticks_past_are_removed_without_bringing_the_old_tic
     assert (between.orders[0].status, between.orders[0].reason) == ("rejected", "off_tick")
 
 
-def test_sizes_are_read_as_written_with_spaces_or_without(tmp_path: Path) -> None:
-    """One size, written 2.000: the lot is 0.001."""
-    depth = {"symbol": "ABC", "lastUpdateId": 1, "T": T0, "bids": [("9.9", "2.000")], "asks": [("10.0", "2.000")]}
+def test_decimals_of_sizes_are_believed_as_the_venue_writes_them(tmp_path: Path) -> None:
+    """One size, written 2.000: the lot is 0.001; JSON with spaces is not the venue's, and its sizes are numbers."""
     touch = event("ABC", "bookTicker", 100, u=2, b="9.9", B="2.000", a="10.0", A="2.000")
-    frames = [(0, touch), (1, depth), (100, touch)]
-    dense = [(ms, json.dumps(frame, separators=(",", ":")).encode()) for ms, frame in frames]
-    lots = [source_of(written(tmp_path / f"{n}.txt", tape)).instrument for n, tape in enumerate((frames, dense))]
-    assert [(rules.lot_size, "lot_size" in rules.doubtful) for rules in lots] == [(0.001, False)] * 2
+    dense = json.dumps(touch, separators=(",", ":")).encode()
+    lots = [source_of(written(tmp_path / "tape.txt", [(100, frame)])).instrument for frame in (dense, touch)]
+    assert [(rules.lot_size, "lot_size" in rules.doubtful) for rules in lots] == [(0.001, False), (1.0, True)]
 
 
 def test_prints_of_a_tape_that_tells_touches_alone_are_heard(tmp_path: Path) -> None:
@@ -278,3 +276,11 @@ def test_prints_of_a_tape_that_tells_touches_alone_are_heard(tmp_path: Path) -> 
     frames.append((3_900, prints("ABC", 3_900, 2, "A", "100.0", "20")))
     answered = asked(written(tmp_path / "tape.txt", frames), 1_000, "buy", 100.0, 1.0)
     assert (answered.data["prints"], answered.orders[0].status, answered.orders[0].queue_ahead) == (1, "filled", 5.0)
+
+
+def test_tape_of_which_no_frame_can_be_read_says_what_is_wrong_with_them(tmp_path: Path) -> None:
+    """A venue's times are in ms; these are in µs."""
+    frame = l2_book("ABC", 0, [("1.0", "1")], [("1.1", "1")])
+    frame["data"]["time"] *= 1_000
+    with pytest.raises(TapeError, match="3 malformed_message of hyperliquid"):
+        source_of(written(tmp_path / "tape.txt", [(500 * n, frame) for n in range(3)]))
