@@ -1,25 +1,30 @@
 """Mutants that no test can notice, and why: what `tools.mutation` does not run."""
 
+import re
 from typing import Final, NamedTuple
 
 
 class Equivalent(NamedTuple):
-    """A change of one place of a line: `was` becomes `becomes`."""
+    """A change of one place of a line: `was` becomes `becomes`. With `within`, in that function alone."""
 
     was: str
     becomes: str
     why: str
+    within: str = ""
 
     def is_(self, code: str, changed: str) -> bool:
         """Whether a changed source has this change and no other."""
-        pairs = zip(code.splitlines(), changed.splitlines(), strict=True)
-        lines = [(old, new) for old, new in pairs if old != new]
-        return all(new in self.made_of(old) for old, new in lines)
+        function = "def "
+        for old, new in zip(code.splitlines(), changed.splitlines(), strict=True):
+            function = old if old.startswith("def ") else function
+            if old != new and (new not in self.made_of(old) or not function.startswith(f"def {self.within}")):
+                return False
+        return True
 
     def made_of(self, line: str) -> list[str]:
         """What the change makes of a line, at every place where it applies."""
-        places = [place for place in range(len(line)) if line.startswith(self.was, place)]
-        return [line[:place] + self.becomes + line[place + len(self.was) :] for place in places]
+        places = re.finditer(rf"(?<!\w)(?<!\* ){re.escape(self.was)}(?![\w.])", line)
+        return [line[: place.start()] + self.becomes + line[place.end() :] for place in places]
 
 
 EVERYWHERE: Final = (
@@ -29,7 +34,13 @@ EVERYWHERE: Final = (
     Equivalent("side < 0", "side < 1", "a side is +1 or -1"),
 )
 
-NO_CREDIT = "nothing was taken off ahead yet, so nothing is given back, whatever the credit"
+ONLY_ONE: Final = "only 1 is asked for"
+ONLY_NONE: Final = "only 0 is asked for"
+NO_CREDIT: Final = "nothing was taken off ahead yet, so nothing is given back, whatever the credit"
+ALL_RANKS: Final = "before every rank and sequence all the same"
+ANY_SIDE: Final = "what is not above 0 is the asks' side, what is above the bids'"
+OTHER_NUMBERS: Final = "other numbers, no less random"
+IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     "services/fill_sim/account.py": (
@@ -37,12 +48,41 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("size > abs(held)", "size >= abs(held)", "a position that is closed has no average price"),
     ),
     "services/fill_sim/queue.py": (
-        Equivalent("joining = 0", "joining = -1", "only 1 is asked for"),
-        Equivalent("joining = 0.0, 0", "joining = 0.0, -1", "only 1 is asked for"),
+        Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),
+        Equivalent("order.joining = 0.0, 0", "order.joining = 0.0, -1", ONLY_ONE),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, 1.0, 0.0", NO_CREDIT),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, -1.0, 0.0", NO_CREDIT),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, 0.0, 1.0", NO_CREDIT),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, 0.0, -1.0", NO_CREDIT),
+    ),
+    "services/fill_sim/matching.py": (
+        Equivalent("-(2**62)", "-( 3**62)", ALL_RANKS),
+        Equivalent("-(2**62)", "-(2** 61)", ALL_RANKS),
+        Equivalent("-(2**62)", "-(2** 63)", ALL_RANKS),
+        Equivalent("sequence > leader.sequence", "sequence >= leader.sequence", "no two orders have one sequence"),
+        Equivalent("order.touched = 1", "order.touched = 2", ONLY_NONE),
+        Equivalent("order.ahead > 0", "order.ahead > 1", "while anyone is ahead nothing is left of the print"),
+        Equivalent("size = 0.0 if", "size = -1.0 if", "no fill is no fill, and stands in the way either way"),
+        Equivalent("size_at(book, -1, level)", "size_at(book, - 0, level)", ANY_SIDE),
+        Equivalent("size_at(book, -1, level)", "size_at(book, - 2, level)", ANY_SIDE),
+        Equivalent("size_at(book, 1, level)", "size_at(book, 2, level)", ANY_SIDE),
+        Equivalent("available >= least_lot", "available > least_lot", IN_LOTS),
+    ),
+    "services/fill_sim/draws.py": (
+        Equivalent("not ahead >= 0", "not ahead >= -1", "what is reached has nothing to lose", within="lose("),
+        Equivalent("ahead / before, 1.0", "ahead / before, 2.0", "more than all of the level is certainly ahead"),
+        Equivalent("ahead > 0 and", "ahead > -1 and", "where nobody is ahead nobody leaves from there"),
+        Equivalent("ahead > 0 and", "ahead >= 0 and", "where nobody is ahead nobody leaves from there"),
+        Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
+        Equivalent("newly > 0", "newly > -1", "where none is newly reached none is kept"),
+        Equivalent("newly > 0", "newly >= 0", "where none is newly reached none is kept"),
+        Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),
+        Equivalent("recent.side[row] > 0", "recent.side[row] >= 0", "a side is +1 or -1"),
+        Equivalent("order.order_id, 0)", "order.order_id, 1)", OTHER_NUMBERS),
+        Equivalent("order.order_id, 0)", "order.order_id, -1)", OTHER_NUMBERS),
+        Equivalent("number << 8", "number << 9", OTHER_NUMBERS),
+        Equivalent("number << 8", "number << 7", OTHER_NUMBERS),
+        Equivalent("9007199254740992.0", "9007199254740991.0", OTHER_NUMBERS),
     ),
 }
 """By module, beside those of every module."""

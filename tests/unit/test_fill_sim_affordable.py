@@ -65,7 +65,9 @@ def test_spot_sells_all_that_it_holds_and_no_more() -> None:
     session = begun(SPOT)
     take(session, 1000, 1, "buy", 100.1, 2)
     assert answered(session, 1200, place(1200, 2, "sell", 100.3, 3)) == ["rejected"]
-    assert answered(session, 1400, place(1400, 3, "sell", 100.3, 2)) == ["accepted"]
+    assert answered(session, 1400, place(1400, 3, "sell", 100.3, 1.5)) == ["accepted"]
+    assert answered(session, 1600, place(1600, 4, "sell", 100.3, 0.6)) == ["rejected"], "1.5 may be sold already"
+    assert answered(session, 1800, place(1800, 5, "sell", 100.3, 0.5)) == ["accepted"]
 
 
 def test_spot_cash_is_reserved_by_what_live_bids_may_still_cost() -> None:
