@@ -174,6 +174,7 @@ def test_an_archive_that_was_killed_goes_on_without_hole_or_double(broker: Broke
                 archive = archive_of(doomed, tmp_path, made_by)
                 await archive._reader.start()
                 await become(lambda: len(archive.store.catalogue.segments) >= 2, "two segments")
+                await archive._reader.stop()  # what it has read and not sealed is lost with it
                 await doomed.client.close()
                 archive.store.close()
             (tmp_path / FOLDER / "half.partial").write_bytes(b"a segment that was not finished")
