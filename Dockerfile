@@ -9,9 +9,10 @@ RUN /opt/venv/bin/pip install --quiet --require-hashes -r requirements.lock \
 FROM python:3.12-slim
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 RUN useradd --system --uid 10001 --home-dir /app --no-create-home paper \
- && install -d -o paper -g paper /app /data /data/segments /opt/kernels /run/nkey /broker /recordings \
- && for user in feed fill-sim quoter estimator outcome-tracker calibration monitor archive operator trader bootstrap nats; \
-    do install -d -o paper -g paper -m 0700 /keys/$user; done
+ && install -d -o paper -g paper /app /data /data/segments /opt/kernels /run/nkey /broker /broker-log /recordings \
+ && for user in feed fill-sim quoter estimator outcome-tracker calibration monitor gateway archive operator trader bootstrap nats; \
+    do install -d -o paper -g paper -m 0700 /keys/$user; done \
+ && install -d -o paper -g paper -m 0755 /keys/grafana
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY shared shared

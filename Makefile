@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-clients test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-clients test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock pin up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -100,9 +100,13 @@ audit: setup $(AUDIT)  ## the bill of materials, and what is known to be vulnera
 lock-check: setup  ## whether uv.lock is what pyproject.toml asks for
 	$(BIN)/uv lock --quiet --check
 
+pin: setup  ## the digest of every image, asked of the registries and written down
+	$(BIN)/python -m tools.images
+
 up:  ## the whole system in containers, with Prometheus, Alertmanager and Grafana
 	docker compose up --build --detach --wait
 	@echo "page http://127.0.0.1:8080  Grafana http://127.0.0.1:3000  Prometheus http://127.0.0.1:9090"
+	@echo "Grafana's admin has the password that is in: docker compose exec grafana cat /run/grafana/password"
 
 down:  ## stop the containers; log, accounts and checkpoints stay
 	docker compose down

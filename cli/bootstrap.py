@@ -1,6 +1,7 @@
 """What must be there before the services start: a key per broker user, the log, and the leases' bucket.
 
-`python -m papertrader.cli.bootstrap keys DIRECTORY` makes every missing key and writes the broker's list of users;
+`python -m papertrader.cli.bootstrap keys DIRECTORY` makes every missing key, writes the broker's list of users, and
+draws the password of Grafana's `admin`;
 `python -m papertrader.cli.bootstrap log` creates the log, or brings its limits up to date, and the leases' bucket.
 """
 
@@ -28,17 +29,25 @@ from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.epoch import CODE, begin, changes, check_sealed, current, following
-from papertrader.shared.service.permissions import USERS, authorization
+from papertrader.shared.service.permissions import USERS, accounts
 
 USERS_FILE: Final = Path("nats") / "users.conf"
+PASSWORD_FILE: Final = Path("grafana") / "password"
 
 
 def make_keys(directory: Path) -> None:
-    """Write `<user>/seed` for every user that has none, and the public keys with their permissions for the broker."""
+    """Write `<user>/seed` for every user that has none, the public keys with their permissions for the broker, and a
+    password for Grafana where there is none.
+    """
     public_keys = {user: _public_key(directory / user / "seed") for user in USERS}
     users = directory / USERS_FILE
     users.parent.mkdir(parents=True, exist_ok=True)
-    users.write_text(authorization(public_keys))
+    users.write_text(accounts(public_keys))
+    password = directory / PASSWORD_FILE
+    password.parent.mkdir(parents=True, exist_ok=True)
+    if not password.exists():
+        password.write_text(secrets.token_urlsafe(24))
+        password.chmod(0o444)  # in a volume that only Grafana sees, under a user of its own
 
 
 def _public_key(path: Path) -> str:
@@ -58,7 +67,7 @@ async def create_log(config: BusConfig, settings: Settings) -> list[str]:
     Returns what is new in the epoch, empty if it is the log's first or none begins.
     """
     bus = await Bus.connect(config.url, "bootstrap", data_dir=Path(config.data_dir), **config.login())
-    await bus.create_stream(config.max_bytes)
+    await bus.create_stream(*config.limits)
     await check_sealed(bus)
     last = await current(bus)
     epoch = following(last, Settings(effective(settings.tables)), __version__)

@@ -122,7 +122,7 @@ async def send(
 ) -> Outcome:
     """Put the command on the log and wait for what comes of it; raises ControlError for what does not exist."""
     check_action(action)
-    bus = await Bus.connect(url, "control", CONNECT_TIMEOUT_S, **login)
+    bus = await Bus.connect(url, "operator", CONNECT_TIMEOUT_S, **login)
     try:
         where = market_named(market, await markets(bus))
         check_account(account, sorted({*accounts, *await accounts_of(bus, where)}))

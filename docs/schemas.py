@@ -11,6 +11,7 @@ from papertrader.shared.log.health import Heartbeat, heartbeat_subject
 from papertrader.shared.log.kinds import ROWS, Row
 from papertrader.shared.log.refusals import Refusal, refusal_subject
 from papertrader.shared.log.subjects import STREAM, Market, subject
+from papertrader.shared.log.users import OUTSIDERS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PARAMETERS: Final = {
@@ -25,8 +26,6 @@ BESIDE: Final[dict[str, tuple[str, type[msgspec.Struct], str]]] = {
     "health": (heartbeat_subject("{service}", "{worker}"), Heartbeat, "Said by every service once a second."),
 }
 """Subjects beside the log, which are heard while one listens and not kept: address, message, who says it."""
-OUTSIDE: Final = ("operator", "trader")
-"""Users of the bus who are no part of the paper trader: it receives what they may say."""
 
 
 def schemas(template: str) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def _channel(address: str, structs: tuple[type[msgspec.Struct], ...]) -> dict[st
 
 
 def _operation(row: Row) -> dict[str, Any]:
-    heard = any(writer in OUTSIDE for writer in row.writers)
+    heard = any(writer in OUTSIDERS for writer in row.writers)
     said = f"{'Said' if heard else 'Said only'} by {', '.join(row.writers)}."
     return _said(row.kind, "receive" if heard else "send", said)
 

@@ -7,6 +7,7 @@ The file is gzip text: a header line with the settings of the run, then one JSON
 import asyncio
 import base64
 import gzip
+import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import nats.errors
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as SilenceError
 from nats.js import api
 from nats.js.errors import NotFoundError
 
 from papertrader.replay.settings import effective
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.consumers import create
 from papertrader.shared.log.reader import BREATH
 from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import STREAM
@@ -30,6 +33,7 @@ FORMAT: Final = "papertrader-log-1"
 LONGEST_LINE: Final = 16 * 2**20
 """The broker takes no message of more than 1 MiB."""
 SILENCE_S: Final = 10.0
+DELIVERED: Final = "$JS.ACK."
 
 
 class LogError(RuntimeError):
@@ -101,19 +105,43 @@ async def _read_broker(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry
     """
     if after >= until:
         return
-    start = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
-    subscription = await bus.jetstream.subscribe(">", stream=STREAM, ordered_consumer=True, config=start)
-    sequence = after
+    inbox = bus.client.new_inbox()
+    subscription = await bus.client.subscribe(inbox)
+    config = api.ConsumerConfig(
+        deliver_subject=inbox,
+        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=after + 1,
+        ack_policy=api.AckPolicy.NONE,
+        mem_storage=True,
+        flow_control=True,
+        idle_heartbeat=SILENCE_S / 10,
+        inactive_threshold=30.0,
+    )
+    name, _ = await create(bus, STREAM, config)
     try:
+        sequence, heard_at = after, time.monotonic()
         while sequence < until:
+            if time.monotonic() > heard_at + SILENCE_S:
+                raise LogError(f"the broker stopped answering after sequence {sequence} of {until}")
             try:
                 message = await subscription.next_msg(timeout=SILENCE_S)
-            except nats.errors.TimeoutError:
-                raise LogError(f"the broker stopped answering after sequence {sequence} of {until}") from None
-            sequence = message.metadata.sequence.stream
+            except SilenceError:
+                continue
+            if not message.reply.startswith(DELIVERED):
+                await _let_go_on(bus, message)
+                continue
+            sequence, heard_at = message.metadata.sequence.stream, time.monotonic()
             yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
     finally:
         await subscription.unsubscribe()
+        await bus.jetstream.delete_consumer(STREAM, name)
+
+
+async def _let_go_on(bus: Bus, message: Msg) -> None:
+    """Answer a consumer that asks whether everything has arrived."""
+    reply = message.reply or (message.headers or {}).get("Nats-Consumer-Stalled", "")
+    if reply:
+        await bus.client.publish(reply, b"")
 
 
 def write_log(path: Path, settings: Tables) -> "LogWriter":

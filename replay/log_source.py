@@ -96,7 +96,7 @@ async def entries(source: Source, told: Told, whole: bool = False) -> AsyncItera
             yield entry
             told(count, 0)
         return
-    bus = await Bus.connect(source.url, "verify", data_dir=source.data_dir, **source.login)
+    bus = await Bus.connect(source.url, "operator", data_dir=source.data_dir, **source.login)
     try:
         first, last = await extent(bus, whole)
         await check_sealed(bus)

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
-from papertrader.services.broker_exporter.metrics import METRICS, samples
+from papertrader.services.broker_exporter.metrics import METRICS, Watched, samples
+from papertrader.services.broker_exporter.refusals import Refusals
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.bus_config import BusConfig
@@ -15,7 +17,8 @@ from papertrader.shared.service.web import StatusServer
 
 async def _serve(config: BusConfig) -> None:
     stop = stop_on_signals()
-    registry = registry_of(FoldCollector(METRICS, samples, lambda: {Market("", ""): config.monitoring_url}))
+    watched = Watched(config.monitoring_url, Refusals(Path(config.broker_log)) if config.broker_log else None)
+    registry = registry_of(FoldCollector(METRICS, samples, lambda: {Market("", ""): watched}))
     status = StatusServer(registry, lambda: "", lambda: "", config.host, config.metrics_port)
     status.start()
     await stop.wait()

@@ -4,10 +4,11 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from papertrader.services.broker_exporter.refusals import Refusals
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.metrics import Metric, Sample
 
@@ -29,6 +30,7 @@ STREAM_BYTES: Final = Metric("paper_broker_stream_bytes", "gauge", "Bytes of a s
 STREAM_LIMIT: Final = Metric("paper_broker_stream_max_bytes", "gauge", "Most bytes that a stream keeps", STREAM)
 STREAM_MESSAGES: Final = Metric("paper_broker_stream_messages", "gauge", "Messages of a stream", STREAM)
 CONSUMERS: Final = Metric("paper_broker_stream_consumers", "gauge", "Readers of a stream", STREAM)
+REFUSALS: Final = Metric("paper_broker_refusals", "counter", "What the broker refused a client", ("reason",))
 METRICS: Final[tuple[Metric, ...]] = (
     UP,
     CONNECTIONS,
@@ -42,6 +44,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     STREAM_LIMIT,
     STREAM_MESSAGES,
     CONSUMERS,
+    REFUSALS,
 )
 
 
@@ -99,12 +102,23 @@ class Storage(msgspec.Struct, frozen=True):
     account_details: list[StreamAccount] = []
 
 
+class Watched(NamedTuple):
+    """A broker: the URL of its monitoring port, and what its log tells of refusals, if it has one."""
+
+    url: str
+    refusals: Refusals | None
+
+
 _server: Final = msgspec.json.Decoder(Server)
 _storage: Final = msgspec.json.Decoder(Storage)
 
 
-def samples(_market: Market, url: str) -> Iterator[Sample]:
-    """Ask the broker at `url` now. A broker that does not answer has no metrics but `paper_broker_up` 0."""
+def samples(_market: Market, watched: Watched) -> Iterator[Sample]:
+    """Ask the broker now. One that does not answer has no metrics but `paper_broker_up` 0 and what it has refused."""
+    url = watched.url
+    if watched.refusals is not None:
+        for reason, count in watched.refusals.counted().items():
+            yield Sample(REFUSALS, (reason,), float(count))
     try:
         server = _server.decode(_get(f"{url}/varz"))
         storage = _storage.decode(_get(f"{url}/jsz?streams=true&config=true"))

@@ -30,7 +30,7 @@ log = logging.getLogger("feed")
 async def _serve(config: FeedConfig, bus_config: BusConfig, recorded: Sequence[MarketSource]) -> None:
     stop = stop_on_signals()
     bus = await Bus.connect(bus_config.url, "feed", data_dir=Path(bus_config.data_dir), **bus_config.login())
-    await bus.create_stream(bus_config.max_bytes)
+    await bus.create_stream(*bus_config.limits)
     started = time.monotonic()
     work, stopped = asyncio.ensure_future(_work(bus, config, bus_config, recorded)), asyncio.ensure_future(stop.wait())
     done, pending = await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)

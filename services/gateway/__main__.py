@@ -28,7 +28,7 @@ log = logging.getLogger("gateway")
 async def _serve(settings: Settings, config: BusConfig) -> None:
     stop = stop_on_signals()
     bus = await Bus.connect(config.url, "gateway", data_dir=Path(config.data_dir), **config.login())
-    await bus.create_stream(config.max_bytes)
+    await bus.create_stream(*config.limits)
     gateway = Gateway(bus, settings)
     await gateway.restore()
     host, port = config.host, gateway.config.port

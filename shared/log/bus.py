@@ -20,6 +20,7 @@ from nats.js.errors import APIError, NotFoundError
 from papertrader.shared.log.kinds import TOKENS
 from papertrader.shared.log.sealed import Sealed
 from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.log.users import API, MOST_READERS, api_of
 from papertrader.shared.log.wire import Connection, Deliver, frame, header
 from papertrader.shared.log.writes import Answer, PubAck, Stored, Write, found, pub_ack
 
@@ -27,14 +28,11 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
-MOST_READERS: Final = 100_000
-"""A reader is a consumer of the log, one for each market of each service; the broker's own limit is 1,000."""
 WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
 DUPLICATES_S: Final = 120.0
 EPOCHS_TOKEN: Final = "epochs"
 """What made the log is said on it, too; no fold hears it."""
-LOOK_UP: Final = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 
 
 class BusError(RuntimeError):
@@ -52,10 +50,11 @@ class FencedError(BusError):
 class Bus:
     """One connection to the broker, and what was sealed of the log: together the whole log."""
 
-    def __init__(self, client: Connection, sealed: Sealed) -> None:
+    def __init__(self, client: Connection, sealed: Sealed, user: str = "", api: str = API) -> None:
         self.client = client
         self.sealed = sealed
-        self.jetstream = client.jetstream()
+        self.user, self.api = user, api
+        self.jetstream = client.jetstream(prefix=api)
         self._inbox = ""
         self._refusal = ""
         self._answers: dict[bytes, asyncio.Future[bytes]] = {}
@@ -95,7 +94,7 @@ class Bus:
         What was sealed of the log lies below `data_dir`; without it the log is what the broker holds.
         """
         client = Connection()
-        bus = cls(client, Sealed(data_dir))
+        bus = cls(client, Sealed(data_dir), name, api_of(name, "nkeys_seed" in options))
         connecting = client.connect(
             url,
             name=name,
@@ -144,7 +143,7 @@ class Bus:
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, OSError):
             await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
 
-    async def create_stream(self, max_bytes: int) -> None:
+    async def create_stream(self, max_bytes: int, max_readers: int = MOST_READERS) -> None:
         """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused.
 
         The broker drops nothing by itself: when it is full it refuses, and says so. What is sealed is taken from it.
@@ -157,7 +156,7 @@ class Bus:
             discard=api.DiscardPolicy.NEW,
             max_bytes=max_bytes,
             max_age=0,
-            max_consumers=MOST_READERS,
+            max_consumers=max_readers,
             duplicate_window=DUPLICATES_S,
         )
         try:
@@ -242,7 +241,7 @@ class Bus:
         could have its own words repeated on a subject that it may not write to.
         """
         while True:
-            answer = await self._hear(self._ask(LOOK_UP, msgspec.json.encode(query)))
+            answer = await self._hear(self._ask(f"{self.api}.STREAM.MSG.GET.{STREAM}", msgspec.json.encode(query)))
             answered = found(answer) if answer else None
             if answered is not None and answered.message is not None:
                 kept = answered.message

@@ -18,7 +18,7 @@ def heartbeat_of(subject: str, payload: bytes) -> Heartbeat | None:
     """A heartbeat, None if it is none or was not said where its worker says it."""
     try:
         beat = _heartbeat.decode(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return beat if subject == f"health.{beat.service}.{beat.worker}" else None
 

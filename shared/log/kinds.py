@@ -44,7 +44,7 @@ def _said(kind: Kind, struct: Any, *writers: str, token: str = "") -> Row:
 
 
 ROWS: Final = (
-    _said("control", m.Control, "operator"),
+    _said("control", m.Control, "operator", "monitor"),
     _said("calibration", m.Calibration, "calibration", token=PARAMETERS_TOKEN),
     _said("estimate", m.Estimate, "estimator", token=PARAMETERS_TOKEN),
     _said("account", m.Account, "fill-sim"),
@@ -87,6 +87,8 @@ def decode(kind: Kind, payload: bytes) -> m.Message:
         if kind not in WITH_FEATURES:
             raise
         return _decoders[kind].decode(_with_features_of_now(payload))
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
 
 
 def _with_features_of_now(payload: bytes) -> bytes:

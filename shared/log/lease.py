@@ -22,7 +22,8 @@ from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
-from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.consumers import create
 from papertrader.shared.log.ownership import rightful_owners
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
@@ -172,7 +173,8 @@ class Leases:
             mem_storage=True,
             inactive_threshold=30.0,
         )
-        if not (await self._bus.jetstream.add_consumer(f"KV_{BUCKET}", config)).num_pending:
+        _, pending = await create(self._bus, f"KV_{BUCKET}", config)
+        if not pending:
             self._caught_up.set()
         await asyncio.wait_for(self._caught_up.wait(), CATCH_UP_S)
 
@@ -186,6 +188,8 @@ class Leases:
         revision, pending = int(place[1]), int(place[2])
         if not gone and not self._is_entry(key, message.data):
             self.changes["refused"] += 1
+            known = self._entries.get(key) or _Entry(revision, "", time.monotonic())
+            self._entries[key] = known._replace(revision=revision)  # which the next write of the key has to name
             log.warning("leases: refused what is neither a member nor a lease: %s", message.subject)
             if not pending:
                 self._caught_up.set()
@@ -216,7 +220,7 @@ class Leases:
                     reconnects = now
                 await self._renew_membership()
                 await self._settle()
-            except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
+            except (TimeoutError, nats.errors.Error, APIError, BusError, OSError) as error:
                 log.warning("leases: %s", str(error) or type(error).__name__)
             try:
                 await asyncio.wait_for(self._wake.wait(), RENEW_S)
@@ -260,7 +264,7 @@ class Leases:
             elif ours:
                 try:
                     await self._acquire(market, workers)
-                except APIError as error:  # of this market: the others are taken all the same
+                except (APIError, BusError) as error:  # of this market: the others are taken all the same
                     self.changes["failed"] += 1
                     log.error("leases: %s of %s cannot be taken, trying again: %s", market, self._service, error)
 

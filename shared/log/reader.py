@@ -13,7 +13,8 @@ from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError
 
-from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.consumers import create
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.wire import header
@@ -113,7 +114,7 @@ class LogReader:
             idle_heartbeat=HEARTBEAT_S,
             inactive_threshold=30.0,
         )
-        self._consumer = (await self._bus.jetstream.add_consumer(STREAM, config)).name
+        self._consumer, _ = await create(self._bus, STREAM, config)
 
     async def _close(self) -> None:
         subscription, self._subscription = self._subscription, None
@@ -183,7 +184,7 @@ class LogReader:
         try:
             await self._close()
             await self._open()
-        except (TimeoutError, nats.errors.Error, APIError, OSError) as error:
+        except (TimeoutError, nats.errors.Error, APIError, BusError, OSError) as error:
             log.warning("bus: reading anew failed, trying again: %s", str(error) or type(error).__name__)
         self._complaint = ""  # if it failed, the silence will be noticed
 

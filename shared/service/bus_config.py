@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from papertrader.shared.log.users import MOST_READERS
+
 
 class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The broker and the limits of the log."""
@@ -16,6 +18,9 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_age_s: Annotated[
         float, msgspec.Meta(ge=600, description="how long the broker still holds what is in segments, s")
     ] = 3600.0
+    max_readers: Annotated[
+        int, msgspec.Meta(ge=1, le=MOST_READERS, description="most readers of the log: one per market of each service")
+    ] = MOST_READERS
     data_dir: Annotated[str, msgspec.Meta(description="directory of checkpoints and segments")] = "data"
     host: Annotated[str, msgspec.Meta(description="address that metrics and the page listen on")] = "127.0.0.1"
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="port of /metrics, 0 for a free one")] = 0
@@ -23,6 +28,14 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     monitoring_url: Annotated[
         str, msgspec.Meta(description="URL of the broker's monitoring port, read by the broker exporter")
     ] = "http://127.0.0.1:8222"
+    broker_log: Annotated[
+        str, msgspec.Meta(description="log file of the broker, in which its exporter counts refusals; empty: none")
+    ] = ""
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The limits of the log, as `Bus.create_stream` takes them."""
+        return self.max_bytes, self.max_readers
 
     def login(self) -> dict[str, Any]:
         """The options of `Bus.connect` that log in."""

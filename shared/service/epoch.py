@@ -43,12 +43,15 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
 
 
-_decode: Final = msgspec.json.Decoder(Epoch).decode
+_decoder: Final = msgspec.json.Decoder(Epoch)
 
 
 def decode(payload: bytes) -> Epoch:
     """An epoch; raises ValueError for a payload that is none."""
-    return _decode(payload)
+    try:
+        return _decoder.decode(payload)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
 
 
 async def current(bus: Bus) -> Epoch | None:
@@ -64,7 +67,7 @@ async def current(bus: Bus) -> Epoch | None:
 
 def _known(sequence: int, payload: bytes) -> Epoch | None:
     try:
-        return _decode(payload)
+        return decode(payload)
     except ValueError as error:
         log.warning("sequence %d on %s is no epoch: %s", sequence, SUBJECT, error)
         return None
@@ -81,7 +84,7 @@ def following(last: Epoch | None, settings: Settings, version: str) -> Epoch:
         accounts=settings.accounts,
         settings=folded(settings.tables),
     )
-    wanted = _decode(msgspec.json.encode(wanted))
+    wanted = decode(msgspec.json.encode(wanted))
     return last if last is not None and not changes(last, wanted) else wanted
 
 

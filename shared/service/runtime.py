@@ -316,7 +316,7 @@ def stop_on_signals() -> asyncio.Event:
 async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
     stop = stop_on_signals()
     bus = await Bus.connect(config.url, service.name, data_dir=Path(config.data_dir), **config.login())
-    await bus.create_stream(config.max_bytes)
+    await bus.create_stream(*config.limits)
     runtime = Runtime(service, settings, bus, config)
     try:
         await runtime.run(stop)

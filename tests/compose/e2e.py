@@ -41,16 +41,11 @@ from tests.compose.healthy import (
 )
 from tests.compose.sources import Choice, faster, live, live_on, real_tape
 from tests.compose.stack import ROOT, OutOfTimeError, Stack, skip, tell
+from tools import images
 
 TIMEOUT_S: Final = 1500
 SERVICES: Final = ("feed", *FOLDS, "gateway", "archive", "broker-exporter", "nats")
-IMAGES: Final = (
-    "python:3.12-slim",
-    "nats:2.15-alpine",
-    "prom/prometheus:v2.53.3",
-    "prom/alertmanager:v0.28.1",
-    "grafana/grafana:12.3.0",
-)
+IMAGES: Final = tuple(tag for path in images.FILES for tag in images.references(path.read_text()))
 
 
 def prepare() -> None:

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from papertrader.replay.composition import Composition
-from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.heard import heartbeat_of
+from papertrader.shared.log.kinds import KINDS, decode
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Ack, Bbo, Book, Command, Instrument, Message, RoundEnd, Trades
+from papertrader.shared.service import epoch
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.fold import Received
@@ -80,3 +82,18 @@ def test_absurd_orders_kill_no_fold_and_are_answered(tick_size: float) -> None:
             if isinstance(spoken.output.message, Ack):
                 answered.add(spoken.output.message.order_id)
     assert not sorted(asked - answered)[:5]
+
+
+DEEP = b'{"a":' * 9_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_message_that_is_nested_deeply_is_refused_as_any_other_that_cannot_be_read(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"nested too deeply|unknown field"):
+        decode(kind, DEEP)
+
+
+def test_what_is_nested_deeply_is_no_heartbeat_and_no_epoch() -> None:
+    assert heartbeat_of("health.quoter.w1", DEEP) is None
+    with pytest.raises(ValueError, match="nested too deeply"):
+        epoch.decode(DEEP)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from papertrader.shared.log import lease
 from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.lease import BUCKET, TTL_S, Leases
@@ -68,22 +69,22 @@ def test_market_is_held_again_after_the_broker_died_even_if_rejoining_fails_at_f
 ) -> None:
     async def run() -> tuple[int, bool]:
         async with working(tmp_path) as (broker, worker):
-            watch, failures = worker.bus.jetstream.add_consumer, [TimeoutError(), TimeoutError()]
+            watch, failures = lease.create, [TimeoutError(), TimeoutError()]
 
             async def fail_at_first(*arguments: Any, **options: Any) -> Any:
                 if failures:
                     raise failures.pop()
                 return await watch(*arguments, **options)
 
-            monkeypatch.setattr(worker.bus.jetstream, "add_consumer", fail_at_first)
+            monkeypatch.setattr(lease, "create", fail_at_first)
             await _die_and_come_back(broker)
             await asyncio.sleep(2)
             await worker.wait(held=True)
             member = worker.leases._entries[worker.leases._member_key]
             await asyncio.sleep(TTL_S)
             renewed = worker.leases._entries[worker.leases._member_key]
-            lease = worker.leases._entries[worker.leases._lease_key(MARKET)]
-            return len(failures), renewed.revision > member.revision and lease.holder == "w1" and MARKET in worker.held
+            held = worker.leases._entries[worker.leases._lease_key(MARKET)]
+            return len(failures), renewed.revision > member.revision and held.holder == "w1" and MARKET in worker.held
 
     assert asyncio.run(run()) == (0, True)
 
@@ -168,3 +169,35 @@ def test_leases_cost_no_renewal_and_end_with_their_holder(tmp_path: Path) -> Non
             return set(after) - set(before), shared_by_both, len(second.held)
 
     assert asyncio.run(asyncio.wait_for(run(), 60)) == (set(), 0, 0)
+
+
+def test_entries_of_another_form_are_counted_and_nobody_is_taken_for_a_worker(tmp_path: Path) -> None:
+    async def run() -> tuple[int, list[str], bool]:
+        async with working(tmp_path) as (_, worker):
+            entries = {
+                "m.fill-sim.evil": b"not evil",
+                "m.fill-sim.evil2": b"ev il",
+                "a.fill-sim.venue": b"evil",
+                "a.fill-sim.venue.B": b"{}",
+            }
+            for key, value in entries.items():
+                await worker.bus.client.request(f"$KV.{BUCKET}.{key}", value, timeout=1)
+            await asyncio.sleep(1.0)
+            return worker.leases.changes["refused"], worker.leases._workers(), MARKET in worker.held
+
+    assert asyncio.run(run()) == (4, ["w1"], True)
+
+
+def test_lease_that_somebody_has_written_over_is_kept_and_taken_again(tmp_path: Path) -> None:
+    async def run() -> tuple[int, bool]:
+        async with working(tmp_path) as (_, worker):
+            key = worker.leases._lease_key(MARKET)
+            await worker.bus.client.request(f"$KV.{BUCKET}.{key}", b'{"not":"a worker"}', timeout=1)
+            await asyncio.sleep(1.0)
+            assert MARKET in worker.held
+            await worker.leases.surrender(MARKET)
+            await worker.bus.client.request(f"$KV.{BUCKET}.{key}", b'{"not":"a worker"}', timeout=1)
+            await worker.wait(held=True)
+            return worker.gains, MARKET in worker.held
+
+    assert asyncio.run(run()) == (2, True)

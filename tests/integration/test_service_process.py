@@ -164,6 +164,22 @@ def test_metrics_probes_and_heartbeats_tell_how_far_a_process_is(broker: Broker,
     bounded(work())
 
 
+def test_market_is_offered_only_once_an_instrument_of_it_can_be_read(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            progress = await watched(bus)
+            for payload in (b"{}", b"not JSON", b'{"ts":1,"tick_size":"much","lot_size":1}'):
+                await bus.append("md.synthetic.NONE.instrument", payload, f"garbage-{payload!r}")
+            await publish(bus, MARKET, session(10))
+            port = free_port()
+            with service(broker, tmp_path, metrics_port=port) as process:
+                await become(lambda: progress.round == 10, "the last round")
+                assert "paper_owned_markets 1.0" in (await asyncio.to_thread(get, port, "/metrics"))[1]
+                assert process.running
+
+    bounded(work())
+
+
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [

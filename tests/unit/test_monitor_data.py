@@ -22,6 +22,10 @@ CONFIG = MonitorConfig()
 RULES = Instrument(ts=START, tick_size=0.01, lot_size=0.1)
 
 
+def purged() -> DataQuality:
+    return seen()._replace(purged=True)
+
+
 def seen(refused: Mapping[str, int] | None = None, joined: int = 0, unknown: int = 0, **market: Any) -> DataQuality:
     sound: dict[str, Any] = {"depths": 900, "touches": 0, "prints": 100, "books": 900, "instrument": RULES}
     return DataQuality(MarketFacts(**(sound | market)), refused or {}, joined, unknown)
@@ -52,6 +56,7 @@ def seen(refused: Mapping[str, int] | None = None, joined: int = 0, unknown: int
             seen(instrument=Instrument(ts=0, tick_size=0.01, lot_size=1.0, doubtful=("tick_size",))),
             ["instrument_inferred"],
         ),
+        (purged(), ["log_purged"]),
     ],
 )
 def test_doubt_is_raised_beyond_its_limit(quality: DataQuality, expected: list[str]) -> None:

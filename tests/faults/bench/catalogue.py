@@ -1,7 +1,8 @@
 """Every kind of fault as typed data: what is hit, and when, in seconds after every service owns its markets."""
 
 import random
-from typing import Final, TypeAlias
+from collections.abc import Collection
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -51,15 +52,52 @@ class Hostile(_Fault, frozen=True, kw_only=True, tag=True):
     payload: bytes
 
 
+class Neighbour(_Fault, frozen=True, kw_only=True, tag=True):
+    """Somebody on the bus makes noise for a while: nonsense where anybody may speak, many questions, connections."""
+
+    for_s: float
+    seed: int
+
+
+class Disk(_Fault, frozen=True, kw_only=True, tag=True):
+    """The disk is full for a while. Needs one of its own, and so root."""
+
+    for_s: float
+
+
+class Clock(_Fault, frozen=True, kw_only=True, tag=True):
+    """A service is killed, and the wall clock is another one when it is started again."""
+
+    service: str
+    by_s: float
+
+
+class Change(_Fault, frozen=True, kw_only=True, tag=True):
+    """The run is stopped as by Ctrl-C, and gone on with under another fill model."""
+
+    fill_model: str
+
+
 class Purge(_Fault, frozen=True, kw_only=True, tag=True):
     """Somebody empties the log."""
 
 
-Fault: TypeAlias = Kill | Freeze | KillBroker | Corrupt | Restart | Crash | Hostile | Purge
+Fault: TypeAlias = (
+    Kill | Freeze | KillBroker | Corrupt | Restart | Crash | Hostile | Neighbour | Disk | Clock | Change | Purge
+)
 Campaign: TypeAlias = tuple[Fault, ...]
 
+KINDS: Final[tuple[type[Fault], ...]] = Fault.__args__
 MOST_FAULTS: Final = 12
-LENGTH_S: Final = 25.0
+LENGTH_S: Final = 20.0
+WEIGHTS: Final[dict[type[Fault], int]] = dict.fromkeys(KINDS, 2) | {
+    Kill: 5,
+    Freeze: 4,
+    Disk: 1,
+    Change: 1,
+    Purge: 1,
+}
+FILL_MODELS: Final = ("flat", "fifo", "through")
 HOSTILE: Final = (
     ("progress.fill-sim.synthetic.SYN1", b"999999999999"),
     ("progress.fill-sim", b"x"),
@@ -70,36 +108,33 @@ HOSTILE: Final = (
     ("control.synthetic.SYN1.main", b'{"ts":1,"action":"explode"}'),
     ("epochs.log", b"[]"),
 )
-SPOILS: Final = (Purge,)
-"""Faults after which a run cannot be as undisturbed: it has to say so."""
+CHANGES: Final = (Change,)
+"""Faults after which a run is another one: it has to say that an epoch begins, and to prove every epoch."""
+SPOILS: Final[dict[type[Fault], str]] = {Purge: r"purged|dropped|is gone|not on this log|taken away"}
+"""Faults after which a run cannot be as undisturbed: it has to say so, in these words."""
 
 
-def draw(seed: int, spoiled: bool = False) -> Campaign:
-    """The campaign of a seed: 1 to 12 faults in the order of their times; with one that spoils the log if asked for."""
+def draw(seed: int, kinds: Collection[type[Fault]] = KINDS) -> Campaign:
+    """The campaign of a seed: 1 to 12 faults of some kinds, in the order of their times."""
     chance = random.Random(seed)
-    found = [_fault(chance) for _ in range(chance.randint(1, MOST_FAULTS))]
-    if spoiled:
-        found.append(Purge(at_s=chance.uniform(1.0, LENGTH_S)))
-    return tuple(sorted(found, key=lambda fault: fault.at_s))
+    drawn = chance.choices(list(kinds), [WEIGHTS[kind] for kind in kinds], k=chance.randint(1, MOST_FAULTS))
+    return tuple(sorted((_fault(kind, chance) for kind in drawn), key=lambda fault: fault.at_s))
 
 
-def _fault(chance: random.Random) -> Fault:
-    at_s, service = round(chance.uniform(0.0, LENGTH_S), 2), chance.choice(FOLDS)
-    match chance.choice(("kill", "kill", "freeze", "freeze", "broker", "corrupt", "restart", "crash", "hostile")):
-        case "kill":
-            return Kill(at_s=at_s, service=chance.choice((*FOLDS, "feed")))
-        case "freeze":
-            return Freeze(at_s=at_s, service=service, for_s=round(chance.uniform(0.3, 4.5), 2))
-        case "broker":
-            return KillBroker(at_s=at_s)
-        case "corrupt":
-            return Corrupt(at_s=at_s, service=service, place=chance.random())
-        case "restart":
-            return Restart(at_s=at_s)
-        case "crash":
-            return Crash(at_s=at_s)
+def _fault(kind: type[Fault], chance: random.Random) -> Fault:
     subject, payload = chance.choice(HOSTILE)
-    return Hostile(at_s=at_s, subject=subject, payload=payload)
+    drawn: dict[str, Any] = {
+        "at_s": round(chance.uniform(0.0, LENGTH_S), 2),
+        "service": chance.choice((*FOLDS, "feed") if kind is Kill else FOLDS),
+        "for_s": round(chance.uniform(0.3, 4.5), 2),
+        "place": round(chance.random(), 3),
+        "by_s": chance.choice((-86_400.0, -90.0, 90.0, 86_400.0)),
+        "seed": chance.randrange(2**31),
+        "fill_model": chance.choice(FILL_MODELS),
+        "subject": subject,
+        "payload": payload,
+    }
+    return kind(**{name: drawn[name] for name in kind.__struct_fields__})
 
 
 def text_of(campaign: Campaign) -> str:

@@ -1,11 +1,20 @@
-"""The market that campaigns are run against."""
+"""The markets that campaigns are run against."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SPEED: Final = 4.0
+DURATION_S: Final = 120.0
+"""So slow and so long that there is time to strike."""
 
 
 def market(tape: Path | None) -> dict[str, Any]:
-    """The settings of a run: a tape, or two minutes of one synthetic market, so slow that there is time to strike."""
-    feed: dict[str, Any] = {"speed": 3.0, "duration_s": 120.0, "barrier_timeout_s": 240.0}
+    """The settings of a run: the beginning of a tape, or two minutes of one synthetic market."""
+    feed: dict[str, Any] = {"speed": SPEED, "duration_s": DURATION_S, "barrier_timeout_s": 240.0}
     feed |= {"source": "tape", "tapes": [str(tape)]} if tape else {"source": "synthetic", "assets": ["SYN1"]}
-    return {"feed": feed, "monitor": {"port": 0}, "gateway": {"enabled": False}}
+    return {
+        "feed": feed,
+        "bus": {"max_bytes": 2**28},
+        "monitor": {"port": 0},
+        "gateway": {"enabled": False},
+    }

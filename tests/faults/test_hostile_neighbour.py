@@ -1,0 +1,186 @@
+"""Somebody has the key of a user of the broker: no number changes, nothing stands still, every refusal is counted."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from papertrader.cli.monitor_client import MonitorError, fetch_json
+from papertrader.cli.supervisor import Supervisor
+from papertrader.replay.log_file import extent, read_log
+from papertrader.services.broker_exporter.refusals import Refusals
+from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.segments import Entry
+from papertrader.shared.log.subjects import address
+from tests.conftest import ROOT
+from tests.e2e.running import metric, process_of, wait_until
+from tests.integration.guarded import Guarded, guarded_broker, login
+
+KEYS = ("trader", "operator", "exporter")
+"""Whom a stranger can be: the keys that programs of one's own have, and the port that the exporter reads."""
+LONGEST_GAP_S = 5.0
+SPEED = 4.0
+QUIET_S = 4.0
+COMPARED = ("fills", "acks", "orders", "account", "markouts", "estimate", "calibration")
+
+
+class Seen(NamedTuple):
+    """What a run left: the words of its services by subject, the longest time that its clock stood, malformed orders on
+    the log and those that were counted."""
+
+    said: dict[str, list[bytes]]
+    gap_s: float
+    malformed: int
+    counted: int
+
+
+def _run(directory: Path, broker: Guarded, seconds: float) -> Seen:
+    """Run a market on a guarded broker, every service with its own key, until its source ends."""
+    feed = {"source": "synthetic", "assets": ["SYN1"], "speed": SPEED, "duration_s": SPEED * seconds}
+    tables = {
+        "feed": {**feed, "synthetic": {"duration_s": SPEED * seconds}},
+        "bus": {"nkey_seed_file": broker.seed("bootstrap"), "max_bytes": 2**30},
+        "monitor": {"port": 0},
+        "gateway": {"enabled": False},
+    }
+    supervisor = Supervisor(directory, tables, broker.url, {})
+    for process in supervisor.processes:
+        process.overrides = {"PAPER_BUS_NKEY_SEED_FILE": broker.seed(process.name)}
+    supervisor.start()
+    try:
+        gap_s = _followed(supervisor, seconds)
+        counted = _counted(process_of(supervisor, "fill-sim").metrics_port)
+    finally:
+        supervisor.stop()
+    entries = asyncio.run(_entries(broker))
+    malformed = sum(entry.subject == "orders.synthetic.SYN1.main" and not _decodes(entry) for entry in entries)
+    malformed += sum(entry.subject == "orders.synthetic.SYN1.stranger" and not _decodes(entry) for entry in entries)
+    return Seen(_said(entries), gap_s, malformed, counted)
+
+
+def _followed(supervisor: Supervisor, seconds: float) -> float:
+    """Follow a run to its end; for how long its clock stood still at the longest, s."""
+    assert wait_until(lambda: _clock_s(supervisor) > 0, 120), supervisor.feed.log_tail()
+    gap_s, clock_s, moved_at = 0.0, 0.0, time.monotonic()
+    deadline = time.monotonic() + 2 * seconds + 120
+    while supervisor.feed.exit_code is None:
+        assert time.monotonic() < deadline, "the run does not end"
+        if (now_s := _clock_s(supervisor)) > clock_s:
+            clock_s, moved_at = now_s, time.monotonic()
+        gap_s = max(gap_s, time.monotonic() - moved_at)
+        time.sleep(0.1)
+    assert supervisor.feed.exit_code == 0, supervisor.feed.log_tail()
+    assert wait_until(lambda: _final(supervisor), 60), "not folded to the end"
+    return gap_s
+
+
+def _counted(port: int) -> int:
+    """How many orders a service has refused as malformed, once nobody sends any more."""
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < QUIET_S:
+        now = int(metric(port, 'paper_bad_messages_total{asset="SYN1",reason="malformed_orders"'))
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.2)
+    return before
+
+
+def _clock_s(supervisor: Supervisor) -> float:
+    return max((market["duration_s"] for market in _markets(supervisor)), default=0.0)
+
+
+def _final(supervisor: Supervisor) -> bool:
+    return all(market["final"] for market in _markets(supervisor) or [{"final": False}])
+
+
+def _markets(supervisor: Supervisor) -> list[dict[str, float]]:
+    try:
+        found: list[dict[str, float]] = fetch_json(supervisor.page, "/api/summary")["markets"]
+    except MonitorError:
+        return []
+    return found
+
+
+async def _entries(broker: Guarded) -> list[Entry]:
+    operator = await login(broker, "operator")
+    found = [entry async for entry in read_log(operator.bus, *await extent(operator.bus))]
+    await operator.bus.close()
+    return found
+
+
+def _decodes(entry: Entry) -> bool:
+    try:
+        decode(address(entry.subject).kind, entry.payload)
+    except ValueError:
+        return False
+    return True
+
+
+def _said(entries: list[Entry]) -> dict[str, list[bytes]]:
+    """The well-formed words of services for their account, by subject."""
+    said: dict[str, list[bytes]] = {}
+    for entry in entries:
+        if entry.subject == "epochs.log" or not _decodes(entry):
+            continue
+        where = address(entry.subject)
+        if where.kind in COMPARED and where.account == "main":
+            said.setdefault(entry.subject, []).append(entry.payload)
+    return said
+
+
+def _with_neighbours(
+    directory: Path, seconds: float, keys: tuple[str, ...]
+) -> tuple[Seen, Counter[str], dict[str, int]]:
+    with guarded_broker(directory) as broker:
+        counter = Refusals(broker.log)
+        command = [sys.executable, "-m", "tests.faults.neighbour", broker.url, broker.monitoring]
+        neighbours = [
+            subprocess.Popen(
+                [*command, key, broker.seed(key), str(seconds + 20.0), key], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            )
+            for key in keys
+        ]
+        try:
+            seen = _run(directory / "run", broker, seconds)
+            told = [neighbour.communicate(timeout=seconds + 120)[0] for neighbour in neighbours]
+        finally:
+            for neighbour in neighbours:
+                neighbour.kill()
+                neighbour.wait()
+        refused: Counter[str] = sum((Counter(json.loads(text)) for text in told), Counter())
+        return seen, refused, counter.counted()
+
+
+def _undisturbed(directory: Path, seconds: float) -> Seen:
+    with guarded_broker(directory) as broker:
+        return _run(directory / "run", broker, seconds)
+
+
+def _hold_out(tmp_path: Path, seconds: float) -> None:
+    (tmp_path / "calm").mkdir()
+    (tmp_path / "hostile").mkdir()
+    calm = _undisturbed(tmp_path / "calm", seconds)
+    seen, refused, counted = _with_neighbours(tmp_path / "hostile", seconds, KEYS)
+    assert calm.said["fills.synthetic.SYN1.main"]
+    assert seen.said == calm.said
+    assert seen.gap_s < LONGEST_GAP_S
+    assert seen.malformed == seen.counted > 0
+    assert refused["publish"] > 100
+    assert counted["publish"] >= refused["publish"]
+    assert counted["subscribe"] >= refused["subscribe"]
+
+
+@pytest.mark.slow
+def test_neighbours_from_outside_change_no_number_and_are_counted(tmp_path: Path) -> None:
+    _hold_out(tmp_path, 30.0)
+
+
+@pytest.mark.long
+def test_neighbours_from_outside_are_held_out_for_ten_minutes(tmp_path: Path) -> None:
+    _hold_out(tmp_path, 600.0)
