@@ -328,3 +328,15 @@ def within_reach(order: Record, draws: Records, settings: Record, event: Record,
     if newly > 0:
         keep_reached(draws)
     return behind
+
+
+@njit(cache=True)
+def wait_behind(order: Record, draws: Records, settings: Record, event: Record, left: float) -> None:
+    """Let what is left of a print take from what is ahead of an order that stands behind an own one, unfilled."""
+    explain(order, draws, settings, event.ts, event.size)
+    if order.in_front == 1 or np.isnan(order.ahead_at_join):
+        return
+    for draw in range(LINES):
+        if draws[AHEAD, draw] >= 0:
+            draws[AHEAD, draw] = max(draws[AHEAD, draw] - left, 0.0)
+    order.ahead = mean_ahead(draws)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.services.fill_sim.chance import FILL_COIN, uniform
-from papertrader.services.fill_sim.draws import come_to_front, reach_every, within_reach
+from papertrader.services.fill_sim.draws import come_to_front, reach_every, wait_behind, within_reach
 from papertrader.services.fill_sim.lots import least_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import consume, reach_front
@@ -174,7 +174,7 @@ def walk_draws(exchange: Exchange, event: Record, side: int, left: float) -> flo
     """Walk a print down the line at its own price, the queue being a distribution; returns what is left of it.
 
     * the taker is of the side that meets us
-    * first come, first served: behind an own order of the level that is not filled none is
+    * first come, first served: behind an own order of the level that is not filled none is, but their line moves
     * orders that an `adverse_fill_ratio` marks: the line moves, but they are not filled here
     """
     account = exchange.account
@@ -185,7 +185,9 @@ def walk_draws(exchange: Exchange, event: Record, side: int, left: float) -> flo
         sequence = order.sequence
         if eligible(order, event):
             order.touched = 1
-            if not blocked:
+            if blocked:
+                wait_behind(order, account.draws[order.row], exchange.settings, event, left)
+            else:
                 least = least_lot(exchange.market)
                 reach = within_reach(order, account.draws[order.row], exchange.settings, event, left, least)
                 wanted = order.size - order.filled

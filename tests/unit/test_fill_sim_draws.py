@@ -305,3 +305,12 @@ def test_what_rests_after_taking_is_not_crossed_by_the_size_that_it_took():
     assert len(session.fills) == 2
     session.round(1400, book(1400, BIDS, [(100.1, 14.0), *asks[1:]]))
     assert [(fill.size, fill.maker, fill.price) for fill in session.fills[2:]] == [(4.0, True, 100.2)]
+
+
+@pytest.mark.parametrize("volumes", [(15.5,), (1.0, 14.5), (10.0, 5.5), (1.0, 4.0, 6.0, 4.0, 0.5), (10.5, 5.0)])
+def test_sweep_fills_own_orders_of_a_level_alike_however_many_prints_it_makes(volumes: tuple[float, ...]):
+    """10 ahead of both: of 15.5 the first order gets its 5 and the second one the 0.5 that are left."""
+    session = drawn(place(1000, 1, "buy", 99.9, 5), place(1000, 2, "buy", 99.9, 2))
+    session.round(1300, prints(1300, "sell", *((99.9, volume) for volume in volumes)))
+    filled = {number: sum(fill.size for fill in session.fills if fill.order_id == number) for number in (1, 2)}
+    assert filled == pytest.approx({1: 5.0, 2: 0.5})
