@@ -40,6 +40,7 @@ NO_CREDIT: Final = "nothing was taken off ahead yet, so nothing is given back, w
 ALL_RANKS: Final = "before every rank and sequence all the same"
 ANY_SIDE: Final = "what is not above 0 is the asks' side, what is above the bids'"
 OTHER_NUMBERS: Final = "other numbers, no less random"
+NO_TICK: Final = "the exchange's own order rests nowhere: any tick so low is as far from the touch"
 IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
@@ -54,6 +55,17 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, -1.0, 0.0", NO_CREDIT),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, 0.0, 1.0", NO_CREDIT),
         Equivalent("= 0.0, 0.0, 0.0", "= 0.0, 0.0, -1.0", NO_CREDIT),
+    ),
+    "services/fill_sim/margin.py": (
+        Equivalent("resulting <= abs", "resulting < abs", IN_LOTS),
+        Equivalent("return needed <=", "return needed <", IN_LOTS),
+        Equivalent("size) > account.cash", "size) >= account.cash", "what costs all of the cash is what it pays for"),
+    ),
+    "services/fill_sim/liquidation.py": (
+        Equivalent("account.sequence, -1", "account.sequence, - 2", "no row is any below 0"),
+        Equivalent("order.tick = price, 0", "order.tick = price, 1", NO_TICK),
+        Equivalent("order.tick = price, 0", "order.tick = price, -1", NO_TICK),
+        Equivalent("account.position > 0", "account.position >= 0", "there is a position"),
     ),
     "services/fill_sim/matching.py": (
         Equivalent("-(2**62)", "-( 3**62)", ALL_RANKS),
@@ -74,12 +86,15 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("ahead > 0 and", "ahead > -1 and", "where nobody is ahead nobody leaves from there"),
         Equivalent("ahead > 0 and", "ahead >= 0 and", "where nobody is ahead nobody leaves from there"),
         Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
+        Equivalent("< odds * f", "<= odds * f", "no number is just that"),
         Equivalent("newly > 0", "newly > -1", "where none is newly reached none is kept"),
         Equivalent("newly > 0", "newly >= 0", "where none is newly reached none is kept"),
         Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),
         Equivalent("recent.side[row] > 0", "recent.side[row] >= 0", "a side is +1 or -1"),
         Equivalent("order.order_id, 0)", "order.order_id, 1)", OTHER_NUMBERS),
         Equivalent("order.order_id, 0)", "order.order_id, -1)", OTHER_NUMBERS),
+        Equivalent("stream + (number << 8)", "stream - (number << 8)", OTHER_NUMBERS),
+        Equivalent("(number << 8) + draw", "(number << 8) - draw", OTHER_NUMBERS),
         Equivalent("number << 8", "number << 9", OTHER_NUMBERS),
         Equivalent("number << 8", "number << 7", OTHER_NUMBERS),
         Equivalent("9007199254740992.0", "9007199254740991.0", OTHER_NUMBERS),

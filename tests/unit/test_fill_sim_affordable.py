@@ -55,6 +55,13 @@ def test_spot_spends_all_of_its_cash_and_no_more() -> None:
         assert answered(session, 1000, place(1000, 1, "buy", 99.9, size)) == [status]
 
 
+def test_spot_pays_the_fee_of_the_whole_value() -> None:
+    """4 at 99.9 are 399.6, and 1 % of that is 3.996."""
+    for cash, status in ((403.59, "rejected"), (403.6, "accepted")):
+        session = begun(SPOT, initial_cash=cash, maker_fee_bps=100.0)
+        assert answered(session, 1000, place(1000, 1, "buy", 99.9, 4.0)) == [status]
+
+
 def test_rebate_pays_for_nothing_in_advance() -> None:
     session = begun(SPOT, initial_cash=999.0, maker_fee_bps=-50.0, taker_fee_bps=-40.0)
     assert answered(session, 1000, place(1000, 1, "buy", 99.9, 10.01)) == ["rejected"]

@@ -180,7 +180,9 @@ def taken_in(draws: Records, settings: Record, **fields: float) -> Record:
 
 
 def test_message_taken_in_is_the_last_seen_and_nothing_waits() -> None:
-    order = taken_in(draws_of(2.0, 4.0), settings_with(), pending=9.0, displayed=9.0, credit=5.0)
+    order = taken_in(
+        draws_of(2.0, 4.0), settings_with(), pending=9.0, displayed=9.0, credit=5.0, joining=1, pending_full=1
+    )
     assert (order["seen_ts"], order["pending_ts"], order["displayed"], order["traded"]) == (4_000_000_000, 0, 9, 0)
     assert (order["credit"], order["ahead"], order["changes"]) == (0, 3, 0), "nothing joined around it, nothing left"
 
@@ -251,12 +253,13 @@ def test_odds_by_the_interval() -> None:
 def test_cancel_leaves_as_a_whole_from_ahead_or_from_behind(odds: float, left: list[float]) -> None:
     """5 of 16 are cancelled: certainly from ahead, as far as there is so much, or from behind; 11 are shown."""
     before = [8.0, 4.0, 0.5, 0.0, 14.0, 20.0]
-    draws, order = draws_of(*before), order_with(changes=4, seen_ts=9)
+    draws, order = draws_of(*before, REACHED, 4.0, taken=7.0), order_with(changes=4, seen_ts=9)
     kernels.lose(order, draws, odds, 5.0, 16.0, 11.0)
     assert ahead(draws, 6) == left
     assert draws[1, :6].tolist() == [was - now for was, now in zip(before, left, strict=True)]
     assert (order["changes"], order["credit"], order["credit_ts"]) == (5, 5, 9)
-    assert (set(draws[0, 6:]), set(draws[1, 6:])) == ({REACHED}, {0.0})
+    assert draws[0, 6:8].tolist() == [REACHED, left[1]], "one behind a reached one too"
+    assert (set(draws[0, 8:]), set(draws[1, 8:]), draws[1, 6]) == ({REACHED}, {7.0}, 7.0)
 
 
 def test_cancel_is_ahead_with_its_probability_draw_by_draw() -> None:

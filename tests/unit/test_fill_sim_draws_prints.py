@@ -59,13 +59,13 @@ def test_late_print_is_given_back_only_by_a_shrink_after_it(ts: int, credit: flo
 
 def test_print_takes_from_the_front_of_every_draw_and_reaches_those_behind_whose_queue_something_is_left() -> None:
     """4 left, a lot of 1: reached is who has at most 3 ahead. The others keep what the print did not take."""
-    draws, order = draws_of(0.0, 0.5, 3.0, 3.5, 4.25, 7.0), order_with()
+    draws, order = draws_of(0.0, 0.5, 3.0, 3.5, 4.25, REACHED, 7.0), order_with()
     assert kernels.walk(order, draws, 4.0, 1.0) == 3
-    assert ahead(draws, 7) == [-2.0, -2.0, -2.0, 0.0, 0.25, 3.0, REACHED]
+    assert ahead(draws, 8) == [-2.0, -2.0, -2.0, 0.0, 0.25, REACHED, 3.0, REACHED]
     assert draws[1, :3].tolist() == [0.0, 0.5, 3.0]
     assert order["ahead"] == pytest.approx(3.25 / 3)
     kernels.keep_reached(draws)
-    assert ahead(draws, 7) == [REACHED, REACHED, REACHED, 0.0, 0.25, 3.0, REACHED]
+    assert ahead(draws, 8) == [REACHED, REACHED, REACHED, 0.0, 0.25, REACHED, 3.0, REACHED]
     assert draws[1].tolist() == [0] * LINES
 
 
