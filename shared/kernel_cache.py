@@ -41,10 +41,9 @@ def folder_of(source: Path) -> Path:
     That is the source and, step by step, what it imports of the project; not the place where they lie, so that compiled
     kernels may be copied, and that a change compiles only what it reaches.
     """
-    sources = sources_of([source])
     digest = hashlib.sha256()
-    for path in sorted(sources, key=_name):
-        digest.update(_name(path).encode() + b"\0" + sources[path])
+    for path in sorted(sources_of([source]), key=_name):
+        digest.update(_name(path).encode() + b"\0" + _digest(path))
     return kernel_cache() / f"{_name(source)}-{digest.hexdigest()[:16]}"
 
 
@@ -104,9 +103,18 @@ def sources_of(sources: list[Path]) -> dict[Path, bytes]:
     while waiting:
         path = waiting.pop()
         if path not in found and (path in sources or path in _project()):
-            found[path] = _project().get(path) or path.read_bytes()
-            waiting += _imported(found[path])
+            found[path] = _read(path)
+            waiting += _imported(path)
     return found
+
+
+def _read(path: Path) -> bytes:
+    return _project().get(path) or path.read_bytes()
+
+
+@cache
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(_read(path)).digest()
 
 
 @cache
@@ -120,8 +128,13 @@ def _holds_kernels(source: bytes) -> bool:
     return b"@njit" in source
 
 
-def _imported(source: bytes) -> Iterator[Path]:
-    """Where the modules may lie that a source imports: `from a import b` may mean the module `a` or `a.b`."""
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    """The project's modules that a source imports: `from a import b` may mean the module `a` or `a.b`."""
+    return tuple(found for found in _named(_read(path)) if found in _project())
+
+
+def _named(source: bytes) -> Iterator[Path]:
     for module, names in _IMPORT.findall(source):
         place = ROOT / module.decode().replace(".", "/")
         yield from (place.with_suffix(".py"), place / "__init__.py")

@@ -3,6 +3,9 @@
 Nobody else's numba settings are touched.
 """
 
+import os
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +25,18 @@ class KernelLocator(UserProvidedCacheLocator):
         super().__init__(py_func, py_file)  # type: ignore[no-untyped-call]
         self._cache_path = str(folder_of(Path(py_file).resolve()))
 
+    def ensure_cache_path(self) -> None:
+        """See that the folder is there and can be written to: once for all of its kernels, while it is there."""
+        if _can_be_kept_in(self._cache_path) and not os.path.isdir(self._cache_path):
+            super().ensure_cache_path()  # type: ignore[no-untyped-call]
+
+
+@cache
+def _can_be_kept_in(folder: str) -> bool:
+    os.makedirs(folder, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+    return True
+
 
 def njit(*function: Any, **options: Any) -> Any:
     """`numba.njit` whose cache lies in `kernel_cache()`; raises KernelCacheError if it cannot."""
@@ -31,7 +46,7 @@ def njit(*function: Any, **options: Any) -> Any:
     before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(kernel_cache()), f"{__name__}.{KernelLocator.__name__}"
     try:
-        kernel = numba.njit(*function, **options)
+        kernel = numba.njit(*function, no_cfunc_wrapper=True, **options)
     finally:
         config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     KERNELS.append(kernel)
