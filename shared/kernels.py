@@ -42,11 +42,12 @@ def njit(*function: Any, **options: Any) -> Any:
     """`numba.njit` whose cache lies in `kernel_cache()`; raises KernelCacheError if it cannot."""
     if not function:
         return lambda given: njit(given, **options)
+    options.setdefault("no_cfunc_wrapper", True)  # nobody calls kernels from C
     config: Any = numba.config
     before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(kernel_cache()), f"{__name__}.{KernelLocator.__name__}"
     try:
-        kernel = numba.njit(*function, no_cfunc_wrapper=True, **options)
+        kernel = numba.njit(*function, **options)
     finally:
         config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     KERNELS.append(kernel)
