@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from nats.js import api
 
 from papertrader.cli.bootstrap import create_log, make_keys
 from papertrader.shared.log.broker import executable, free_port
@@ -94,3 +96,15 @@ def _make_log(broker: Guarded) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def delivering(subject: str, **more: Any) -> api.ConsumerConfig:
+    """A consumer of everything that is there, to a subject of somebody else."""
+    return api.ConsumerConfig(
+        deliver_subject=subject,
+        ack_policy=api.AckPolicy.NONE,
+        deliver_policy=api.DeliverPolicy.ALL,
+        mem_storage=True,
+        inactive_threshold=30.0,
+        **more,
+    )

@@ -91,7 +91,8 @@ def test_a_change_compiles_only_what_it_reaches(monkeypatch: pytest.MonkeyPatch)
 
 
 def clear() -> None:
-    place.folder_of.cache_clear()
+    for known in (place._digest, place._imported, place.folder_of):
+        known.cache_clear()
     place.kernel_folders.cache_clear()
 
 
