@@ -11,6 +11,7 @@ from tests.runs import verify_runs
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """How tests are spread over processes: by file, but whole systems (`tests/e2e`) run one after another in one."""
     for item in items:
