@@ -41,6 +41,7 @@ ALL_RANKS: Final = "before every rank and sequence all the same"
 ANY_SIDE: Final = "what is not above 0 is the asks' side, what is above the bids'"
 OTHER_NUMBERS: Final = "other numbers, no less random"
 NO_TICK: Final = "the exchange's own order rests nowhere: any tick so low is as far from the touch"
+NO_DRAWS: Final = "an order without draws is of a model that reads none"
 IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
@@ -73,6 +74,10 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("-(2**62)", "-(2** 63)", ALL_RANKS),
         Equivalent("sequence > leader.sequence", "sequence >= leader.sequence", "no two orders have one sequence"),
         Equivalent("order.touched = 1", "order.touched = 2", ONLY_NONE),
+        Equivalent("order.row >= 0", "order.row >= -1", NO_DRAWS, within="fill_through("),
+        Equivalent("order.row >= 0", "order.row >= -1", "what rests there has draws", within="fill_crossed("),
+        Equivalent("best_bid + 1", "best_bid + 2", "above the best bid nothing is shown"),
+        Equivalent("coin < probability", "coin <= probability", "no coin is just that"),
         Equivalent("order.ahead > 0", "order.ahead > 1", "while anyone is ahead nothing is left of the print"),
         Equivalent("size = 0.0 if", "size = -1.0 if", "no fill is no fill, and stands in the way either way"),
         Equivalent("size_at(book, -1, level)", "size_at(book, - 0, level)", ANY_SIDE),

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from papertrader.services.fill_sim.chance import FILL_COIN, uniform
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import eligible, fill_probability, next_in_line, note_under_way, reaches
 from papertrader.services.fill_sim.settings import settings_of
@@ -218,11 +219,11 @@ def test_ask_is_crossed_by_the_bids_at_its_price_and_above() -> None:
 
 
 def test_size_that_crosses_again_after_it_did_not_fills_again() -> None:
-    session = drawn(place(1000, 1, "buy", 99.9, 9))
+    session = drawn(place(1000, 1, "buy", 99.9, 3))
     session.round(1300, LOCKED)
     session.round(1400, book(1350, BIDS, ASKS))
     session.round(1500, book(1450, BIDS[1:], [(99.9, 2.0), *ASKS]))
-    assert [fill.size for fill in session.fills] == [2.0, 2.0]
+    assert [fill.size for fill in session.fills] == [2.0, 1.0], "and 3 were wanted"
 
 
 def test_orders_share_what_crosses_best_price_first() -> None:
@@ -246,6 +247,24 @@ def test_book_crosses_an_order_after_its_join_and_before_its_cancel(ms: float, f
     session.round(1095, said=(cancel(1200, 1),))
     session.round(1300, book(ms, BIDS[1:], [(99.9, 2.0), *ASKS]))
     assert bool(session.fills) == filled
+
+
+def test_what_crossed_a_side_is_forgotten_while_there_is_no_order_of_it() -> None:
+    """2 cross the only ask; an older message crosses the bid when there is none; the next ask is crossed by 2 again."""
+    session = drawn(place(1000, 1, "sell", 100.1, 2), place(1000, 2, "buy", 99.8, 1))
+    session.round(1300, book(1250, [(100.1, 2.0)], [(100.3, 1.0)]))
+    session.round(1350, book(1240, [(99.6, 1.0)], [(99.7, 1.0)]))
+    session.round(1450, said=(place(1350, 3, "sell", 100.1, 2),))
+    session.round(1600, book(1550, [(100.1, 2.0)], [(100.3, 1.0)]))
+    assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 2.0), (3, 2.0)]
+
+
+def test_size_that_still_crosses_fills_once_and_less_than_a_lot_nothing() -> None:
+    session = drawn(place(1000, 1, "buy", 99.9, 9))
+    session.round(1250, book(1230, BIDS[1:], [(99.9, 0.0005), *ASKS]))
+    assert not session.fills
+    session.round(1400, LOCKED, book(1350, BIDS[1:], [(99.9, 2.0), *ASKS]))
+    assert [fill.size for fill in session.fills] == [2.0]
 
 
 def test_marked_order_that_is_crossed_is_touched_and_not_filled() -> None:
@@ -289,3 +308,31 @@ def test_flat_order_gets_its_share_of_a_print_and_at_least_a_lot(aggressor: m.Si
     for number in range(30):
         session.round(1400 + number, prints(1400 + number, aggressor, (99.9, 0.001), first_id=100 + number))
     assert {fill.size for fill in session.fills[before:]} == {0.001}
+
+
+def test_flat_order_is_filled_by_every_print_whose_coin_is_below_the_probability_at_its_age() -> None:
+    """b = 1, prints small, queue 0.8: p = 0.5·0.8·0.7 until 1 s after the join at 1100, then 0.5·0.8, then ·1.3."""
+    times = [(start + number, p) for start, p in ((1300, 0.28), (2200, 0.4), (12_000, 0.52)) for number in range(40)]
+    session = quoted(place(1000, 1, "buy", 99.9, 100), fill_model="flat", fill_prob_base=1.0, queue_position_factor=0.8)
+    session.round(13_000, *(prints(ms, "sell", (99.9, 0.05), first_id=ms) for ms, _ in times))
+    expected = [ms for ms, p in times if uniform(session.config.seed, FILL_COIN, 1, ms) < p]
+    assert [fill.trade_id for fill in session.fills] == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "prices", "aggressor"), [("buy", (99.8, 99.9), "sell"), ("sell", (100.2, 100.1), "buy")]
+)
+def test_flat_order_is_filled_by_prints_that_reach_it_until_nothing_is_left(
+    side: str, prices: tuple[float, float], aggressor: m.Side
+) -> None:
+    """Of every print of 1 that its coin wins an order gets 0.7, and no more than it still wants."""
+    orders = (place(1000, number, side, price, 1) for number, price in enumerate(prices, 1))
+    session = quoted(*orders, fill_model="flat", fill_prob_base=1.0, queue_position_factor=0.7)
+    session.round(1400, *(prints(1300 + n, aggressor, (prices[1], 1.0), first_id=n) for n in range(30)))
+    assert [(fill.order_id, fill.size) for fill in session.fills] == [(2, 0.7), (2, 0.3)]
+
+
+def test_flat_order_for_which_less_than_a_lot_is_left_is_not_filled() -> None:
+    session = quoted(place(1000, 1, "buy", 99.9, 9), fill_model="flat", fill_prob_base=1.0, queue_position_factor=1.0)
+    session.round(1400, *(prints(1300 + n, "sell", (99.8, 0.0005), first_id=n) for n in range(30)))
+    assert not session.fills
