@@ -119,6 +119,16 @@ def test_print_through_fills_what_is_left_of_each_order_and_no_more_than_its_siz
 
 
 @pytest.mark.parametrize("model", ["fifo", "draws"])
+def test_print_strictly_beyond_fills_whoever_was_its_taker(model: str) -> None:
+    """A buyer's print at 99.8 is below a bid of 99.9; at the bid's price it is none of its fills."""
+    session = quoted(place(1000, 1, "buy", 99.9, 2), fill_model=model)
+    session.round(1300, prints(1250, "buy", (99.9, 50.0)))
+    assert not session.fills
+    session.round(1400, prints(1350, "buy", (99.8, 0.5), first_id=2))
+    assert [(fill.size, fill.through) for fill in session.fills] == [(0.5, True)]
+
+
+@pytest.mark.parametrize("model", ["fifo", "draws"])
 @pytest.mark.parametrize(("side", "price", "aggressor"), [("buy", 99.9, "sell"), ("sell", 100.1, "buy")])
 def test_print_at_the_price_fills_what_is_left_of_each_order(
     model: str, side: str, price: float, aggressor: m.Side
