@@ -53,9 +53,9 @@ def faster(stack: Stack, choice: Choice, speed: float) -> None:
 
 
 def real_tape(stack: Stack, choice: Choice, speed: float) -> str:
-    """From nothing, on a recorded session of a real venue."""
+    """From nothing, on a recorded session of a real venue: of a market with sweeps enough to judge toxicity in time."""
     stack.compose("down", "-v")
-    choice.tape(os.environ.get("COMPOSE_TAPE", "hyperliquid-20250904-WLFI.gz"), speed)
+    choice.tape(os.environ.get("COMPOSE_TAPE", "hyperliquid-20250904-BTC.gz"), speed)
     up(stack)
     return all_checks_pass(stack, 300)
 
