@@ -1,10 +1,9 @@
 """The folder of segments: one writer, nothing lost whatever ends it."""
 
-import fcntl
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from papertrader.shared.log.segments import (
     FOLDER,
@@ -16,6 +15,7 @@ from papertrader.shared.log.segments import (
     save_catalogue,
     write,
 )
+from papertrader.shared.service.data_directory import locked
 
 LOCK: Final = "archive.lock"
 
@@ -30,7 +30,10 @@ class Store:
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / FOLDER
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.folder)
+        lock = locked(self.folder / LOCK)
+        if lock is None:
+            raise StoreError(f"another archive already seals into {self.folder}: one is enough")
+        self._lock = lock
         for partial in self.folder.glob("*.partial"):
             partial.unlink()
         known = load_catalogue(self.folder)
@@ -108,13 +111,3 @@ class Store:
     def close(self) -> None:
         """Let another process seal."""
         self._lock.close()
-
-
-def _locked(folder: Path) -> IO[str]:
-    file = (folder / LOCK).open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise StoreError(f"another archive already seals into {folder}: one is enough") from None
-    return file

@@ -41,7 +41,9 @@ class DataDirectory:
     def __init__(self, path: Path, does: str, page: str = "") -> None:
         self.path = path
         _make(path)
-        self._file: IO[str] | None = _locked(path)
+        self._file: IO[str] | None = locked(path / LOCK)
+        if self._file is None:
+            raise DataDirectoryError(_in_use(path))
         holder = Holder(
             pid=os.getpid(),
             does=does,
@@ -108,13 +110,14 @@ def _make(path: Path) -> None:
         )
 
 
-def _locked(path: Path) -> IO[str]:
-    file = (path / LOCK).open("a+")
+def locked(path: Path) -> IO[str] | None:
+    """A file that this process alone holds until it is closed; None if another process holds it. Raises OSError."""
+    file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise DataDirectoryError(_in_use(path)) from None
+        return None
     return file
 
 
