@@ -206,17 +206,18 @@ def fill_crossed(exchange: Exchange, event: Record) -> None:
 
     * the message is newer than the join, older than no other, and the order's cancel has not taken effect
     * it shows the opposite best at the order's price or through it: whoever was ahead is gone
-    * best price first, then first come, first served; together no more than crosses, once as long as it crosses
+    * best price first, then first come, first served; together no more than crosses, once as long as it crosses: only a
+      message that is as new says that it does so no more
     * orders that an `adverse_fill_ratio` marks are not filled by it
     """
     account, book, recent = exchange.account, exchange.book, exchange.market.recent
+    if event.ts < max(recent.shown_ts, recent.touch_ts):
+        return
     fills = account.fills
     for row in range(2):
         side, opposite = (1, book.best_ask) if row == 0 else (-1, book.best_bid)
         if opposite == NO_BID or (account.high_bid < opposite if row == 0 else account.low_ask > opposite):
             account.crossed[row] = 0.0
-            continue
-        if event.ts < max(recent.shown_ts, recent.touch_ts):
             continue
         worst, rank, sequence = -side * opposite, FIRST, FIRST
         slot = next_in_line(account, side, worst, rank, sequence)

@@ -259,14 +259,23 @@ def test_book_crosses_an_order_after_its_join_and_before_its_cancel(ms: float, f
     assert bool(session.fills) == filled
 
 
+def test_older_message_does_not_make_the_same_size_cross_again() -> None:
+    """2 cross; a message from before they did arrives; the next one shows the same 2."""
+    session = drawn(place(1000, 1, "buy", 99.9, 9))
+    session.round(1300, LOCKED)
+    session.round(1350, book(1240, BIDS, ASKS))
+    session.round(1450, book(1400, BIDS[1:], [(99.9, 2.0), *ASKS]))
+    assert [fill.size for fill in session.fills] == [2.0]
+
+
 def test_what_crossed_a_side_is_forgotten_while_there_is_no_order_of_it() -> None:
-    """2 cross the only ask; an older message crosses the bid when there is none; the next ask is crossed by 2 again."""
+    """2 cross the only ask; the next message crosses the bid, and no ask; the next ask is crossed by 2 again."""
     session = drawn(place(1000, 1, "sell", 100.1, 2), place(1000, 2, "buy", 99.8, 1))
     session.round(1300, book(1250, [(100.1, 2.0)], [(100.3, 1.0)]))
-    session.round(1350, book(1240, [(99.6, 1.0)], [(99.7, 1.0)]))
+    session.round(1350, book(1340, [(99.6, 1.0)], [(99.7, 1.0)]))
     session.round(1450, said=(place(1350, 3, "sell", 100.1, 2),))
     session.round(1600, book(1550, [(100.1, 2.0)], [(100.3, 1.0)]))
-    assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 2.0), (3, 2.0)]
+    assert [(fill.order_id, fill.size) for fill in session.fills] == [(1, 2.0), (2, 1.0), (3, 2.0)]
 
 
 def test_size_that_still_crosses_fills_once_and_less_than_a_lot_nothing() -> None:
