@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import numpy as np
 import pytest
 
 from papertrader.services.feed.config import FeedConfig
@@ -18,7 +19,11 @@ from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.config import LiveConfig
 from papertrader.services.feed.venues.live import LiveError
 from papertrader.services.feed.venues.registry import live_venue
+from papertrader.services.monitor.facts.market import COUNTED, known_readings, readings_of
 from papertrader.shared.log.kinds import KIND_OF
+from papertrader.shared.market.book import new_book
+from papertrader.shared.market.event_rows import market_events
+from papertrader.shared.market.events import Grid
 from papertrader.shared.market.tape import DISCONNECTED, read_tape
 from papertrader.shared.messages import Bbo, Book, Context, Depth, Gap, Instrument, Message, RoundEnd, Trades
 from tests.integration.venues import QUICK, following
@@ -138,6 +143,33 @@ def test_recording_gives_the_very_events_that_were_followed(tmp_path: Path, venu
     assert len(heard) > 100
     assert encoded(read, everything, recv_ts=True)[: len(heard)] == encoded(heard, everything, recv_ts=True)
     assert len(read) - len(heard) < 30
+
+
+@pytest.mark.parametrize("venue", ["hyperliquid", "binance"])
+def test_no_book_is_crossed_where_the_venues_is_not(venue: str) -> None:
+    """Differences between the books of a fast market, and the touches that come before them."""
+
+    async def follow() -> list[Message]:
+        async with following(of_synthetic(venue, 600.0), speed=10.0, delay_s=60.0) as found:
+            asset = next(iter(found.session.markets))
+            await become(lambda: sum(found.session.markets[asset].messages.values()) > 3_000, "messages")
+            return found.heard(asset)
+
+    heard: list[Message] = []
+
+    async def keep() -> None:
+        heard.extend(await follow())
+
+    bounded(keep())
+    instrument = next(message for message in heard if isinstance(message, Instrument))
+    grid = Grid(instrument)
+    book = new_book()
+    book["tick_size"], book["ticks_per_unit"] = grid.tick_size, grid.ticks_per_unit
+    events = market_events(heard, grid)
+    (reading,) = known_readings(readings_of(book, events, np.array([len(events)])))
+    counts = dict(zip(COUNTED, reading.counts, strict=True))
+    assert counts["books"] > 500
+    assert not counts["locked_books"] + counts["crossed_books"], counts
 
 
 def test_funding_is_for_each_symbols_interval() -> None:

@@ -63,6 +63,12 @@ def test_doubt_is_raised_beyond_its_limit(quality: DataQuality, expected: list[s
     assert [doubt.name for doubt in doubts(quality, CONFIG)] == expected
 
 
+@pytest.mark.parametrize(("locked", "crossed", "remedy"), [(9, 5, "tick"), (5, 9, "contradict")])
+def test_remedy_is_for_what_is_seen_more_often(locked: int, crossed: int, remedy: str) -> None:
+    (doubt,) = doubts(seen(locked_books=locked, crossed_books=crossed), MonitorConfig())
+    assert remedy in doubt.remedy
+
+
 def test_shares_are_of_what_was_there() -> None:
     quality = seen({"price_off": 30, "stale_print": 10}, joined=8, unknown=2, locked_books=90, touches=60)
     assert quality.locked_share == 0.1

@@ -154,13 +154,14 @@ def _print(coin: str, time: int, trades: Trades, index: int) -> dict[str, Any]:
 
 
 class _Binance:
-    """Binance's form of one symbol: full books become the differences between them."""
+    """Binance's form of one symbol: full books become their differences from the last one, and from touches since."""
 
     def __init__(self, symbol: str) -> None:
         self._symbol = symbol
         self._update = 1_000
         self._last_difference = 0
         self._sides: dict[str, dict[str, str]] = {"b": {}, "a": {}}
+        self._moved: dict[str, dict[str, str]] = {"b": {}, "a": {}}  # as a client has them who hears touches as well
 
     def __call__(self, message: Message) -> Iterator[dict[str, Any]]:
         time = message.ts // 1_000_000
@@ -183,8 +184,17 @@ class _Binance:
     def _ticker(self, time: int, *touch: float | None) -> dict[str, Any]:
         self._update += 1
         data = dict(zip(("b", "B", "a", "A"), map(_text, touch), strict=True))
+        self._move("b", data["b"], data["B"], 1)
+        self._move("a", data["a"], data["A"], -1)
         head = {"e": "bookTicker", "u": self._update, "s": self._symbol, "T": time, "E": time}
         return self._event("bookTicker", {**head, **data})
+
+    def _move(self, name: str, best: str, size: str, side: int) -> None:
+        """A client takes a touch for its best level: what it knew beyond it is gone."""
+        if best:
+            levels = self._moved[name].items()
+            kept = {price: shown for price, shown in levels if side * float(price) < side * float(best)}
+            self._moved[name] = {**kept, best: size}
 
     def _aggregate(self, time: int, trades: Trades, index: int) -> dict[str, Any]:
         trade_id = trades.trade_ids[index]
@@ -197,14 +207,17 @@ class _Binance:
             "b": dict(zip(map(_text, book.bid_prices), map(_text, book.bid_sizes), strict=True)),
             "a": dict(zip(map(_text, book.ask_prices), map(_text, book.ask_sizes), strict=True)),
         }
-        changes = {}
-        for side, levels in shown.items():
-            before = self._sides[side]
-            gone = [[price, "0"] for price in before if price not in levels]
-            changes[side] = gone + [[price, size] for price, size in levels.items() if before.get(price) != size]
-        previous, self._sides = self._last_difference, shown
+        changes = {name: _changes((self._sides[name], self._moved[name]), levels) for name, levels in shown.items()}
+        previous, self._sides, self._moved = self._last_difference, shown, dict(shown)
         self._update += 2
         self._last_difference = self._update
         head = {"e": "depthUpdate", "E": time, "T": time, "s": self._symbol}
         ids = {"U": previous + 1, "u": self._update, "pu": previous}
         return self._event("depth@100ms", {**head, **ids, **changes})
+
+
+def _changes(before: Sequence[dict[str, str]], now: dict[str, str]) -> list[list[str]]:
+    """What makes levels of any earlier state those of now."""
+    gone = [[price, "0"] for price in {price: None for levels in before for price in levels} if price not in now]
+    moved = [[price, size] for price, size in now.items() if any(levels.get(price) != size for levels in before)]
+    return gone + moved

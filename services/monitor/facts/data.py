@@ -93,7 +93,10 @@ def _locked(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     if (seen.market.books < BOOKS_TO_JUDGE and found < OFTEN) or share <= config.max_locked_share:
         return None
     text = f"{share:.1%} of the books are locked or crossed"
-    return Doubt("locked_books", text, "compare the tick with the venue's: one too coarse locks every tight book")
+    remedy = "compare the tick with the venue's: one too coarse locks every tight book"
+    if seen.crossed_share > seen.locked_share:
+        remedy = "touches and depth contradict each other: look at the source, a level that is gone was not taken away"
+    return Doubt("locked_books", text, remedy)
 
 
 def _refused(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
