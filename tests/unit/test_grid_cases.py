@@ -1,10 +1,9 @@
 """Markets whose price grid, depth or price moves as venues move them: the right numbers, by hand, in every way to fold.
 
-Tapes are written here; an order's life is told by the services' own folds.
+An order's life is told by the services' own folds.
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,79 +13,18 @@ from papertrader.replay.order import Answered, Trial
 from papertrader.replay.replay import composed, replay
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
-from papertrader.services.feed.sources import sources
 from papertrader.shared.market.events import RULES
 from papertrader.shared.market.records import code
 from papertrader.shared.market.tape import TapeError, instrument_frame
 from papertrader.shared.messages import Bbo, Book, Instrument, Place, Reason, Trades
 from papertrader.shared.service.config import Settings
-
-T0 = 1_763_370_000_000
-MS = 1_000_000
-Level = tuple[str, str]
-
-
-def written(path: Path, frames: Iterable[tuple[int, Any]]) -> Path:
-    """A tape of (time in ms since T0, frame), received 100 ms later."""
-    lines = []
-    for ms, frame in frames:
-        text = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
-        lines.append(b"%d %s\n" % ((T0 + ms + 100) * MS, text))
-    path.write_bytes(b"".join(lines))
-    return path
-
-
-def l2_book(coin: str, ms: int, bids: list[Level], asks: list[Level]) -> dict[str, Any]:
-    sides = [[{"px": price, "sz": size, "n": 1} for price, size in side] for side in (bids, asks)]
-    return {"channel": "l2Book", "data": {"coin": coin, "time": T0 + ms, "levels": sides}}
-
-
-def prints(coin: str, ms: int, number: int, side: str, price: str, size: str) -> dict[str, Any]:
-    item = {"coin": coin, "side": side, "px": price, "sz": size, "time": T0 + ms, "hash": "0x0", "tid": number}
-    return {"channel": "trades", "data": [item]}
-
-
-def event(symbol: str, kind: str, ms: int, **fields: Any) -> dict[str, Any]:
-    data = {"e": kind, "s": symbol, "T": T0 + ms, "E": T0 + ms, **fields}
-    return {"stream": f"{symbol.lower()}@{kind}", "data": data}
-
-
-def source_of(path: Path, **settings: Any) -> Any:
-    (found,) = sources(FeedConfig(source="tape", tapes=(path,), **settings))
-    return found
+from tests.case_tapes import MS, T0, crashing, drifting, event, l2_book, prints, source_of, written
 
 
 def asked(path: Path, ms: int, side: str, price: float, size: float, **fill_sim: Any) -> Answered:
     order: Any = {"side": side, "price": price, "size": size, "time_in_force": "post_only"}
     place = Place(ts=(T0 + ms) * MS, order_id=1, **order)
     return Trial(source_of(path), Settings({"fill_sim": {"initial_cash": 1e6, **fill_sim}}), [place]).run()
-
-
-def drifting(ticks: int) -> list[tuple[int, Any]]:
-    """A Binance book that moves down by so many ticks, 50 a difference; every level told holds 2.0. Then a sale of 2.5
-    three ticks below the touch.
-    """
-
-    def levels(first: int, step: int) -> list[Level]:
-        return [(f"{(first + step * n) / 10:.1f}", "2.000") for n in range(60)]
-
-    best = 999_999
-    snapshot = {"symbol": "BTCUSDT", "lastUpdateId": 1000, "E": T0 + 1, "T": T0, "bids": levels(best, -1)}
-    frames: list[tuple[int, Any]] = [(0, {**snapshot, "asks": levels(best + 1, 1)})]
-    update, ms = 1000, 0
-    for _ in range(ticks // 50):
-        update, ms, best = update + 1, ms + 500, best - 50
-        gone = [(f"{(best + 1 + n) / 10:.1f}", "0") for n in range(50)]
-        changes = {"U": update, "u": update, "pu": update - 1, "b": [*gone, *levels(best, -1)]}
-        frames.append((ms, event("BTCUSDT", "depthUpdate", ms, a=levels(best + 1, 1), **changes)))
-        touch = {"b": f"{best / 10:.1f}", "B": "2.000", "a": f"{(best + 1) / 10:.1f}", "A": "2.000"}
-        frames.append((ms, event("BTCUSDT", "bookTicker", ms, u=update, **touch)))
-    for _ in range(4):
-        update, ms = update + 1, ms + 500
-        changes = {"U": update, "u": update, "pu": update - 1, "b": [(f"{(best - 40) / 10:.1f}", f"{2 + update % 3}")]}
-        frames.append((ms, event("BTCUSDT", "depthUpdate", ms, a=[], **changes)))
-    sale = {"t": 7, "p": f"{(best - 3) / 10:.1f}", "q": "2.500", "m": True, "X": "MARKET"}
-    return [*frames, (ms + 1, event("BTCUSDT", "trade", ms + 1, **sale))]
 
 
 @pytest.mark.parametrize("ticks", [0, 200, 10_000])
@@ -111,13 +49,7 @@ def test_level_between_what_books_tell_is_unknown_and_never_empty(tmp_path: Path
 
 
 def test_print_far_below_that_the_book_shows_fills_the_order_on_its_way(tmp_path: Path) -> None:
-    """The book holds 5 at 99.9 and nothing more down to 74: a sale at 74 has met an order at 85."""
-    calm = ([("99.9", "5"), ("74.0", "50")], [("100.1", "5")])
-    crash = ([("74.0", "30"), ("73.9", "5")], [("74.2", "5")])
-    frames: list[tuple[int, Any]] = [(500 * n, l2_book("xyz:THIN", 500 * n, *calm)) for n in range(10)]
-    frames += [(4_900, prints("xyz:THIN", 4_900, 1, "A", "74.0", "25"))]
-    frames += [(5_000 + 500 * n, l2_book("xyz:THIN", 5_000 + 500 * n, *crash)) for n in range(10)]
-    answered = asked(written(tmp_path / "tape.txt", frames), 2_000, "buy", 85.0, 1.0)
+    answered = asked(written(tmp_path / "tape.txt", crashing()), 2_000, "buy", 85.0, 1.0)
     (life,) = answered.orders
     assert (life.status, [fill.price for fill in life.fills]) == ("filled", [85.0])
     assert answered.data["refused"] == {}

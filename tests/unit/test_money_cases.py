@@ -8,10 +8,18 @@ import pytest
 from papertrader.replay.order import Answered, Trial
 from papertrader.shared.messages import Place
 from papertrader.shared.service.config import Settings
-from tests.unit.test_grid_cases import MS, T0, event, l2_book, source_of, written
-
-HOUR_MS = 3_600_000
-EIGHT_HOURS_MS = 8 * HOUR_MS
+from tests.case_tapes import (
+    EIGHT_HOURS_MS,
+    HOUR_AT_MS,
+    HOUR_MS,
+    MS,
+    T0,
+    binance,
+    over_the_hour,
+    source_of,
+    spot,
+    written,
+)
 
 
 def asked(path: Path, ms: int, side: Any, price: float, size: float, **fill_sim: Any) -> Answered:
@@ -19,30 +27,6 @@ def asked(path: Path, ms: int, side: Any, price: float, size: float, **fill_sim:
     place = Place(ts=(T0 + ms) * MS, order_id=1, side=side, price=price, size=size, time_in_force="gtc")
     settings = {"leverage": 50.0, "taker_fee_bps": 0.0, **fill_sim}
     return Trial(source_of(path), Settings({"fill_sim": settings}), [place]).run()
-
-
-def around(settlement_ms: int) -> list[int]:
-    """Every five seconds from a minute before a settlement until one after, since T0."""
-    return [settlement_ms - 60_000 + 5_000 * step for step in range(24)]
-
-
-def binance(path: Path, middle_ms: int, next_ms: int) -> Path:
-    """A book that stands and a mark of 100 010, from a minute before until one after; `next_ms` is what `T` says."""
-    frames: list[tuple[int, Any]] = []
-    best = {"bids": [["99999.9", "2.000"]], "asks": [["100000.0", "2.000"]]}
-    first, *later = around(middle_ms)
-    touch = {"u": 1000, "b": "99999.9", "B": "2.000", "a": "100000.0", "A": "2.000"}
-    frames.append((first - 100, event("BTCUSDT", "bookTicker", first - 100, **touch)))
-    snapshot = {"symbol": "BTCUSDT", "lastUpdateId": 1000, "E": T0 + first, "T": T0 + first, **best}
-    frames.append((first, snapshot))
-    for number, ms in enumerate(later, 1001):
-        size = f"2.{number % 3}00"
-        changes = {"U": number, "u": number, "pu": number - 1, "b": [["99999.9", size]], "a": []}
-        frames.append((ms, event("BTCUSDT", "depthUpdate", ms, **changes)))
-        paid_ms = next_ms if ms < next_ms else next_ms + EIGHT_HOURS_MS
-        mark = {"p": "100010.0", "P": "100010.0", "i": "100020.0", "r": "0.00080000", "T": T0 + paid_ms}
-        frames.append((ms + 1, event("BTCUSDT", "markPriceUpdate", ms + 1, **mark)))
-    return written(path, frames)
 
 
 @pytest.mark.parametrize(
@@ -72,22 +56,14 @@ def test_binance_symbol_of_four_hours_pays_the_whole_rate_at_its_own_time(tmp_pa
 @pytest.mark.parametrize(("side", "price", "funding"), [("buy", 100_000.0, -9.9), ("sell", 99_999.0, 9.9)])
 def test_hyperliquid_pays_every_hour_on_the_oracle(tmp_path: Path, side: str, price: float, funding: float) -> None:
     """1 · 99 000 · 0.0001, whatever the mark is."""
-    hour_ms = HOUR_MS - T0 % HOUR_MS
-    frames: list[tuple[int, Any]] = []
-    prices = {"funding": "0.0001", "oraclePx": "99000.0", "markPx": "100000.0", "openInterest": "1000"}
-    for ms in around(hour_ms):
-        frames.append((ms, l2_book("BTC", ms, [("99999", "2")], [("100000", f"2.{ms // 5000 % 9}")])))
-        frames.append((ms + 1, {"channel": "activeAssetCtx", "data": {"coin": "BTC", "ctx": prices}}))
-    tape = written(tmp_path / "BTC.txt", frames)
-    answer = asked(tape, hour_ms - 50_000, side, price, 1.0)
+    tape = written(tmp_path / "BTC.txt", over_the_hour())
+    answer = asked(tape, HOUR_AT_MS - 50_000, side, price, 1.0)
     assert answer.account.funding == pytest.approx(funding, rel=1e-12)
 
 
 @pytest.mark.parametrize("coin", ["PURR/USDC", "@107"])
 def test_spot_coin_that_is_not_held_cannot_be_sold(tmp_path: Path, coin: str) -> None:
-    bids, asks = [("0.190", "5000"), ("0.189", "5000")], [("0.191", "5000.0"), ("0.192", "5000.0")]
-    frames = [(ms, l2_book(coin, ms, bids, asks)) for ms in range(0, 5_000, 500)]
-    tape = written(tmp_path / "tape.txt", frames)
+    tape = written(tmp_path / "tape.txt", spot(coin))
     answer = asked(tape, 2_000, "sell", 0.19, 2_000.0)
     assert answer.orders[0].reason == "insufficient_balance"
     assert answer.account.position == 0
