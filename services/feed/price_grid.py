@@ -19,6 +19,8 @@ NOISE: Final = 1e-6
 """How far from the grid, in ticks, a price may be that is on it but for the noise of its float."""
 SINGLE: Final = 1e-7
 """The same as a fraction of the price, for floats that were 32 bits."""
+REMEMBERED: Final = 1_000
+"""How many prices of levels that were left out are remembered, so that each is counted once."""
 
 L = TypeVar("L", bound=Book | Depth)
 
@@ -31,7 +33,8 @@ class PriceGrid:
     * A price near the market's that lies between the ticks makes the tick finer at once: the venue has changed its
       rule, or nobody had told it. The removal of a level there does not: it was told on a grid of before.
     * A price that no tick holds - beyond the last one, or far from the market and between the ticks - is left out and
-      counted: `beyond_grid`, `off_grid`.
+      counted: `beyond_grid`, `off_grid`. A level that stands there counts once, however many messages show it; a
+      message of which nothing is left counts each time.
     """
 
     def __init__(self, instrument: Instrument, bad: Counter[str]) -> None:
@@ -41,6 +44,7 @@ class PriceGrid:
         self._price = 0.0
         self._contradicted = math.inf  # the finest tick that prices needed although no rule says so
         self._calm = 0
+        self._left_out: set[float] = set()
 
     def tell(self, instrument: Instrument) -> None:
         """The venue has told its rules anew."""
@@ -135,6 +139,16 @@ class PriceGrid:
         self.bad["beyond_grid" if self._grid.tick(price) >= TICKS else "off_grid"] += 1
         return 0.0
 
+    def _on_grid_once(self, price: float) -> float:
+        """The price of a level's tick; 0 if it has none, which is counted when the level is new."""
+        if self._tick(price) is None and price in self._left_out:
+            return 0.0
+        on_grid = self._on_grid(price)
+        if not on_grid:
+            self._left_out = self._left_out if len(self._left_out) < REMEMBERED else set()
+            self._left_out.add(price)
+        return on_grid
+
     def _fit(self, message: Message) -> Message | None:
         """The message with prices on the grid, without the levels and prints that it cannot hold; None if nothing is
         left of a side.
@@ -154,8 +168,9 @@ class PriceGrid:
         for side in ("bid", "ask"):
             prices, sizes = getattr(message, f"{side}_prices"), getattr(message, f"{side}_sizes")
             levels = [it for it in zip(prices, sizes, strict=True) if it[1] or self._tick(it[0]) is not None]
-            kept = [(on, size) for price, size in levels if (on := self._on_grid(price))]
+            kept = [(on, size) for price, size in levels if (on := self._on_grid_once(price))]
             if isinstance(message, Book) and prices and not kept:
+                self._on_grid(prices[0])
                 return None  # an empty side would say that nobody is there
             sides[f"{side}_prices"] = [price for price, _ in kept]
             sides[f"{side}_sizes"] = [size for _, size in kept]

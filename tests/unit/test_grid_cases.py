@@ -65,8 +65,21 @@ def test_level_that_no_grid_can_hold_is_left_out_and_counted(tmp_path: Path, pri
     source = source_of(written(tmp_path / "tape.txt", frames))
     books = [message for round_ in source.rounds() for message in round_.messages if isinstance(message, Book)]
     assert [(book.bid_prices, book.ask_prices) for book in books] == [([0.005195, 0.00519], [0.005205, 0.00521])] * 6
-    assert sum(source.bad.values()) == 6
+    assert sum(source.bad.values()) == 1, "six books show one level"
     assert set(source.bad) <= {"beyond_grid", "off_grid"}
+
+
+def test_message_of_which_no_grid_holds_anything_counts_each_time(tmp_path: Path) -> None:
+    """Two books without an ask that can be held, and three such touches, after one of each level."""
+    bids, far = [("0.00001", "5")], [("40000.0", "1"), ("50000.0", "1")]
+    frames: list[tuple[int, Any]] = [(0, l2_book("TINY", 0, bids, [("0.00002", "5"), *far]))]
+    frames += [(100 * n, l2_book("TINY", 100 * n, bids, far)) for n in (1, 2)]
+    for n in range(3):
+        sides = [{"px": "0.00001", "sz": "5", "n": 1}, {"px": f"{n + 6}0000.0", "sz": "1", "n": 1}]
+        frames.append((400 + n, {"channel": "bbo", "data": {"coin": "TINY", "time": T0 + 400 + n, "bbo": sides}}))
+    source = source_of(written(tmp_path / "tape.txt", frames))
+    assert len(list(source.rounds())) > 0
+    assert source.bad == {"beyond_grid": 2 + 2 + 3}
 
 
 def test_prices_of_seven_decimals_have_a_tick_of_seven_decimals(tmp_path: Path) -> None:
