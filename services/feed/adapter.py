@@ -32,6 +32,8 @@ BAD_REASONS: Final = (
     "time_went_back",
     "time_jumped",
     "stale_print",
+    "untimed_print",
+    "unsided_print",
     "no_depth_snapshot",
     "tape_truncated",
 )

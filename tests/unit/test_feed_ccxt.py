@@ -7,6 +7,7 @@ import pytest
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.venues.ccxt.frames import CcxtAdapter, number_of
+from papertrader.services.feed.venues.ccxt.live import print_of
 from papertrader.services.feed.venues.ccxt.rules import (
     DECIMAL_PLACES,
     SIGNIFICANT_DIGITS,
@@ -54,6 +55,18 @@ def test_prints_are_read_once_and_only_after_a_book() -> None:
     assert message.trade_ids == [2, number_of("x-y")]
     assert (message.ts, message.aggressors) == ((T0 + 6) * MS, ["sell", "sell"])
     assert adapter.ignored[SYMBOL] == {"old_print": 1, "duplicate_print": 1}
+
+
+def test_trade_of_which_the_exchange_does_not_say_all_is_refused_and_counted() -> None:
+    whole = {"timestamp": T0, "price": 100.0, "amount": 0.5, "side": "sell"}
+    missing = ({}, {"side": None}, {"timestamp": None}, {"price": None}, {"amount": None})
+    prints = [print_of({**whole, "id": f"{number}", **less}, 2.0) for number, less in enumerate(missing)]
+    adapter = CcxtAdapter()
+    adapter.frame(RECV, book(T0, 99.0, 101.0))
+    ((_, message),) = adapter.frame(RECV, trades(*prints))
+    assert isinstance(message, Trades)
+    assert (message.sizes, message.trade_ids) == ([1.0], [0])
+    assert adapter.bad[SYMBOL] == {"untimed_print": 1, "unsided_print": 1, "non_positive": 2}
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,13 @@ class BookFrame(msgspec.Struct, tag_field="kind", tag="book", gc=False):
 
 
 class Print(msgspec.Struct, gc=False):
-    """A public trade; the side is the taker's."""
+    """A public trade; the side is the taker's. None is what the exchange does not say."""
 
     id: str
-    time: Millis
+    time: Millis | None
     price: float
     size: float
-    side: Literal["buy", "sell"]
+    side: Literal["buy", "sell"] | None
 
 
 class TradesFrame(msgspec.Struct, tag_field="kind", tag="trades", gc=False):
@@ -90,6 +90,9 @@ class Asset:
         accepts = self.guard.accepts_print
         kept: list[tuple[int, float, float, Side, int]] = []
         for item in prints:
+            if item.time is None or item.side is None:
+                self.guard.refuse("untimed_print" if item.time is None else "unsided_print")
+                continue
             ts, trade_id = item.time * NS_PER_MS, number_of(item.id)
             if self._is_new(trade_id) and accepts(item.price, item.size, ts, recv_ns, item.side, trade_id):
                 kept.append((ts, item.price, item.size, item.side, trade_id))

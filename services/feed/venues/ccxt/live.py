@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -111,17 +111,7 @@ class Live:
 
     async def _watch_trades(self, symbol: str, hear: Hear) -> None:
         trades = await self._exchange.watch_trades(symbol)
-        prints = [
-            {
-                "id": str(trade.get("id") or f"{trade['timestamp']}-{trade['price']}-{trade['amount']}"),
-                "time": trade["timestamp"],
-                "price": float(trade["price"]),
-                "size": float(trade["amount"]) * self._size_factors.get(symbol, 1.0),
-                "side": trade["side"],
-            }
-            for trade in trades
-            if trade.get("timestamp") and trade.get("side") in ("buy", "sell")
-        ]
+        prints = [print_of(trade, self._size_factors.get(symbol, 1.0)) for trade in trades]
         hear(_encode({"kind": "trades", "asset": symbol, "prints": prints}))
 
     async def _fetch_funding(self, symbol: str, hear: Hear) -> None:
@@ -153,3 +143,15 @@ def _exchange(name: str, live: LiveConfig) -> Any:
         raise LiveError(f"feed.exchange: ccxt knows no {name!r} that it can watch; e.g. {', '.join(pro.exchanges[:8])}")
     options = {"newUpdates": True, "enableRateLimit": True, "timeout": int(live.request_timeout_s * 1e3)}
     return getattr(pro, name)(options)
+
+
+def print_of(trade: Mapping[str, Any], size_factor: float) -> dict[str, Any]:
+    """A public trade as the adapter reads it; what the exchange does not say is None or 0."""
+    time, price, amount = (trade.get(name) for name in ("timestamp", "price", "amount"))
+    return {
+        "id": str(trade.get("id") or f"{time}-{price}-{amount}"),
+        "time": time,
+        "price": float(price or 0.0),
+        "size": float(amount or 0.0) * size_factor,
+        "side": trade["side"] if trade.get("side") in ("buy", "sell") else None,
+    }
