@@ -93,7 +93,7 @@ def samples(market: Market, fold: Estimator) -> Iterator[Sample]:
         yield from _kappa(labels, estimator["kappa"], settings)
         yield from _sigma(labels, estimator["sigma"])
         yield from _regime(labels, estimator["regime"])
-        yield from _classifier(labels, estimator, fold.market_state["touch_fills"][0])
+        yield from _classifier(labels, estimator, fold.market_state[0]["touch_fills"])
         yield Sample(VERSION, labels, float(estimator["version"]))
         yield Sample(RETURNS_DROPPED, labels, float(fold.seconds["dropped"][0]))
 
