@@ -25,6 +25,7 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.event_rows import market_events
 from papertrader.shared.market.events import EVENT, ROUND, RULES, Events, Grid
 from papertrader.shared.messages import Instrument
+from papertrader.shared.whole_file import settle
 
 PAGE: Final = 4096
 NS_PER_S: Final = 1_000_000_000
@@ -143,9 +144,7 @@ def _keep(session: Session, path: Path) -> None:
             content = msgspec.json.encode(header)
             file.write(content.ljust(-(-(len(content) + 1) // PAGE) * PAGE - 1) + b"\n")
             session.events.tofile(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        settle(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)
 

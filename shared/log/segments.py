@@ -7,12 +7,13 @@ from the files.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+
+from papertrader.shared.whole_file import settle, write_whole
 
 FORMAT: Final = "papertrader-segment-1"
 ABOUT: Final = "papertrader"
@@ -141,7 +142,7 @@ def write(folder: Path, entries: Sequence[Entry], segment: Segment) -> Segment:
         partial, compression="zstd", compression_level=COMPRESSION_LEVEL, data_page_size=PAGE_BYTES, metadata=about
     )
     content = partial.read_bytes()
-    _settle(partial, path)
+    settle(partial, path)
     return msgspec.structs.replace(segment, sha256=hashlib.sha256(content).hexdigest(), file_bytes=len(content))
 
 
@@ -212,7 +213,7 @@ def load_catalogue(folder: Path) -> Catalogue:
 
 def save_catalogue(folder: Path, catalogue: Catalogue) -> None:
     """Replace the catalogue by a whole one; raises OSError."""
-    _atomically(folder / CATALOGUE, msgspec.json.encode(catalogue))
+    write_whole(folder / CATALOGUE, msgspec.json.encode(catalogue))
 
 
 def remade(folder: Path, known: Catalogue, told: Callable[[Segment], None]) -> Catalogue:
@@ -230,24 +231,3 @@ def remade(folder: Path, known: Catalogue, told: Callable[[Segment], None]) -> C
         known.segments.append(segment)
         told(segment)
     return known
-
-
-def _atomically(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    _settle(partial, path)
-
-
-def _settle(partial: Path, path: Path) -> None:
-    """Give a written file its name once the disk has it."""
-    _sync(partial)
-    partial.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

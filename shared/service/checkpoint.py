@@ -4,7 +4,6 @@ A file is replaced only by a whole one, and the one before is kept: a crash or a
 and a corrupt file is recognised by its checksum.
 """
 
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.adopting import LayoutError, adopt, dtype_of, layout_of
 from papertrader.shared.service.fold import State
+from papertrader.shared.whole_file import settle
 
 MAGIC: Final = b"paper-checkpoint-2\n"
 CHECKSUM_BYTES: Final = 9
@@ -102,16 +102,13 @@ class CheckpointStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".writing")
         try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            temporary.write_bytes(content)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
         if path.exists():
             path.replace(self._previous(path))
-        temporary.replace(path)
+        settle(temporary, path)
 
     @staticmethod
     def _previous(path: Path) -> Path:

@@ -7,6 +7,7 @@ from papertrader.services.feed.files import sidecar, tardis
 from papertrader.services.feed.files.array_file import Written
 from papertrader.services.feed.files.names import stem_of
 from papertrader.services.feed.market_source import MarketSource
+from papertrader.shared.whole_file import settle
 
 FORMATS: Final = ("hftbacktest", "tardis")
 
@@ -33,7 +34,7 @@ def _write_array(source: MarketSource, path: Path) -> Path:
     partial = path.with_name(f"{path.name}.part.npz")
     try:
         written.write(partial, source.market, source.symbol, source.instrument)
-        partial.replace(path)
+        settle(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     return path

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from papertrader.shared.log.subjects import token
 from papertrader.shared.log.tasks import ended
 from papertrader.shared.market.tape import DISCONNECTED, INSTRUMENT
 from papertrader.shared.messages import Gap
+from papertrader.shared.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -246,13 +246,8 @@ class Recorder:
             log.error("the manifest cannot be written: %s", error)
 
     def _write_manifest(self) -> None:
-        path = self._directory / MANIFEST
-        fresh = path.with_suffix(".json.tmp")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(self._manifest), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        content = msgspec.json.format(msgspec.json.encode(self._manifest), indent=1)
+        write_whole(self._directory / MANIFEST, content)
 
 
 def _read_manifest(directory: Path, venue: str) -> Manifest:

@@ -15,6 +15,7 @@ import numpy as np
 
 from papertrader.services.feed.files.ladder import Ladder
 from papertrader.shared.messages import Bbo, Book, Context, Message, Trades
+from papertrader.shared.whole_file import settle
 
 COLUMNS: Final = {
     "trades": "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
@@ -53,7 +54,10 @@ def write(messages: Iterable[Message], venue: str, symbol: str, stem: Path) -> l
         rows = _write(messages, exchange_of(venue), symbol, partial)
         if not rows.total():
             raise ValueError(f"{venue} {symbol}: there is nothing to write")
-        return [partial[name].replace(path) for name, path in paths.items() if rows[name]]
+        written = {name: path for name, path in paths.items() if rows[name]}
+        for name, path in written.items():
+            settle(partial[name], path)
+        return list(written.values())
     finally:
         for part in partial.values():
             part.unlink(missing_ok=True)
