@@ -7,7 +7,8 @@ import numpy as np
 
 from papertrader.replay.replay import replay
 from papertrader.replay.session import NS_PER_S, Session
-from papertrader.services.fill_sim.config import FillSimConfig, Latency
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.shared.market.latencies import Latency
 from papertrader.shared.messages import LABEL_HORIZON_S
 from papertrader.shared.service.config import ACCOUNTS, Settings
 
@@ -33,16 +34,19 @@ def later(latency: Latency, by_ms: float) -> Any:
     return [[quantile, ms + by_ms] for quantile, ms in latency]
 
 
-def delayed(tables: Mapping[str, Any], by_ms: float) -> dict[str, Any]:
-    """Settings in which every account's orders and cancels take so much longer."""
+def delayed(tables: Mapping[str, Any], by_ms: float, venue: str = "") -> dict[str, Any]:
+    """Settings in which every account's orders, changes and cancels take so much longer."""
     result = dict(tables)
     settings = Settings(tables)
     own = {name: dict(sections) for name, sections in tables.get(ACCOUNTS, {}).items()}
     for name, config in settings.by_account("fill_sim", FillSimConfig).items():
+        used = config.latencies(venue)
         changed = {
             "latency_preset": "none",
-            "placement_latency_ms": later(config.placement_latency(), by_ms),
-            "cancel_latency_ms": later(config.cancel_latency(), by_ms),
+            "placement_latency_ms": later(used.new, by_ms),
+            "modify_latency_ms": later(used.modify, by_ms),
+            "cancel_latency_ms": later(used.cancel, by_ms),
+            "response_latency_ms": later(used.response, 0.0),
         }
         if name in own:
             own[name]["fill_sim"] = {**own[name].get("fill_sim", {}), **changed}
@@ -58,7 +62,7 @@ def curve(
     for by_ms in steps:
         if progress is not None:
             progress(f"{session.market}: {by_ms:g} ms later")
-        yield _point(session, Settings(delayed(tables, by_ms)), by_ms)
+        yield _point(session, Settings(delayed(tables, by_ms, session.market.venue)), by_ms)
 
 
 def _point(session: Session, settings: Settings, by_ms: float) -> Point:

@@ -47,7 +47,14 @@ def twin(
     no order of the record lies in the data of this market.
     """
     orders, left_out = _within(source, record)
-    found = msgspec.structs.replace(config, placement_latency_ms=0.0, cancel_latency_ms=0.0)
+    found = msgspec.structs.replace(
+        config,
+        latency_preset="none",
+        placement_latency_ms=0.0,
+        modify_latency_ms=None,
+        cancel_latency_ms=0.0,
+        response_latency_ms=None,
+    )
     first = int(len(orders) * fit_share) if len(orders) >= LEAST_ORDERS else 0
     fitted, best = _fitted(source, orders[:first], found, progress)
     rest = orders[first:]

@@ -14,6 +14,9 @@ PLACEMENT_LATENCY: Final = 3
 CANCEL_LATENCY: Final = 4
 QUEUE_DRAWS: Final = 5
 QUEUE_DECISION: Final = 6
+MODIFY_LATENCY: Final = 7
+RESPONSE_LATENCY: Final = 8
+LATENCY_BURST: Final = 9
 
 
 @njit(cache=True)

@@ -8,7 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from papertrader.services.fill_sim.chance import CANCEL_LATENCY, PLACEMENT_LATENCY, quantile, uniform
+from papertrader.services.fill_sim.chance import (
+    CANCEL_LATENCY,
+    LATENCY_BURST,
+    MODIFY_LATENCY,
+    PLACEMENT_LATENCY,
+    RESPONSE_LATENCY,
+    quantile,
+    uniform,
+)
 from papertrader.services.fill_sim.said import write_ack
 from papertrader.services.fill_sim.state import (
     BAD_TIME,
@@ -26,11 +34,20 @@ from papertrader.services.fill_sim.state import (
 )
 from papertrader.services.fill_sim.venue import nearest_tick
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.commands import CANCEL, PLACE
+from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
+from papertrader.shared.market.latencies import Latencies
 from papertrader.shared.market.records import Record
 
 FUTURE_LIMIT_NS: Final = 60_000_000_000
 """How far after the clock a command may have been decided."""
+NEW: Final = Latencies._fields.index("new")
+CHANGE: Final = Latencies._fields.index("modify")
+CANCELLING: Final = Latencies._fields.index("cancel")
+RESPONSE: Final = Latencies._fields.index("response")
+SLOW: Final = 0.9
+"""The quantile from which on a latency is slow."""
+BURSTS: Final = 0.05
+"""The share of time in which all are."""
 
 
 @njit(cache=True)
@@ -67,12 +84,37 @@ def write_command(command: Record, sent: Record) -> None:
 
 @njit(cache=True)
 def latency_ns(settings: Record, command: Record) -> int:
-    """How long a command travels: its quantile is a hash of the seed and the order id."""
+    """How old what the command was decided on is, and how long it travels: quantiles by hashes of seed and order id.
+
+    * a change is drawn anew each time, everything else once for each order
+    * half of the slowest tenth comes in bursts, in one of twenty stretches of time: in one of those all are slow
+    """
+    kind, purpose, time = NEW, PLACEMENT_LATENCY, 0
     if command.type == CANCEL or command.type == CANCEL_ALL:
-        u = uniform(settings.seed, CANCEL_LATENCY, command.order_id, 0)
-        return int(quantile(u, settings.cancel_u, settings.cancel_ns))
-    u = uniform(settings.seed, PLACEMENT_LATENCY, command.order_id, 0)
-    return int(quantile(u, settings.placement_u, settings.placement_ns))
+        kind, purpose = CANCELLING, CANCEL_LATENCY
+    elif command.type == MODIFY:
+        kind, purpose, time = CHANGE, MODIFY_LATENCY, command.decided_ts
+    slow = False
+    if settings.burst_ns > 0:
+        stretch = command.decided_ts // settings.burst_ns
+        slow = uniform(settings.seed, LATENCY_BURST, stretch, 0) < BURSTS
+    way = in_bursts(uniform(settings.seed, purpose, command.order_id, time), settings.burst_ns > 0, slow)
+    response = in_bursts(uniform(settings.seed, RESPONSE_LATENCY, command.order_id, time), settings.burst_ns > 0, slow)
+    return int(
+        quantile(way, settings.latency_u[kind], settings.latency_ns[kind])
+        + quantile(response, settings.latency_u[RESPONSE], settings.latency_ns[RESPONSE])
+    )
+
+
+@njit(cache=True)
+def in_bursts(u: float, bursts: bool, slow: bool) -> float:
+    """A number in [0, 1) moved to where bursts put it: over all stretches of time it is uniform still."""
+    if not bursts:
+        return u
+    if slow:
+        return SLOW + (1 - SLOW) * u
+    calm = u * (1 - BURSTS)
+    return calm if calm < SLOW else SLOW + (calm - SLOW) * (1 - SLOW) / (1 - BURSTS - SLOW)
 
 
 @njit(cache=True)

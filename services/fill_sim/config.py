@@ -4,28 +4,11 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from papertrader.shared.market.latencies import Latencies, Latency, LatencyPreset, check_latency, in_force
+
 FillModel: TypeAlias = Literal["flat", "fifo", "through", "draws"]
 Decide: TypeAlias = Literal["chance", "half"]
 Cancels: TypeAlias = Literal["power", "ahead", "behind", "pro_rata"]
-Latency: TypeAlias = float | tuple[tuple[float, float], ...]
-
-LatencyPreset: TypeAlias = Literal["none", "public_api", "own_node", "gossip_slot"]
-
-PRESETS: dict[str, Latency] = {
-    "public_api": ((0.05, 400.0), (0.5, 600.0), (0.9, 850.0), (0.99, 1500.0)),
-    "own_node": ((0.05, 250.0), (0.5, 450.0), (0.9, 700.0), (0.99, 1350.0)),
-    "gossip_slot": ((0.05, 140.0), (0.5, 340.0), (0.9, 590.0), (0.99, 1240.0)),
-}
-"""Hyperliquid, from the decision until an order is live or a cancel has taken effect, ms by quantile.
-
-`public_api` is what was published in 2026: 600 to 700 ms by the API, 0.9 s from order to fill at the slow end. A node
-of one's own saves the 150 ms or so of the public feed, a gossip slot some 110 ms more (70 to 150, and 10 a slot):
-these two are assumptions until your own orders have measured them.
-"""
-FAST_CANCEL_MS = 70.0
-"""How much sooner a cancel with `f` takes effect: a block, an assumption."""
-LATENCY_KNOTS = 8
-LATENCY_LIMIT_MS = 60_000.0
 
 
 class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,24 +72,41 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     latency_preset: Annotated[
         LatencyPreset,
         msgspec.Meta(
-            description="Hyperliquid's latencies in place of the two below: `public_api`, `own_node` or `gossip_slot`; "
-            "`none` takes those below"
+            description="`venue`: the latencies below where they are set, else the venue's (Hyperliquid: "
+            "`public_api`, others: `none`); `none`: those below, else 100 ms, cancels 50 ms; "
+            "`public_api`, `own_node` and `gossip_slot` are Hyperliquid's and replace those below"
         ),
-    ] = "none"
+    ] = "venue"
     fast_cancels: Annotated[
         bool,
-        msgspec.Meta(description="with a preset: cancels carry `f`, as no public client's do, and land a block sooner"),
+        msgspec.Meta(description="with Hyperliquid's latencies: cancels carry `f`, as no public client's do"),
     ] = False
     placement_latency_ms: Annotated[
-        Latency,
+        Latency | None,
         msgspec.Meta(
-            description="from the decision until an order is live, ms: a constant or quantiles [[0.5, 80], [0.9, 200]]"
+            description="from sending until a new order is live, ms: a constant or quantiles [[0.5, 80], [0.9, 200]]"
         ),
-    ] = 100.0
+    ] = None
+    modify_latency_ms: Annotated[
+        Latency | None,
+        msgspec.Meta(description="from sending until a change takes effect, ms; without it as placement_latency_ms"),
+    ] = None
     cancel_latency_ms: Annotated[
-        Latency,
-        msgspec.Meta(description="from the decision until a cancel takes effect, ms; like placement_latency_ms"),
-    ] = 50.0
+        Latency | None,
+        msgspec.Meta(description="from sending until a cancel takes effect, ms; like placement_latency_ms"),
+    ] = None
+    response_latency_ms: Annotated[
+        Latency | None,
+        msgspec.Meta(
+            description="how old what you know is, market data and answers: every command is sent so much later, ms"
+        ),
+    ] = None
+    latency_burst_s: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0, le=600, description="length of the bursts in which half of the slowest tenth comes, s; 0: none"
+        ),
+    ] = 1.0
     late_print_ms: Annotated[
         float,
         msgspec.Meta(
@@ -161,30 +161,20 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 0.2
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62, description="seed of the coins and the sampled latencies")] = 1
 
-    def placement_latency(self) -> Latency:
-        """From the decision until an order is live."""
-        return PRESETS.get(self.latency_preset, self.placement_latency_ms)
-
-    def cancel_latency(self) -> Latency:
-        """From the decision until a cancel takes effect."""
-        preset = PRESETS.get(self.latency_preset)
-        if preset is None or isinstance(preset, float | int):
-            return self.cancel_latency_ms
-        sooner = FAST_CANCEL_MS if self.fast_cancels else 0.0
-        return tuple((quantile, ms - sooner) for quantile, ms in preset)
+    def latencies(self, venue: str = "") -> Latencies:
+        """What is in force on a venue, by kind of command."""
+        return in_force(
+            venue,
+            self.latency_preset,
+            self.fast_cancels,
+            self.placement_latency_ms,
+            self.modify_latency_ms,
+            self.cancel_latency_ms,
+            self.response_latency_ms,
+        )
 
     def __post_init__(self) -> None:
-        check_latency("placement_latency_ms", self.placement_latency_ms)
-        check_latency("cancel_latency_ms", self.cancel_latency_ms)
-
-
-def check_latency(name: str, latency: Latency) -> None:
-    """Raise ValueError unless the latency is a constant in bounds or an increasing quantile table of 1-8 knots."""
-    knots = ((1.0, latency),) if isinstance(latency, int | float) else latency
-    if not 1 <= len(knots) <= LATENCY_KNOTS:
-        raise ValueError(f"{name} needs 1 to {LATENCY_KNOTS} quantiles, was {len(knots)}")
-    previous_u, previous_ms = 0.0, 0.0
-    for u, ms in knots:
-        if not (previous_u < u <= 1 and previous_ms <= ms <= LATENCY_LIMIT_MS):
-            raise ValueError(f"{name} must rise in (0, 1] and in 0 to {LATENCY_LIMIT_MS:.0f} ms, was {latency!r}")
-        previous_u, previous_ms = u, ms
+        for kind in ("placement", "modify", "cancel", "response"):
+            name = f"{kind}_latency_ms"
+            if (latency := getattr(self, name)) is not None:
+                check_latency(name, latency)

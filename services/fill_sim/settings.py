@@ -4,9 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from papertrader.services.fill_sim.config import LATENCY_KNOTS, Cancels, Decide, FillModel, FillSimConfig, Latency
+from papertrader.services.fill_sim.config import Cancels, Decide, FillModel, FillSimConfig
 from papertrader.services.fill_sim.fees import fees_bps, liquidation_rules
 from papertrader.services.fill_sim.state import KINDS
+from papertrader.shared.market.latencies import LATENCY_KNOTS, Latencies, Latency
 from papertrader.shared.market.records import Records, Row, code
 
 SETTINGS: Final = np.dtype(
@@ -21,10 +22,9 @@ SETTINGS: Final = np.dtype(
         ("fill_prob_base", "f8"),
         ("queue_position_factor", "f8"),
         ("adverse_fill_ratio", "f8"),
-        ("placement_u", "f8", (LATENCY_KNOTS,)),
-        ("placement_ns", "f8", (LATENCY_KNOTS,)),
-        ("cancel_u", "f8", (LATENCY_KNOTS,)),
-        ("cancel_ns", "f8", (LATENCY_KNOTS,)),
+        ("latency_u", "f8", (len(Latencies._fields), LATENCY_KNOTS)),  # in the order of `Latencies`
+        ("latency_ns", "f8", (len(Latencies._fields), LATENCY_KNOTS)),
+        ("burst_ns", "i8"),
         ("late_print_ns", "i8"),
         ("maker_fee", "f8", (len(KINDS),)),  # fractions, by kind of market
         ("taker_fee", "f8", (len(KINDS),)),
@@ -66,8 +66,9 @@ def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
         row["maker_fee"], row["taker_fee"] = row["maker_fee_bps"] * 1e-4, row["taker_fee_bps"] * 1e-4
         rules = liquidation_rules(config, venue)
         row["liquidation_fee"], row["backstop_share"] = rules.fee_bps * 1e-4, rules.backstop_share
-        write_latency(config.placement_latency(), row["placement_u"], row["placement_ns"])
-        write_latency(config.cancel_latency(), row["cancel_u"], row["cancel_ns"])
+        for kind, latency in enumerate(config.latencies(venue)):
+            write_latency(latency, row["latency_u"][kind], row["latency_ns"][kind])
+        row["burst_ns"] = round(config.latency_burst_s * 1e9)
     return settings
 
 

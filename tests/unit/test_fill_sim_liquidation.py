@@ -142,7 +142,7 @@ def test_penalty_is_no_more_than_what_is_left() -> None:
 @pytest.mark.parametrize(("venue", "left"), [("hyperliquid", 0.0), ("test", 5.0)])
 def test_backstop_of_hyperliquid_takes_what_is_left_below_two_thirds(venue: str, left: float) -> None:
     """At 91.1 equity 5 is below 2/3 of the maintenance margin of 9.11."""
-    session = trading(venue, initial_cash=50.0, leverage=20.0)
+    session = trading(venue, initial_cash=50.0, leverage=20.0, latency_preset="none")
     take(session, 1000, 1, "buy", 100.1, 5)
     session.round(1300, context(1250, 91.1))
     assert session.account.position == 0

@@ -2,9 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from papertrader.services.fill_sim.commands import in_bursts, latency_ns
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.services.fill_sim.settings import settings_of
+from papertrader.services.fill_sim.state import COMMAND_UNDER_WAY
 from papertrader.shared import messages as m
+from papertrader.shared.market.commands import PLACE
 from tests.unit.fill_sim_session import ASKS, BIDS, Session, book, cancel, modify, ns, place, prints, quoted
 
 
@@ -293,3 +299,41 @@ def test_touch_between_decision_and_going_live_is_too_late() -> None:
     session.round(1300, prints(1250, "sell", (99.9, 1)), said=(place(1200, 1, "buy", 99.9, 1),))
     session.round(1400, said=(cancel(1300, 1),))
     assert session.statuses(1)[-1] == ("cancelled", "touched_before_live")
+
+
+def test_each_kind_has_its_way_and_all_are_as_late_as_what_is_known() -> None:
+    ways = {"placement": 100.0, "modify": 70.0, "cancel": 40.0, "response": 30.0}
+    session = Session(**{f"{kind}_latency_ms": ms for kind, ms in ways.items()})
+    session.round(1000, book(1000, BIDS, ASKS))
+    session.round(1200, said=(place(1000, 1, "buy", 99.8, 1),))
+    session.round(1400, said=(modify(1200, 1, 99.9, 1),))
+    session.round(1600, said=(cancel(1400, 1),))
+    assert [(ack.status, ack.ts) for ack in session.acks] == [
+        ("accepted", ns(1130)),
+        ("modified", ns(1300)),
+        ("cancelled", ns(1470)),
+    ]
+
+
+def test_bursts_are_slow_for_everybody_and_leave_the_distribution_as_it_is() -> None:
+    """Ten orders in each of 400 stretches of 1 s; the slowest tenth lasts longer than 100 ms."""
+    table = ((0.9, 100.0), (1.0, 200.0))
+    settings = settings_of([FillSimConfig(placement_latency_ms=table)])[0]
+    command = np.zeros(1, dtype=COMMAND_UNDER_WAY)[0]
+    command["type"] = PLACE
+    slow = np.zeros((400, 10), dtype=bool)
+    for stretch, number in np.ndindex(slow.shape):
+        command["order_id"], command["decided_ts"] = 10 * stretch + number, ns(1000 * stretch)
+        slow[stretch, number] = latency_ns(settings, command) > 100e6
+    assert slow.mean() == pytest.approx(0.1, abs=0.02)
+    bursts = slow.all(axis=1)
+    assert bursts.mean() == pytest.approx(0.05, abs=0.02)
+    assert slow[~bursts].mean() == pytest.approx(0.05 / 0.95, abs=0.01), "half of the slow ones come alone"
+
+
+@pytest.mark.parametrize(("u", "calm", "burst"), [(0.0, 0.0, 0.9), (0.5, 0.475, 0.95), (0.95, 0.905, 0.995)])
+def test_where_bursts_put_a_quantile(u: float, calm: float, burst: float) -> None:
+    """Calm: .95 u, and what of that is above .9 is spread over the rest: .9 + (.95 u − .9)·2."""
+    assert in_bursts(u, True, False) == pytest.approx(calm)
+    assert in_bursts(u, True, True) == pytest.approx(burst)
+    assert in_bursts(u, False, True) == u

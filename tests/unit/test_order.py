@@ -45,7 +45,7 @@ def tape(tmp_path: Path) -> Path:
 
 def asked(tape: Path, *arguments: str) -> dict[str, Any]:
     """The answer to `papertrader order --json`."""
-    result = CliRunner().invoke(app, ["order", str(tape), *arguments, "--json"])
+    result = CliRunner().invoke(app, ["order", str(tape), "--account", "latency_preset=none", *arguments, "--json"])
     assert result.exit_code == 0, result.output
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
@@ -126,7 +126,7 @@ def test_answer_for_people_tells_the_life_and_the_money(tape: Path) -> None:
     ],
 )
 def test_question_that_cannot_be_answered_gets_one_clear_line(tape: Path, arguments: list[str], text: str) -> None:
-    result = CliRunner().invoke(app, ["order", str(tape), *arguments, "--json"])
+    result = CliRunner().invoke(app, ["order", str(tape), "--account", "latency_preset=none", *arguments, "--json"])
     assert result.exit_code == 2
     assert text in result.stderr
     assert "Traceback" not in result.output

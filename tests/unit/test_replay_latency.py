@@ -3,7 +3,8 @@
 import pytest
 
 from papertrader.replay.latency import Point, delayed, later, worth
-from papertrader.services.fill_sim.config import PRESETS, FillSimConfig, check_latency
+from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.shared.market.latencies import ENTRY, RESPONSES, check_latency, median_ms
 
 
 def test_every_quantile_is_later():
@@ -16,12 +17,16 @@ def test_every_account_is_delayed_from_its_own_latency():
         "fill_sim": {"placement_latency_ms": 20.0},
         "accounts": {"main": {}, "slow": {"fill_sim": {"placement_latency_ms": 300.0, "seed": 2}}},
     }
-    none = {"latency_preset": "none"}
     changed = delayed(tables, 100.0)
     own = changed["accounts"]
-    assert own["main"]["fill_sim"] == none | {"placement_latency_ms": 120.0, "cancel_latency_ms": 150.0}
-    assert own["slow"]["fill_sim"] == none | {"placement_latency_ms": 400.0, "cancel_latency_ms": 150.0, "seed": 2}
-    assert delayed({}, 100.0)["fill_sim"] == none | {"placement_latency_ms": 200.0, "cancel_latency_ms": 150.0}
+
+    def way(new: float, cancel: float) -> dict[str, object]:
+        kinds = {"placement": new, "modify": new, "cancel": cancel, "response": 0.0}
+        return {"latency_preset": "none"} | {f"{kind}_latency_ms": ms for kind, ms in kinds.items()}
+
+    assert own["main"]["fill_sim"] == way(120.0, 150.0)
+    assert own["slow"]["fill_sim"] == way(400.0, 150.0) | {"seed": 2}
+    assert delayed({}, 100.0)["fill_sim"] == way(200.0, 150.0)
 
 
 def test_worth_of_100_ms_is_the_slope():
@@ -30,12 +35,32 @@ def test_worth_of_100_ms_is_the_slope():
     assert worth(points[:1]) == (0.0, 0.0)
 
 
-def test_preset_is_later_as_a_whole_and_fast_cancels_land_a_block_sooner():
-    changed = delayed({"fill_sim": {"latency_preset": "public_api", "fast_cancels": True}}, 100.0)["fill_sim"]
+def test_hyperliquid_is_slow_unless_it_is_set() -> None:
+    """By default an order takes 0.6 to 0.7 s from what is known there, elsewhere 100 ms."""
+    slow = FillSimConfig().latencies("hyperliquid")
+    assert slow.new == slow.modify == slow.cancel == ENTRY
+    assert median_ms(slow.new) + median_ms(slow.response) == pytest.approx(657)
+    assert FillSimConfig().latencies("binance") == FillSimConfig().latencies() == (100.0, 100.0, 50.0, 0.0)
+    assert FillSimConfig(latency_preset="none").latencies("hyperliquid") == (100.0, 100.0, 50.0, 0.0)
+    assert FillSimConfig(placement_latency_ms=20.0).latencies("hyperliquid") == (20.0, 20.0, ENTRY, 0.0)
+    set_by_hand = FillSimConfig(placement_latency_ms=20.0, modify_latency_ms=30.0, response_latency_ms=5.0)
+    assert set_by_hand.latencies() == (20.0, 30.0, 50.0, 5.0)
+
+
+def test_preset_is_later_as_a_whole_and_fast_cancels_land_a_block_sooner() -> None:
+    changed = delayed({"fill_sim": {"fast_cancels": True}}, 100.0, "hyperliquid")["fill_sim"]
     assert changed["latency_preset"] == "none"
-    assert changed["placement_latency_ms"][1] == [0.5, 700.0]
-    assert changed["cancel_latency_ms"][1] == [0.5, 630.0]
-    for preset in ("public_api", "own_node", "gossip_slot"):
-        config = FillSimConfig(latency_preset=preset)  # type: ignore[arg-type]
-        assert config.placement_latency() == config.cancel_latency() == PRESETS[preset]
-        check_latency(preset, config.cancel_latency())
+    assert changed["placement_latency_ms"][1] == [0.5, 400.0]
+    assert changed["cancel_latency_ms"][1] == [0.5, 330.0]
+    assert changed["response_latency_ms"][1] == [0.5, 357.0]
+    for preset, response in RESPONSES.items():
+        used = FillSimConfig(latency_preset=preset, placement_latency_ms=1.0).latencies()  # type: ignore[arg-type]
+        assert used.response == response, "a preset by its name replaces what is set"
+        check_latency(preset, used.response)
+
+
+def test_medians() -> None:
+    assert median_ms(80.0) == 80.0
+    assert median_ms(((0.25, 40.0), (0.75, 100.0))) == pytest.approx(70.0)
+    assert median_ms(((0.8, 80.0),)) == pytest.approx(50.0)
+    assert median_ms(((0.2, 10.0), (0.4, 30.0))) == 30.0

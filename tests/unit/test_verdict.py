@@ -161,6 +161,8 @@ def test_assumptions_are_those_of_the_account(monitor: Monitor) -> None:
     assert found["latency"] == "place 200 ms, cancel 100 ms"
     quantiles = {"fill_sim": {"placement_latency_ms": [[0.5, 80.0], [0.9, 200.0]]}}
     assert assumptions(monitor, ACCOUNT, quantiles)["latency"].startswith("place 80 ms at 50% … 200 ms at 90%")
+    hyperliquid = assumptions(Monitor(Market("hyperliquid", "BTC"), {ACCOUNT: MonitorConfig()}), ACCOUNT, {})["latency"]
+    assert hyperliquid.startswith("public api: 657 ms from what is known to a live order (medians)")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.latencies import RESPONSES, in_force, median_ms, name_in_force
 from papertrader.shared.messages import Instrument
 from papertrader.shared.service.config import ACCOUNTS
 
@@ -37,7 +38,7 @@ def assumptions(monitor: Monitor, account: str, settings: Mapping[str, Any] | No
         "source": _source(monitor.market, tables.get("feed", {})),
         "strategy": str(quoter.get("strategy", NOT_KNOWN)),
         "fill model": _model(fills),
-        "latency": _latency(fills),
+        "latency": _latency(monitor.market.venue, fills),
         "fees": _fees(monitor, account, fills),
     }
 
@@ -64,11 +65,17 @@ def _model(fills: Mapping[str, Any]) -> str:
     return f"{model}, {detail} {fills[detail]}" if detail in fills else model
 
 
-def _latency(fills: Mapping[str, Any]) -> str:
-    if fills.get("latency_preset", "none") != "none":
-        return str(fills["latency_preset"]).replace("_", " ")
-    place, cancel = (fills.get(f"{what}_latency_ms", NOT_KNOWN) for what in ("placement", "cancel"))
-    return f"place {_ms(place)}, cancel {_ms(cancel)}"
+def _latency(venue: str, fills: Mapping[str, Any]) -> str:
+    """Whose latencies are in force, each, and the median from what is known until a new order is live."""
+    preset = str(fills.get("latency_preset", "venue"))
+    own = [fills.get(f"{kind}_latency_ms") for kind in ("placement", "modify", "cancel", "response")]
+    used = in_force(venue, preset, bool(fills.get("fast_cancels")), *own)
+    ways = f"place {_ms(used.new)}, cancel {_ms(used.cancel)}"
+    if not used.response:
+        return ways
+    whose = name_in_force(venue, preset).replace("_", " ") if not any(own) or preset in RESPONSES else "set by hand"
+    known = median_ms(used.response) + median_ms(used.new)
+    return f"{whose}: {known:g} ms from what is known to a live order (medians); knowing {_ms(used.response)}, {ways}"
 
 
 def _ms(value: Any) -> str:
