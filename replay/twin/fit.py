@@ -3,7 +3,8 @@
 Each candidate is an exchange of its own that hears the same orders, so one pass over the data tries all of them. The
 candidate whose probabilities make what really happened - filled or not - most likely is taken: least log loss over the
 orders of the first part of the record. That says much of the queue's shares and little of the latency: an order that
-goes in too early only stands a little farther ahead. Look at the interval, and measure latency where you can.
+goes in too early only stands a little farther ahead. So latency is taken from when the orders appeared in the book,
+where they can be seen there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from papertrader.replay.twin.appearances import LATENCIES_MS as LATENCIES_MS_SEEN
+from papertrader.replay.twin.appearances import LEAST, Found
 from papertrader.replay.twin.comparison import compare, log_loss
 from papertrader.replay.twin.intentions import intended_cancels
 from papertrader.replay.twin.record import LiveOrder
@@ -75,6 +78,21 @@ def fit_knob(
         loss = log_loss(np.array([row.p_fill for row in rows]), np.array([float(row.live_filled) for row in rows]))
         tried.append(Tried(knob.candidates[int(name)], loss, -loss * len(rows)))
     return chosen(knob.name, tried, getattr(config, knob.name))
+
+
+def by_appearance(found: Found) -> Fitted | None:
+    """The latency after which the orders appeared, the middle of the likeliest; None if it is no better than none."""
+    likelihood = found.log_likelihood
+    if likelihood.max() < LEAST:
+        return None
+    best = LATENCIES_MS_SEEN[likelihood >= likelihood.max() - 1e-9]
+    inside = LATENCIES_MS_SEEN[likelihood >= likelihood.max() - SUPPORT]
+    tried = tuple(
+        Tried(float(value), -float(one) / found.orders, float(one))
+        for value, one in zip(LATENCIES_MS_SEEN, likelihood, strict=True)
+    )
+    value = float(np.median(best))
+    return Fitted("placement_latency_ms", value, float(inside.min()), float(inside.max()), tried)
 
 
 def chosen(name: str, tried: Sequence[Tried], current: float) -> Fitted:

@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from papertrader.replay.twin.appearances import appeared
 from papertrader.replay.twin.comparison import Compared, Scores, compare, score
-from papertrader.replay.twin.fit import KNOBS, LATENCIES_MS, Fitted, Knob, changed, fit_knob
+from papertrader.replay.twin.fit import KNOBS, LATENCIES_MS, Fitted, Knob, by_appearance, changed, fit_knob
 from papertrader.replay.twin.intentions import intended_cancels
 from papertrader.replay.twin.record import LiveOrder, LiveRecord
 from papertrader.replay.twin.simulation import simulate
@@ -78,15 +79,25 @@ def _fitted(
     """Latency first, then each share of the queue, given what was fitted before."""
     if not orders:
         return (), config
-    knobs = (Knob("placement_latency_ms", LATENCIES_MS), *(KNOBS if config.fill_model == "draws" else ()))
-    found = []
-    for number, knob in enumerate(knobs):
-        progress(f"fitting {source.market}", number, len(knobs))
+    queue = KNOBS if config.fill_model == "draws" else ()
+    steps, found = 1 + len(queue), [_latency(source, orders, config, progress, 1 + len(queue))]
+    config = changed(config, found[0].name, found[0].value)
+    for number, knob in enumerate(queue, start=1):
+        progress(f"fitting {source.market}", number, steps)
         fitted = fit_knob(source, orders, config, knob, p_fill)
         config = changed(config, knob.name, fitted.value)
         found.append(fitted)
-    progress(f"fitting {source.market}", len(knobs), len(knobs))
+    progress(f"fitting {source.market}", steps, steps)
     return tuple(found), config
+
+
+def _latency(
+    source: MarketSource, orders: Sequence[LiveOrder], config: FillSimConfig, progress: Progress, steps: int
+) -> Fitted:
+    """The latency, by when the orders appeared in the book; where they cannot be seen there, by their fills."""
+    progress(f"fitting {source.market}", 0, steps)
+    seen = by_appearance(appeared(source, orders))
+    return seen or fit_knob(source, orders, config, Knob("placement_latency_ms", LATENCIES_MS), p_fill)
 
 
 def _within(source: MarketSource, record: LiveRecord) -> tuple[tuple[LiveOrder, ...], dict[str, int]]:
