@@ -28,6 +28,7 @@ from papertrader.services.quoter.kernel import (
     see,
 )
 from papertrader.services.quoter.orders import cancel_all, new_commands, on_ack, on_fill, reconcile
+from papertrader.services.quoter.sight import Sight
 from papertrader.services.quoter.strategy import Glft, Strategy, load, state_of, view_of, write_targets
 from papertrader.shared.log.health import Failure
 from papertrader.shared.log.kinds import Kind
@@ -165,7 +166,8 @@ class Quoter:
         """Ask a class of the user's. What it raises is kept, and takes this account's quotes off and nothing else."""
         view, config = self._view[0], self._configs[account]
         try:
-            wanted = strategy.targets(view_of(view, config))
+            sight = Sight(self.book, self._features[0], state["orders"])
+            wanted = strategy.targets(view_of(view, config, sight))
             count = write_targets(wanted, view, config.levels, self._targets)
         except Exception as error:
             self.failures[account] = failure_of(error, config.strategy, int(view["ts"]), self.failures.get(account))

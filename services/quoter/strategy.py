@@ -5,7 +5,7 @@ never reach the opposite best, sizes go to the lot and under the position cap, a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.modules import module_named, module_of_file
+from papertrader.services.quoter.sight import Floats, OpenOrder, Sight, nothing
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record, Records, settings_records
@@ -45,6 +46,9 @@ class View:
     `fill_bid` is the log-odds of a fill within 10 s at the mid; `fill_slope` and `fill_curve` tell how distance changes
     them. `equity` and `margin_available` are NaN before the account is known. `can_increase` is false while the margin
     allows only to reduce the position.
+
+    `bids`, `asks`, `orders` and `features` are computed when they are asked for: ask within `targets`, later they are
+    those of a later moment.
     """
 
     ts: int
@@ -86,6 +90,27 @@ class View:
     params_version: int
     levels: int
     quote_size: float
+    sight: Sight = field(default_factory=nothing, repr=False, compare=False)
+
+    @property
+    def bids(self) -> Floats:
+        """The displayed bids, best first, shape (n, 2): price and size; n is 20 at most."""
+        return self.sight.side(1)
+
+    @property
+    def asks(self) -> Floats:
+        """The displayed asks, likewise."""
+        return self.sight.side(-1)
+
+    @property
+    def orders(self) -> tuple[OpenOrder, ...]:
+        """The account's own orders in this market that have not ended."""
+        return self.sight.orders()
+
+    @property
+    def features(self) -> dict[str, float]:
+        """The market's features by name: imbalances of the book, signed flow, volatility, spread."""
+        return self.sight.features()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +184,14 @@ def _target_of(view: Record, target: Record) -> Target:
     )
 
 
-def view_of(record: Record, config: QuoterConfig) -> View:
-    """The view that a kernel's record stands for."""
+def view_of(record: Record, config: QuoterConfig, sight: Sight | None = None) -> View:
+    """The view that a kernel's record stands for, and what can be looked at beside it."""
     values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
     values["regime"] = REGIMES[values["regime"]]
     for name in FLAGS:
         values[name] = bool(values[name])
     quote_size = config.quote_notional / quote_value(1.0, values["mid"], values["inverse_size"])
-    return View(**values, levels=config.levels, quote_size=quote_size)
+    return View(**values, levels=config.levels, quote_size=quote_size, sight=sight or nothing())
 
 
 def record_of_view(view: View) -> Record:

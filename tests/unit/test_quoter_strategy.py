@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,8 +24,8 @@ from papertrader.services.quoter.strategy import (
     view_of,
 )
 from papertrader.shared.market.records import code
-from papertrader.shared.messages import Place
-from tests.quoter_session import Session, account, calibration, control, estimate, instrument, touch
+from papertrader.shared.messages import Book, Cancel, Place
+from tests.quoter_session import Session, account, ack, calibration, control, estimate, instrument, touch
 
 FIXED = "docs.examples.fixed_spread:FixedSpread"
 
@@ -131,6 +132,37 @@ def test_view_shows_the_market_the_account_and_what_was_learned(module: str) -> 
     assert (view.ts, view.levels, view.quote_size) == (session.ts, 2, 0.5)
 
 
+def test_view_shows_the_book_the_own_orders_and_the_features_when_asked(module: str) -> None:
+    """What is not displayed is no level; of an order what is left, and what was said of it."""
+    looked: list[Any] = []
+
+    class Looking(Scripted):
+        def targets(self, view: View) -> Sequence[Target]:
+            looked.append((view.bids.tolist(), view.asks.tolist(), view.orders, view.features))
+            return [Target("buy", 999.5, 0.4)]
+
+    sys.modules[module].Looking = Looking
+    session = Session(QuoterConfig(strategy=f"{module}:Looking", requote_interval_ms=0.0))
+    book = Book(
+        ts=session.ts,
+        recv_ts=session.ts,
+        bid_prices=[999.9, 999.8],
+        bid_sizes=[3.0, 1.0],
+        ask_prices=[1000.1],
+        ask_sizes=[1.0],
+    )
+    (order,) = session.round(instrument(), book)
+    session.round(said=[ack(order, "accepted")])
+    session.round(touch(999.91, 1000.1))
+    bids, asks, orders, features = looked[0]
+    assert (bids, asks, orders) == ([[999.9, 3.0], [999.8, 1.0]], [[1000.1, 1.0]], ())
+    assert features["touch_imbalance"] == 0.5
+    (own,) = looked[-1][2]
+    assert (own.order_id, own.side, own.price, own.size) == (order.order_id, "buy", 999.5, 0.4)
+    assert (own.level, own.status, own.commanded_ts) == (0, "live", order.ts)
+    assert looked[-1][0][0][0] == 999.91
+
+
 def test_view_record_and_back_is_the_same(module: str) -> None:
     session = scripted([], module)
     start(session)
@@ -225,6 +257,35 @@ def test_fixed_spread_example_keeps_its_memory_in_the_fold_state() -> None:
     session.round(after_ms=300)
     assert decisions.tolist() == [2]
     assert np.shares_memory(decisions, session.quoter.state()["strategy.main.decisions"])
+
+
+def test_avellaneda_stoikov_example_prices_by_its_formula(module: str) -> None:
+    """γσ²T = 100 · 4e-8 · 60 = 2.4e-4 a quote of inventory; ln(1.04)/100 = 3.92207e-4 is the width beside it."""
+    start(scripted([], module))
+    assert Scripted.seen is not None
+    market = {"fair": 1000.0, "mid": 1000.0, "sigma_bps": 2.0, "kappa": 2500.0}
+    view = replace(Scripted.seen, **market, position=0.5, quote_size=0.5)
+    strategy = load(QuoterConfig(strategy="docs.examples.avellaneda_stoikov:AvellanedaStoikov"))
+    bid, ask = (target.price for target in strategy.targets(view))
+    assert (bid, ask) == (pytest.approx(999.76 - 0.512207, abs=1e-6), pytest.approx(999.76 + 0.512207, abs=1e-6))
+
+
+def test_behind_size_example_leans_on_the_largest_level_and_stays_while_it_stands() -> None:
+    at_once = {"requote_interval_ms": 0.0, "requote_cost_bps": 0.0, "distance_share": 0.0}
+    session = Session(QuoterConfig(strategy="docs.examples.behind_size:BehindSize", **at_once))
+
+    def book(behind: float) -> Book:
+        prices = {"bid_prices": [999.9, 999.8], "bid_sizes": [1.0, behind], "ask_prices": [1000.1], "ask_sizes": [4.0]}
+        return Book(ts=session.ts, recv_ts=session.ts, **prices)
+
+    orders = session.round(instrument(), book(9.0))
+    assert [(order.side, order.price) for order in orders] == [("buy", 999.81), ("sell", 1000.09)]
+    session.round(said=[ack(order, "accepted") for order in orders])
+    assert session.round(book(3.0)) == [], "999.8 is the largest still"
+    (away,) = session.round(book(0.3))
+    assert isinstance(away, Cancel)
+    (nearer,) = session.round(said=[ack(orders[0], "cancelled")])
+    assert (nearer.side, nearer.price) == ("buy", 999.91)
 
 
 OWN = """
