@@ -17,6 +17,9 @@ from papertrader.shared.log.ports import listening_socket
 
 LARGEST_BODY: Final = 2**21
 POSTS_IN_FLIGHT: Final = 100
+PUSH_AFTER_S: Final = 0.05
+"""So long after the answer to a request its news are pushed: a client that takes both in different tasks has taken the
+answer by then (nautilus told its strategy of a refused order twice)."""
 NO_MARKET: Final = "no market yet: waiting for the feed"
 _gateway: Final = web.AppKey[Gateway]("gateway")
 
@@ -64,8 +67,12 @@ async def _exchange(request: web.Request, body: Any) -> web.StreamResponse:
         await response.prepare(request)
         await response.write_eof()
     finally:
-        gateway.streams.release(answer.account, answer.orders)
+        _release(gateway, answer)
     return response
+
+
+def _release(gateway: Gateway, answer: Answer) -> None:
+    asyncio.get_running_loop().call_later(PUSH_AFTER_S, gateway.streams.release, answer.account, answer.orders)
 
 
 def _json(value: Any) -> web.Response:
@@ -172,7 +179,7 @@ class _Talk:
             self._answer(number, {"type": "error", "payload": f"422 {NOT_DESERIALIZED}"})
         finally:
             self._connection.posts -= 1
-            self._gateway.streams.release(answer.account, answer.orders)
+            _release(self._gateway, answer)
 
     def _answer(self, number: int, response: dict[str, Any]) -> None:
         self._connection.send({"channel": "post", "data": {"id": number, "response": response}})

@@ -143,7 +143,7 @@ class Gateway:
             (config.fast_book_ms / 1_000, lambda: self.streams.push_books(fast=True)),
             (SECOND, self.streams.push_candles),
             (SECOND, self.streams.push_contexts),
-            (STATES_EVERY_S, self.streams.push_mids),
+            (STATES_EVERY_S, self.streams.push_all_markets),
             (STATES_EVERY_S, lambda: self.streams.push_states(changed_only=False)),
             (STEP_S, lambda: self.streams.push_states(changed_only=True)),
             (STEP_S, self._cancel_scheduled),

@@ -19,6 +19,12 @@ MOST: Final = 2_000
 MOST_CANDLES: Final = 5_000
 FREE_REQUESTS: Final = 10_000
 MS_LIMIT: Final = 2**63
+NO_STAKE: Final = {
+    "delegated": "0.0",
+    "undelegated": "0.0",
+    "totalPendingWithdrawal": "0.0",
+    "nPendingWithdrawals": 0,
+}
 
 
 class UnknownQuestionError(ValueError):
@@ -50,6 +56,7 @@ class Info:
             },
             "isVip": lambda _: False,
             "vaultDetails": lambda _: None,
+            "marginTable": self._margin_table,
         }
 
     def _of_markets(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
@@ -81,7 +88,7 @@ class Info:
             "userFees": lambda body: self._fees(self.account(body)),
             "userRateLimit": lambda body: self._rate_limit(self.account(body)),
             "userAbstraction": lambda _: "default",
-            "userDexAbstraction": lambda _: None,
+            "userDexAbstraction": lambda _: False,
             "userRole": self._role,
             "extraAgents": self._agents,
             "subAccounts": lambda _: None,
@@ -90,6 +97,13 @@ class Info:
             "userTwapSliceFills": lambda _: [],
             "userVaultEquities": lambda _: [],
             "delegations": lambda _: [],
+            "delegatorHistory": lambda _: [],
+            "delegatorRewards": lambda _: [],
+            "delegatorSummary": lambda _: dict(NO_STAKE),
+            "twapHistory": lambda _: [],
+            "approvedBuilders": lambda _: [],
+            "userToMultiSigSigners": lambda _: None,
+            "legalCheck": lambda _: {"acceptedTerms": True, "userAllowed": True, "restrictions": "n"},
             "activeAssetData": self.active_asset,
             "webData2": self.web_data,
         }
@@ -187,6 +201,10 @@ class Info:
         found = view.candles.of(interval, start, end)[-MOST_CANDLES:]
         return [shapes.candle(view, interval, interval_ms(interval), candle) for candle in found]
 
+    def _margin_table(self, body: dict[str, Any]) -> dict[str, Any]:
+        tables = dict(universe.meta(self._ledger.markets)["marginTables"])
+        return dict(tables[body["id"]])
+
     def _fees(self, account: PaperAccount | None) -> dict[str, Any]:
         moneys = [held.money for held in account.holdings.values() if held.money] if account else []
         rates = [(item.taker_fee_bps, item.maker_fee_bps) for item in moneys if item.taker_fee_bps is not None]
@@ -243,14 +261,36 @@ class Info:
         }
 
     def web_data(self, body: dict[str, Any]) -> dict[str, Any]:
-        """An account at a glance."""
-        account = self.account(body)
+        """An account and all markets at a glance."""
+        account, markets = self.account(body), self._ledger.markets
+        agent = next(iter(self._agents(body)), None)
         return {
             "clearinghouseState": self.clearinghouse(account),
+            "leadingVaults": [],
+            "totalVaultEquity": "0.0",
             "openOrders": [shapes.front_order(order) for order in self.open_orders(body)],
-            "spotState": self.spot(account),
-            "user": body["user"],
+            "agentAddress": agent["address"] if agent else None,
+            "agentValidUntil": agent["validUntil"] if agent else None,
+            "cumLedger": "0.0",
+            "meta": universe.meta(markets),
+            "assetCtxs": universe.contexts(markets),
             "serverTime": self.clock_ms,
+            "isVault": False,
+            "user": body["user"],
+            "twapStates": [],
+            "spotState": self.spot(account),
+            "spotAssetCtxs": universe.spot_contexts(markets),
+            "perpsAtOpenInterestCap": [],
+        }
+
+    def web_data_3(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What `webData3` tells of an account."""
+        whole = self.web_data(body)
+        state = ("agentAddress", "agentValidUntil", "cumLedger", "serverTime", "isVault", "user")
+        dex = ("totalVaultEquity", "perpsAtOpenInterestCap", "leadingVaults")
+        return {
+            "userState": {key: whole[key] for key in state},
+            "perpDexStates": [{key: whole[key] for key in dex}],
         }
 
 

@@ -12,7 +12,7 @@ from papertrader.services.gateway.ledger.ledger import Ledger
 from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.connection import Connection
-from papertrader.services.gateway.streams.subscription import OF_STATE, Subscription
+from papertrader.services.gateway.streams.subscription import OF_ALL_MARKETS, OF_STATE, Subscription
 from papertrader.shared.messages import Ack, Message, RoundEnd, Trades
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
@@ -32,6 +32,7 @@ class Streams:
         self.connections: set[Connection] = set()
         self.pushed: Counter[str] = Counter()
         self._held: dict[tuple[str, int], list[tuple[str, str, Frame]]] = {}
+        self._holding: Counter[tuple[str, int]] = Counter()
         self._wanting: dict[tuple[str, str], dict[tuple[Any, ...], tuple[Connection, Subscription]]] = {}
         self._touched: dict[str, int] = {}
         self._changed: set[str] = set()
@@ -76,8 +77,8 @@ class Streams:
             yield _frame("userFundings", {"isSnapshot": True, "user": wanted.user, "fundings": paid})
         elif wanted.kind == "userNonFundingLedgerUpdates":
             yield _frame(wanted.kind, {"isSnapshot": True, "user": wanted.user, "nonFundingLedgerUpdates": []})
-        elif wanted.kind == "allMids":
-            yield _frame("allMids", {"mids": universe.mids(self._ledger.markets)})
+        elif wanted.kind in OF_ALL_MARKETS:
+            yield self._all_markets(wanted.kind)
         elif wanted.kind in OF_STATE:
             yield self._state(wanted)
         elif wanted.coin:
@@ -104,6 +105,16 @@ class Streams:
         shape = shapes.book(view, FAST_LEVELS if wanted.fast else 20, wanted.figures)
         return _frame("l2Book", {**shape, "fast": True} if wanted.fast else shape)
 
+    def _all_markets(self, kind: str) -> dict[str, Any]:
+        markets = self._ledger.markets
+        shapes_of: dict[str, Callable[[], Any]] = {
+            "allMids": lambda: {"mids": universe.mids(markets)},
+            "assetCtxs": lambda: {"dex": "", "ctxs": universe.contexts(markets)},
+            "spotAssetCtxs": lambda: universe.spot_contexts(markets),
+            "allDexsAssetCtxs": lambda: {"ctxs": [["", universe.contexts(markets)]]},
+        }
+        return _frame(kind, shapes_of[kind]())
+
     def _state(self, wanted: Subscription) -> dict[str, Any]:
         account, user = self._account(wanted), {"user": wanted.user}
         shape: dict[str, Any]
@@ -113,6 +124,10 @@ class Streams:
             shape = {**user, "clearinghouseStates": [["", self._info.clearinghouse(account)]]}
         elif wanted.kind == "openOrders":
             shape = {"dex": "", **user, "orders": [shapes.front_order(order) for order in self._info.open_orders(user)]}
+        elif wanted.kind == "webData2":
+            shape = self._info.web_data(user)
+        elif wanted.kind == "webData3":
+            shape = self._info.web_data_3(user)
         elif wanted.kind == "spotState":
             shape = {**user, "spotState": self._info.spot(account)}
         else:
@@ -171,12 +186,20 @@ class Streams:
     def hold(self, account: str, orders: Sequence[int]) -> None:
         """Keep what is to be pushed of these orders until `release`: their request has not been answered yet."""
         for order_id in orders:
+            self._holding[account, order_id] += 1
             self._held.setdefault((account, order_id), [])
 
     def release(self, account: str, orders: Sequence[int]) -> None:
-        """Push what was kept, in its order."""
+        """Push what was kept, in its order; what another request still holds is kept from here on."""
         for order_id in orders:
-            for name, kind, make in self._held.pop((account, order_id), ()):
+            key = account, order_id
+            self._holding[key] -= 1
+            kept = self._held.pop(key, [])
+            if self._holding[key] > 0:
+                self._held[key] = []
+            else:
+                del self._holding[key]
+            for name, kind, make in kept:
                 self._deliver(name, kind, make)
 
     def _push(self, account: PaperAccount, order_id: int, kind: str, make: Frame) -> None:
@@ -228,10 +251,12 @@ class Streams:
             if view is not None:
                 self._send(connection, _context(view))
 
-    def push_mids(self) -> None:
-        """Push all mids."""
-        for connection, _ in self._wanted("allMids"):
-            self._send(connection, _frame("allMids", {"mids": universe.mids(self._ledger.markets)}))
+    def push_all_markets(self) -> None:
+        """Push what is of all markets at once: mids and slow states."""
+        for kind in OF_ALL_MARKETS:
+            frame = self._all_markets(kind)
+            for connection, _ in self._wanted(kind):
+                self._send(connection, frame)
 
     def push_states(self, changed_only: bool) -> None:
         """Push the money and open orders of accounts: of those that changed, or of all."""

@@ -8,9 +8,18 @@ from papertrader.services.gateway.info.shapes import figures_of
 from papertrader.services.gateway.ledger.candles import INTERVALS_MS
 from papertrader.services.gateway.signing.hashing import address_bytes
 
+OF_ALL_MARKETS: Final = ("allMids", "assetCtxs", "spotAssetCtxs", "allDexsAssetCtxs")
 OF_MARKETS: Final = ("l2Book", "bbo", "trades", "activeAssetCtx", "candle")
 OF_ORDERS: Final = ("orderUpdates", "userFills", "userEvents", "user", "userFundings")
-OF_STATE: Final = ("clearinghouseState", "openOrders", "spotState", "activeAssetData", "allDexsClearinghouseState")
+OF_STATE: Final = (
+    "clearinghouseState",
+    "openOrders",
+    "spotState",
+    "activeAssetData",
+    "allDexsClearinghouseState",
+    "webData2",
+    "webData3",
+)
 SILENT: Final = (
     "userNonFundingLedgerUpdates",
     "notification",
@@ -42,7 +51,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 def subscription(said: Any) -> Subscription:
     """A subscription as a client wrote it; raises ValueError, KeyError or TypeError for one that is not served."""
     kind = said["type"]
-    if kind != "allMids" and kind not in (*OF_MARKETS, *OF_USERS):
+    if kind not in (*OF_ALL_MARKETS, *OF_MARKETS, *OF_USERS):
         raise ValueError(kind)
     if kind in OF_USERS:
         address_bytes(said["user"])
