@@ -51,9 +51,12 @@ def judge(
         sys.stdout.buffer.write(orjson.dumps(judging.pooled(judged)) + b"\n")
         sys.stdout.flush()
         return
+    from papertrader.replay.judge.report import said_of
+
     out = Console()
     for item in judged:
         out.print(_table(item))
+        out.print(said_of(item.odds), highlight=False)
 
 
 def _names(models: str | None) -> tuple[str, ...] | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from papertrader.replay.judge.feeds import FEEDS, NEVER, Market, market_of
 from papertrader.replay.judge.models import MODELS, play
+from papertrader.replay.judge.odds import Odds, odds_of
 from papertrader.replay.judge.orders import JudgeError, OrderData
 from papertrader.replay.judge.readers import bitstamp, databento, itch, lobster
 from papertrader.replay.judge.scores import scores
@@ -22,12 +23,13 @@ Progress = Callable[[str], None]
 
 
 class Judged(NamedTuple):
-    """One file's market, what every model said, by feed and model, and the horizon."""
+    """One file's market, what every model said, by feed and model, the horizon, and the odds of its cancels."""
 
     name: str
     market: Market
     scores: dict[str, dict[str, dict[str, Any]]]
     horizon_s: float
+    odds: Odds | None
 
 
 def format_of(path: Path) -> str:
@@ -100,7 +102,7 @@ def _judge(
         for model in models:
             told(f"{data.name}: {model} on {feed_name}")
             scored[feed_name][model] = scores(market, play(market, feed, model, horizon_ns, config))
-    return Judged(data.name, market, scored, horizon_s)
+    return Judged(data.name, market, scored, horizon_s, odds_of(data))
 
 
 def _complete(market: Market, horizon_ns: int, limit: int) -> Market:
@@ -119,6 +121,7 @@ def pooled(judged: Sequence[Judged]) -> dict[str, Any]:
         for feed, models in judged[0].scores.items()
     }
     result: dict[str, Any] = {"feeds": feeds, "shadows": int(weights.sum())}
+    result["cancel_odds"] = {item.name: item.odds._asdict() if item.odds else None for item in judged}
     if len(judged) > 1:
         result["files"] = {item.name: {"feeds": item.scores, "shadows": len(item.market.shadows)} for item in judged}
     return result

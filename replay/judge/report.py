@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from papertrader.replay.judge.feeds import NEVER
 from papertrader.replay.judge.judge import Judged
+from papertrader.replay.judge.odds import Odds
 from papertrader.services.monitor.report.svg import HEIGHT, WIDTH, Frame, axes, line
 
 COLUMNS: Final = (
@@ -43,9 +44,17 @@ def _file(item: Judged) -> str:
     filled = int((shadows["filled_ts"] < NEVER).sum())
     head = (
         f"<h2>{escape(item.name)}</h2><p>{len(shadows):,} shadows, {filled:,} of them filled within "
-        f"{item.horizon_s:g} s.</p>"
+        f"{item.horizon_s:g} s. {said_of(item.odds)}</p>"
     )
     return head + "".join(_feed(feed, models) for feed, models in item.scores.items())
+
+
+def said_of(odds: Odds | None) -> str:
+    """The odds that a cancel is ahead, and which setting they are."""
+    if odds is None:
+        return "Too few cancels to tell whether they are ahead or behind."
+    interval = f"{odds.value:.2f} [{odds.low:.2f}, {odds.high:.2f}]"
+    return f"cancel_odds: {interval} by {odds.cancels:,} cancels whose places are known."
 
 
 def _feed(feed: str, models: dict[str, dict[str, Any]]) -> str:

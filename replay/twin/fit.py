@@ -17,6 +17,7 @@ from papertrader.replay.twin.appearances import LATENCIES_MS as LATENCIES_MS_SEE
 from papertrader.replay.twin.appearances import LEAST, Found
 from papertrader.replay.twin.comparison import compare, log_loss
 from papertrader.replay.twin.intentions import intended_cancels
+from papertrader.replay.twin.own_orders import OwnOrders
 from papertrader.replay.twin.record import LiveOrder
 from papertrader.replay.twin.simulation import simulate
 from papertrader.replay.twin.stage import PaperOrder
@@ -65,11 +66,12 @@ def fit_knob(
     config: FillSimConfig,
     knob: Knob,
     p_fill: Callable[[PaperOrder], float],
+    own: OwnOrders,
 ) -> Fitted:
     """Try every candidate of a setting on these orders; raises ValueError if none can be judged."""
     exchanges = {str(index): changed(config, knob.name, value) for index, value in enumerate(knob.candidates)}
     until_ts = max(intended_cancels(orders)) + 1
-    simulated = simulate(source, orders, intended_cancels(orders), exchanges, until_ts)
+    simulated = simulate(source, orders, intended_cancels(orders), exchanges, until_ts, own)
     tried = []
     for name, papers in simulated.papers.items():
         rows = compare(orders, papers, simulated.mids, p_fill)

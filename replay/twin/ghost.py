@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from papertrader.replay.twin.comparison import Compared, compare
 from papertrader.replay.twin.intentions import lifetimes
 from papertrader.replay.twin.mids import MARKOUT_S, NS_PER_S
+from papertrader.replay.twin.own_orders import OwnOrders
 from papertrader.replay.twin.readers import hyperliquid
 from papertrader.replay.twin.record import LiveOrder, ordered
 from papertrader.replay.twin.simulation import place_of
@@ -53,6 +54,7 @@ class Ghost:
         self._ended: list[LiveOrder] = []
         self._lanes: list[set[str]] = [set() for _ in range(LANES)]
         self._next_id = 1
+        self._own: OwnOrders | None = None
 
     def hear(self, entry: Mapping[str, Any]) -> None:
         """An order's status or a fill of this market, in Hyperliquid's own form."""
@@ -62,6 +64,7 @@ class Ghost:
                 return
             self._entries[oid] = []
         self._entries[oid].append(entry)
+        self._own = None
         self._plan_cancel(oid)
 
     def _follow(self, oid: str, entry: Mapping[str, Any]) -> bool:
@@ -111,8 +114,14 @@ class Ghost:
         assert isinstance(end, RoundEnd)
         due = sorted((command for command in self._due if command.ts <= end.ts), key=lambda command: command.ts)
         self._due = [command for command in self._due if command.ts > end.ts]
-        self._stage.fold(messages, due)
+        self._stage.fold(self._own_orders().without(messages), due)
         return self._take_ended()
+
+    def _own_orders(self) -> OwnOrders:
+        """What of the market's book is his."""
+        if self._own is None:
+            self._own = OwnOrders([self._live(oid) for oid in self._followed])
+        return self._own
 
     def _take_ended(self) -> list[Compared]:
         found: list[tuple[LiveOrder, PaperOrder]] = []
@@ -126,6 +135,7 @@ class Ghost:
                 self._lanes[followed.lane].discard(oid)
                 self._stage.forget(followed.order_id)
                 del self._followed[oid], self._entries[oid]
+                self._own = None
         if not found:
             return []
         return compare([live for live, _ in found], [paper for _, paper in found], self._stage.mids, self._p_fill)

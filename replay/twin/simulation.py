@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from papertrader.replay.twin.mids import MidPath
+from papertrader.replay.twin.own_orders import OwnOrders
 from papertrader.replay.twin.record import LiveOrder
 from papertrader.replay.twin.stage import Command, PaperOrder, Stage
 from papertrader.services.feed.market_source import MarketSource
@@ -28,18 +29,21 @@ def simulate(
     cancels: Sequence[int],
     exchanges: Mapping[str, FillSimConfig],
     until_ts: int = 0,
+    own: OwnOrders | None = None,
 ) -> Simulated:
     """Put the orders into every one of these exchanges. Order n of the record has the paper id n + 1.
 
-    `cancels` says when each order is cancelled (ns, 0 never). After `until_ts` (if not 0) no round is folded.
+    `cancels` says when each order is cancelled (ns, 0 never). After `until_ts` (if not 0) no round is folded. `own` is
+    what of the tape's book is theirs; without it they are taken to be in it at the record's times.
     """
+    own = own or OwnOrders(orders)
     commands, lanes = _commands(orders, cancels)
     stage, sent = Stage(source.market, exchanges, lanes), 0
     for number, round_ in enumerate(source.rounds()):
         first = sent
         while number and sent < len(commands) and commands[sent].ts <= round_.end.ts:
             sent += 1
-        stage.fold(round_.messages, commands[first:sent])
+        stage.fold(own.without(round_.messages), commands[first:sent])
         if until_ts and stage.clock > until_ts:
             break
     papers = {name: [stage.paper(name, number) for number in range(1, len(orders) + 1)] for name in exchanges}

@@ -9,6 +9,7 @@ from papertrader.replay.twin.appearances import appeared
 from papertrader.replay.twin.comparison import Compared, Scores, compare, score
 from papertrader.replay.twin.fit import KNOBS, LATENCIES_MS, Fitted, Knob, by_appearance, changed, fit_knob
 from papertrader.replay.twin.intentions import intended_cancels
+from papertrader.replay.twin.own_orders import OwnOrders
 from papertrader.replay.twin.record import LiveOrder, LiveRecord
 from papertrader.replay.twin.simulation import simulate
 from papertrader.replay.twin.stage import PaperOrder
@@ -59,7 +60,8 @@ def twin(
     first = int(len(orders) * fit_share) if len(orders) >= LEAST_ORDERS else 0
     fitted, best = _fitted(source, orders[:first], found, progress)
     rest = orders[first:]
-    simulated = simulate(source, rest, intended_cancels(orders)[first:], {"found": found, "fitted": best})
+    exchanges = {"found": found, "fitted": best}
+    simulated = simulate(source, rest, intended_cancels(orders)[first:], exchanges, own=own_orders(orders, best))
     rows = {name: compare(rest, papers, simulated.mids, p_fill) for name, papers in simulated.papers.items()}
     left_out["not_ended_in_the_data"] = len(rest) - len(rows["fitted"])
     scores = {name: score(compared) for name, compared in rows.items()}
@@ -84,7 +86,7 @@ def _fitted(
     config = changed(config, found[0].name, found[0].value)
     for number, knob in enumerate(queue, start=1):
         progress(f"fitting {source.market}", number, steps)
-        fitted = fit_knob(source, orders, config, knob, p_fill)
+        fitted = fit_knob(source, orders, config, knob, p_fill, own_orders(orders, config))
         config = changed(config, knob.name, fitted.value)
         found.append(fitted)
     progress(f"fitting {source.market}", steps, steps)
@@ -97,7 +99,14 @@ def _latency(
     """The latency, by when the orders appeared in the book; where they cannot be seen there, by their fills."""
     progress(f"fitting {source.market}", 0, steps)
     seen = by_appearance(appeared(source, orders))
-    return seen or fit_knob(source, orders, config, Knob("placement_latency_ms", LATENCIES_MS), p_fill)
+    knob = Knob("placement_latency_ms", LATENCIES_MS)
+    return seen or fit_knob(source, orders, config, knob, p_fill, OwnOrders(orders))
+
+
+def own_orders(orders: Sequence[LiveOrder], config: FillSimConfig) -> OwnOrders:
+    """What of the tape's book is theirs, if they went live as late as the settings say."""
+    latency = config.placement_latency_ms
+    return OwnOrders(orders, round(latency * 1e6) if isinstance(latency, int | float) else 0)
 
 
 def _within(source: MarketSource, record: LiveRecord) -> tuple[tuple[LiveOrder, ...], dict[str, int]]:
