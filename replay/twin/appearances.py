@@ -60,7 +60,7 @@ def shown_by(message: Message) -> Shown | None:
         levels = {
             (side, price): size for side, (price, size) in pairs.items() if price is not None and size is not None
         }
-        return Shown(message.ts, levels, dict(levels))
+        return Shown(message.ts, levels, dict(levels.keys()))
     if not isinstance(message, Book | Depth):
         return None
     sides = {
