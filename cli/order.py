@@ -15,10 +15,23 @@ from papertrader.replay.order import Answered, Life, OrderError, Trial
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.sources import sources
-from papertrader.shared.messages import HORIZONS_S, LABEL_HORIZON_S, Cancel, Command, Place, TimeInForce
+from papertrader.shared.messages import (
+    HORIZONS_S,
+    LABEL_HORIZON_S,
+    Cancel,
+    Command,
+    Place,
+    TimeInForce,
+    Trigger,
+    TriggerKind,
+)
 from papertrader.shared.service.config import ACCOUNTS, Settings, setting_value
 
-PLACE_FORM: Final = '"TS_MS SIDE PRICE SIZE TIF [reduce_only]", e.g. "1763370001500 buy 99999.4 0.5 post_only"'
+PLACE_FORM: Final = (
+    '"TS_MS SIDE PRICE SIZE TIF [reduce_only] [stop=PRICE or take_profit=PRICE]", e.g. "1763370001500 buy 99999.4 0.5 '
+    'post_only" or "1763370001500 sell 99000 0.5 ioc reduce_only stop=99500"'
+)
+TRIGGERS: Final = get_args(TriggerKind)
 CANCEL_FORM: Final = '"TS_MS N" where N is the number of a --place, e.g. "1763370002500 1"'
 SHOWN_HORIZONS: Final = tuple(f"{horizon:g}" for horizon in HORIZONS_S if horizon <= LABEL_HORIZON_S)
 
@@ -53,23 +66,43 @@ def placed(texts: Sequence[str]) -> list[Command]:
     return [_place(number, text) for number, text in enumerate(texts, start=1)]
 
 
-def _place(number: int, text: str) -> Place:
+def _place(number: int, text: str) -> Place | Trigger:
     words = text.split()
-    if len(words) != 5 and words[5:] != ["reduce_only"]:
+    reduces, waits = "reduce_only" in words[5:], [word for word in words[5:] if word.partition("=")[0] in TRIGGERS]
+    if len(words) != 5 + reduces + len(waits) or len(waits) > 1 or len(words) < 5:
         raise OrderError(f"--place {text!r} has {len(words)} words: write {PLACE_FORM}")
     ts_ms, side, price, size, time_in_force = words[:5]
     if side not in ("buy", "sell"):
         raise OrderError(f"--place {text!r}: SIDE is buy or sell, not {side!r}")
     if time_in_force not in get_args(TimeInForce):
         raise OrderError(f"--place {text!r}: TIF is one of {', '.join(get_args(TimeInForce))}, not {time_in_force!r}")
-    return Place(
+    order = Place(
         ts=_nanoseconds(ts_ms, f"--place {text!r}"),
         order_id=number,
         side="buy" if side == "buy" else "sell",
         price=_number(price, "PRICE", f"--place {text!r}"),
         size=_number(size, "SIZE", f"--place {text!r}"),
         time_in_force=time_in_force,  # type: ignore[arg-type]
-        reduce_only=len(words) == 6,
+        reduce_only=reduces,
+    )
+    return _waiting(order, waits[0], text) if waits else order
+
+
+def _waiting(order: Place, word: str, text: str) -> Trigger:
+    """The order, to be placed when the mark is there."""
+    kind, _, price = word.partition("=")
+    if order.time_in_force == "post_only":
+        raise OrderError(f"--place {text!r}: what waits for the mark is gtc or ioc, not post_only")
+    return Trigger(
+        ts=order.ts,
+        order_id=order.order_id,
+        side=order.side,
+        price=order.price,
+        size=order.size,
+        trigger_price=_number(price, kind.upper(), f"--place {text!r}"),
+        trigger="stop" if kind == "stop" else "take_profit",
+        time_in_force=order.time_in_force,
+        reduce_only=order.reduce_only,
     )
 
 

@@ -24,7 +24,17 @@ from papertrader.shared.log.kinds import KINDS, Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import Refusal, refusal_subject
 from papertrader.shared.log.subjects import Market, address, subject
-from papertrader.shared.messages import Cancel, Command, Message, Modify, Place, RoundEnd, TimeInForce
+from papertrader.shared.messages import (
+    Cancel,
+    Command,
+    Message,
+    Modify,
+    Place,
+    RoundEnd,
+    TimeInForce,
+    Trigger,
+    TriggerKind,
+)
 
 __all__ = ["Client", "ClientError"]
 
@@ -163,6 +173,37 @@ class Client:
             time_in_force=time_in_force,
             p_fill=p_fill,
             p_adverse=p_adverse,
+        )
+        await self._say(order)
+        return chosen
+
+    async def place_trigger(
+        self,
+        side: Literal["buy", "sell"],
+        price: float,
+        size: float,
+        trigger_price: float,
+        trigger: TriggerKind = "stop",
+        *,
+        time_in_force: Literal["gtc", "ioc"] = "ioc",
+        reduce_only: bool = True,
+        order_id: int | None = None,
+    ) -> int:
+        """Place an order that waits until the mark reaches `trigger_price`; returns its id.
+
+        `price` is its limit from then on, quote currency: an `ioc` takes no worse, a `gtc` rests there.
+        """
+        chosen = next(self._ids) if order_id is None else order_id
+        order = Trigger(
+            ts=self.clock_ts,
+            order_id=chosen,
+            side=side,
+            price=price,
+            size=size,
+            trigger_price=trigger_price,
+            trigger=trigger,
+            time_in_force=time_in_force,
+            reduce_only=reduce_only,
         )
         await self._say(order)
         return chosen

@@ -32,6 +32,8 @@ from papertrader.shared.messages import (
     Side,
     TimeInForce,
     Trades,
+    Trigger,
+    TriggerKind,
 )
 
 __all__ = [
@@ -62,4 +64,6 @@ __all__ = [
     "Side",
     "TimeInForce",
     "Trades",
+    "Trigger",
+    "TriggerKind",
 ]

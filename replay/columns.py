@@ -19,10 +19,10 @@ from papertrader.shared.market.records import Records, record_dtype
 from papertrader.shared.messages import (
     FEATURE_NAMES,
     REGIMES,
-    AckStatus,
     Message,
     Side,
     TimeInForce,
+    TriggerKind,
 )
 
 Array = npt.NDArray[Any]
@@ -96,12 +96,14 @@ ABOUT: Final[Mapping[str, str]] = {
     "`bands` has them once per fill model.",
 }
 COMMAND_WORDS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
-    "type": (("place", "cancel", "modify"), 0),
+    "type": (("place", "cancel", "modify", "trigger"), 0),
     "side": (get_args(Side), 1),
     "time_in_force": (get_args(TimeInForce), 0),
+    "trigger": (("none", *get_args(TriggerKind)), 0),
 }
+OF_TRIGGERS: Final = ("parent", "group", "replaces", "trigger_price", "trigger", "whole_position")
 LIVE: Final = ("accepted", "modified")
-ENDED: Final = tuple(word for word in get_args(AckStatus) if word not in (*LIVE, "rejected", "refused"))
+ENDED: Final = ("cancelled", "expired", "filled")
 
 
 @cache
@@ -146,10 +148,12 @@ def _struct(kind: Kind) -> type[Message]:
 
 
 def _only_what_was_said(orders: pl.DataFrame) -> pl.DataFrame:
-    """A cancel names neither price nor size, and only a new order its side and time in force."""
+    """A cancel names neither price nor size, only a new order its side and time in force, and not all wait."""
+    new = pl.col("type").is_in(["place", "trigger"])
     return orders.with_columns(
         pl.when(pl.col("type") != "cancel").then(pl.col("price", "size")),
-        pl.when(pl.col("type") == "place").then(pl.col("side", "time_in_force", "reduce_only", "params_version")),
+        pl.when(new).then(pl.col("side", "time_in_force", "reduce_only", "params_version")),
+        pl.when(pl.col("type") == "trigger").then(pl.col(OF_TRIGGERS)),
     )
 
 

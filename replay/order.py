@@ -16,7 +16,18 @@ from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.data import DataQuality, doubts
 from papertrader.services.monitor.facts.facts import MarketFacts
 from papertrader.services.monitor.facts.market import hear_market, read
-from papertrader.shared.messages import Account, Ack, Command, Fill, Instrument, Markout, Message, Place, RoundEnd
+from papertrader.shared.messages import (
+    Account,
+    Ack,
+    Command,
+    Fill,
+    Instrument,
+    Markout,
+    Message,
+    Place,
+    RoundEnd,
+    Trigger,
+)
 from papertrader.shared.service.config import DEFAULT_ACCOUNT, Settings
 from papertrader.shared.service.fold import Received, Round
 from papertrader.shared.service.market_data import MarketData
@@ -99,7 +110,7 @@ class Answered(msgspec.Struct):
 
 
 class Trial:
-    """A session into which commands are put: order N of them is the N-th Place."""
+    """A session into which commands are put: order N of them is the N-th of them that is new."""
 
     def __init__(self, source: MarketSource, settings: Settings, commands: Sequence[Command]) -> None:
         self._source = source
@@ -109,7 +120,7 @@ class Trial:
         self._sent = 0
         self._facts = MarketFacts()
         self._market_data = MarketData()
-        self.lives = {command.order_id: _life(command) for command in commands if isinstance(command, Place)}
+        self.lives = {command.order_id: _life(command) for command in commands if isinstance(command, Place | Trigger)}
 
     def run(self) -> Answered:
         """Fold the session; raises OrderError for a command that its time does not reach."""
@@ -209,7 +220,7 @@ class Trial:
         }
 
 
-def _life(place: Place) -> Life:
+def _life(place: Place | Trigger) -> Life:
     return Life(
         order_id=place.order_id,
         side=place.side,
@@ -217,7 +228,7 @@ def _life(place: Place) -> Life:
         size=place.size,
         time_in_force=place.time_in_force,
         placed_ts=place.ts,
-        p_fill=place.p_fill,
+        p_fill=place.p_fill if isinstance(place, Place) else None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from papertrader.shared.log.kinds import decode
 from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import Address, address
-from papertrader.shared.messages import Ack, Bbo, Book, Cancel, Depth, Fill, Gap, Modify, Place, Trades
+from papertrader.shared.messages import Ack, Bbo, Book, Cancel, Depth, Fill, Gap, Modify, Place, Trades, Trigger
 
 TOLERANCE: Final = 1e-9
 Line = dict[str, Any]
@@ -76,7 +76,7 @@ class Proof:
 
     def _said_of(self, message: Any) -> Iterator[Line]:
         fill = self._fill
-        if isinstance(message, Place | Modify | Cancel) and message.order_id == fill.order_id:
+        if isinstance(message, Place | Modify | Cancel | Trigger) and message.order_id == fill.order_id:
             yield {"ts": message.ts, "what": type(message).__name__.lower()}
         elif isinstance(message, Ack) and message.order_id == fill.order_id:
             yield {"ts": message.ts, "what": message.status, "queue_ahead": message.queue_ahead}

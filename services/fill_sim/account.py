@@ -10,7 +10,8 @@ import numpy as np
 
 from papertrader.services.fill_sim.lots import nearest_lot
 from papertrader.services.fill_sim.margin import leverage_at, maintenance_margin, mark_of
-from papertrader.services.fill_sim.state import MIDS, SPOT, orders_live
+from papertrader.services.fill_sim.schedule import orders_live
+from papertrader.services.fill_sim.state import MIDS, SPOT
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import mid_of
 from papertrader.shared.market.money import notional, price_worth, worth

@@ -6,8 +6,7 @@ Commands for one order never overtake each other.
 
 from typing import Final
 
-import numpy as np
-
+from papertrader.services.fill_sim.acks import candidate, write_ack
 from papertrader.services.fill_sim.chance import (
     CANCEL_LATENCY,
     LATENCY_BURST,
@@ -17,7 +16,8 @@ from papertrader.services.fill_sim.chance import (
     quantile,
     uniform,
 )
-from papertrader.services.fill_sim.said import write_ack
+from papertrader.services.fill_sim.groups import attach, reject_children
+from papertrader.services.fill_sim.schedule import reschedule
 from papertrader.services.fill_sim.state import (
     BAD_TIME,
     CANCEL_ALL,
@@ -25,16 +25,16 @@ from papertrader.services.fill_sim.state import (
     COMMANDS,
     NEVER,
     NO_MARKET,
+    NONE,
     REFUSED,
     REJECTED,
     SYSTEM_ORDER_ID,
     TOO_MANY_ORDERS,
     Exchange,
-    reschedule,
 )
 from papertrader.services.fill_sim.venue import nearest_tick
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
+from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE, TRIGGER
 from papertrader.shared.market.latencies import Latencies
 from papertrader.shared.market.records import Record
 
@@ -57,11 +57,12 @@ def hear(exchange: Exchange, sent: Record, heard_ts: int) -> None:
     * decided before the round it was heard in began: taken as decided then
     * decided more than 60 s in the future: `bad_time`; before there is a market: `no_market`
     * more than 256 commands under way: `too_many_orders`
+    * an order that waits for its parent does not travel by itself
     """
     account = exchange.account
     command = account.commands[COMMANDS]
     write_command(command, sent)
-    account.placed += 1 if command.type == PLACE else 0
+    account.placed += 1 if command.type == PLACE or command.type == TRIGGER else 0
     if exchange.book.ts == 0:
         turn_down(exchange, command, heard_ts, NO_MARKET)
     elif command.decided_ts > heard_ts + FUTURE_LIMIT_NS:
@@ -70,16 +71,25 @@ def hear(exchange: Exchange, sent: Record, heard_ts: int) -> None:
         turn_down(exchange, command, heard_ts, TOO_MANY_ORDERS)
     else:
         command.decided_ts = max(command.decided_ts, heard_ts)
-        schedule(exchange, command, latency_ns(exchange.settings, command))
+        if command.parent == 0:
+            schedule(exchange, command, latency_ns(exchange.settings, command))
+        else:
+            reason = attach(exchange, command, heard_ts)
+            if reason != NONE:
+                turn_down(exchange, command, heard_ts, reason)
 
 
 @njit(cache=True)
 def write_command(command: Record, sent: Record) -> None:
     """Write a command that was sent, as it travels."""
     command.type, command.decided_ts, command.order_id = sent.type, sent.ts, sent.order_id
+    command.effective_ts = 0
     command.side, command.time_in_force, command.touched = sent.side, sent.time_in_force, 0
     command.price, command.size, command.mid = sent.price, sent.size, sent.mid
     command.p_fill, command.p_adverse, command.reduce_only = sent.p_fill, sent.p_adverse, sent.reduce_only
+    command.trigger, command.trigger_price, command.due_ts = sent.trigger, sent.trigger_price, NEVER
+    command.whole_position, command.attached = sent.whole_position, 0
+    command.parent, command.group, command.replaces = sent.parent, sent.group, sent.replaces
 
 
 @njit(cache=True)
@@ -124,7 +134,8 @@ def schedule(exchange: Exchange, command: Record, latency: int) -> None:
     command.effective_ts = max(command.decided_ts + latency, exchange.book.ts)
     for slot in range(account.commands_count):
         other = account.commands[slot]
-        if other.order_id == command.order_id or command.type == CANCEL_ALL or command.type == CLOSE:
+        same = other.order_id == command.order_id or 0 < other.order_id == command.replaces
+        if same or command.type == CANCEL_ALL or command.type == CLOSE:
             command.effective_ts = max(command.effective_ts, other.effective_ts)
     account.sequence += 1
     command.sequence = account.sequence
@@ -144,6 +155,7 @@ def flatten(exchange: Exchange, ts: int) -> None:
     command = account.commands[COMMANDS]
     command.order_id, command.decided_ts = SYSTEM_ORDER_ID + account.sequence, ts
     command.type, command.side, command.price, command.touched, command.reduce_only = CANCEL_ALL, 0, 0.0, 0, 0
+    command.group, command.replaces = 0, 0
     schedule(exchange, command, latency_ns(exchange.settings, command))
     command.type = CLOSE
     schedule(exchange, command, latency_ns(exchange.settings, command))
@@ -159,28 +171,14 @@ def find_order(account: Record, order_id: int) -> int:
 
 
 @njit(cache=True)
-def candidate(exchange: Exchange, command: Record, live_ts: int) -> Record:
-    """The order that a command asks for, in the row behind the table's last order."""
-    order = exchange.account.orders[exchange.account.orders_count]
-    order.order_id, order.tick, order.decided_ts = command.order_id, command.tick, command.decided_ts
-    order.side, order.time_in_force = command.side, command.time_in_force
-    order.price, order.size, order.filled = command.price, command.size, 0.0
-    order.live_ts, order.cancel_ts, order.first_fill_ts = live_ts, NEVER, 0
-    order.ahead, order.ahead_at_join = np.nan, np.nan
-    order.row, order.reached, order.expected, order.variance, order.in_front = -1, 0.0, 0.0, 0.0, 0
-    order.mid_at_placement, order.p_fill, order.p_adverse = command.mid, command.p_fill, command.p_adverse
-    order.touched, order.touched_before_live = 0, command.touched
-    order.reduce_only = command.reduce_only
-    return order
-
-
-@njit(cache=True)
 def turn_down(exchange: Exchange, command: Record, ts: int, reason: int) -> None:
     """Answer a command that has no effect: a new order is rejected, anything else refused."""
     account = exchange.account
-    if command.type == PLACE:
+    if command.type == PLACE or command.type == TRIGGER:
         account.rejected[reason] += 1
         write_ack(exchange, candidate(exchange, command, 0), ts, REJECTED, reason)
+        if account.triggers_count > 0:
+            reject_children(exchange, command.order_id, ts, reason)
         return
     account.refused[reason] += 1
     slot = find_order(account, command.order_id)

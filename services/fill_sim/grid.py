@@ -1,6 +1,6 @@
 """Orders and the last prints on another price grid: they keep their prices, and get the ticks that these have on it."""
 
-from papertrader.services.fill_sim.state import reschedule
+from papertrader.services.fill_sim.schedule import reschedule
 from papertrader.shared.market.events import Grid
 from papertrader.shared.market.records import Records
 from papertrader.shared.market.regrid import inner_tick, prices_of

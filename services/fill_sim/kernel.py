@@ -5,12 +5,12 @@ the book changes; prints are matched; completed book messages move the queues. A
 of a print can be filled by it, one whose cancel takes effect then cannot.
 
 At one instant: mark and oracle move; funding is paid; the maintenance margin is checked; who fails is liquidated;
-orders go live, change and end; the book changes; prints are matched. `docs/concepts.md` says it for users.
+orders that the mark has triggered are placed; orders go live, change and end; the book changes; prints are matched.
+`docs/concepts.md` says it for users.
 
 How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is
-there again in the next message, and for the next taker; there is no self-trade check, no margin check at the match
-(a spot account alone cannot spend twice), no rate limit; only the model `draws` fills an order that a book crosses
-without a print.
+there again in the next message, and for the next taker; there is no margin check at the match (a spot account alone
+cannot spend twice); only the model `draws` fills an order that a book crosses without a print.
 """
 
 from typing import Final
@@ -28,6 +28,7 @@ from papertrader.services.fill_sim.matching import fill_crossed, on_print
 from papertrader.services.fill_sim.orders import reset, take_step
 from papertrader.services.fill_sim.queue import on_level
 from papertrader.services.fill_sim.state import COMMANDS, DRAWS, ORDERS, Exchange, Outbox, has_room
+from papertrader.services.fill_sim.triggers import check_at_mark, check_at_mid
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.commands import MODIFY
@@ -277,6 +278,7 @@ def on_news(
     elif event.kind == FUNDING:
         hear_funding(market, event, book.ts)
         check_margins(market, accounts, settings, book.ts)
+        check_at_mark(market, accounts, book.ts)
     elif event.kind == GAP:
         for index in range(len(accounts)):
             account = accounts[index]
@@ -336,8 +338,9 @@ def control(
 def end_round(market: Record, account: Record, settings: Record, ts: int, out: Record) -> bool:
     """Write the account's message if it is due: after a fill at once, else once a second when something changed.
 
-    Where the venue says no mark, the mid is: then the maintenance margin is checked here, once a round.
+    Where the venue says no mark, the mid is: then margin and triggers are checked here, once a round.
     """
+    check_at_mid(market, account, ts)
     if account.position != 0 and market.mark == 0:
         check_margin(account, market, settings, ts)
     moved = account.mid != market.mid and account.position != 0

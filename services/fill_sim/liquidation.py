@@ -2,7 +2,7 @@
 
 A step of its own, due at the instant at which the check failed, before any order of that instant:
 
-* every live order is cancelled, reason `liquidated`;
+* every live order is cancelled, reason `liquidated`, and so is every order that waits for its trigger;
 * the whole position is closed at the mark, as one taker fill of an order of the exchange's own, for the taker fee and
   the venue's penalty, both at most what is left;
 * an account that is below the venue's backstop share of the maintenance margin, or owes more than it has, loses all of
@@ -14,17 +14,20 @@ the profit holds. Commands under way arrive, and find what money is left.
 
 import numpy as np
 
+from papertrader.services.fill_sim.acks import write_ack
+from papertrader.services.fill_sim.groups import end_trigger
 from papertrader.services.fill_sim.margin import equity_at_mark, maintenance_margin, mark_of
-from papertrader.services.fill_sim.said import end_order, end_order_because, write_ack, write_taker
+from papertrader.services.fill_sim.said import end_order, end_order_because, write_taker
+from papertrader.services.fill_sim.schedule import reschedule
 from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCELLED,
     FILLED,
     LIQUIDATED,
     NEVER,
+    NONE,
     SYSTEM_ORDER_ID,
     Exchange,
-    reschedule,
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.money import notional, price_worth
@@ -42,6 +45,8 @@ def liquidate(exchange: Exchange) -> None:
             end_order(exchange, slot, account.orders[slot].cancel_ts, CANCELLED)
         else:
             end_order_because(exchange, slot, ts, CANCELLED, LIQUIDATED)
+    while account.triggers_count > 0:
+        end_trigger(exchange, account.triggers_count - 1, ts, CANCELLED, LIQUIDATED)
     if account.position != 0:
         close(exchange, ts)
     reschedule(account, exchange.settings)
@@ -88,5 +93,6 @@ def closing_order(account: Record, price: float, ts: int) -> Record:
     order.price, order.tick = price, 0
     order.decided_ts, order.live_ts, order.joined_ts, order.cancel_ts, order.first_fill_ts = ts, ts, ts, NEVER, 0
     order.ahead, order.ahead_at_join = np.nan, np.nan
+    order.group, order.triggered, order.ending = 0, 0, NONE
     order.p_fill, order.p_adverse = np.nan, np.nan
     return order

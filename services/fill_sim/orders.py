@@ -5,15 +5,18 @@ from typing import Final
 import numpy as np
 
 from papertrader.services.fill_sim.account import reset_money, settle
+from papertrader.services.fill_sim.acks import candidate, write_ack
 from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
-from papertrader.services.fill_sim.commands import candidate, find_order, turn_down
+from papertrader.services.fill_sim.commands import find_order, turn_down
 from papertrader.services.fill_sim.draws import begin
+from papertrader.services.fill_sim.groups import announce_children, end_trigger
 from papertrader.services.fill_sim.line import free_row, stand
 from papertrader.services.fill_sim.liquidation import liquidate
 from papertrader.services.fill_sim.lots import nearest_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
 from papertrader.services.fill_sim.queue import shows
-from papertrader.services.fill_sim.said import after_fills, end_order, end_order_because, fill_taker, write_ack
+from papertrader.services.fill_sim.said import after_fills, end_order, end_order_because, fill_taker
+from papertrader.services.fill_sim.schedule import reschedule
 from papertrader.services.fill_sim.state import (
     ACCEPTED,
     CANCEL_ALL,
@@ -26,18 +29,20 @@ from papertrader.services.fill_sim.state import (
     IOC,
     MODIFIED,
     NEVER,
+    NEVER_TRIGGERED,
     NONE,
     ORDERS,
     REDUCE_ONLY,
     RESET,
+    SELF_TRADE,
     UNKNOWN_ORDER,
     Exchange,
-    reschedule,
 )
+from papertrader.services.fill_sim.triggers import find_trigger, next_due, place_trigger, release
 from papertrader.services.fill_sim.venue import bad_value, nearest_tick, no_place, reducible, refusal
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import next_ask, next_bid, price_of, size_at
-from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE
+from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE, TRIGGER
 from papertrader.shared.market.records import Record
 
 LEVELS_TAKEN: Final = ORDERS
@@ -72,13 +77,15 @@ def next_cancelled(account: Record) -> int:
 
 @njit(cache=True)
 def take_step(exchange: Exchange) -> None:
-    """Do the next thing that is due: liquidate, let a command take effect, or end a cancelled order."""
+    """Do the next thing that is due: liquidate, place what was triggered, let a command take effect, end an order."""
     account = exchange.account
     if account.liquidation_ts <= account.next_ts:
         liquidate(exchange)
         return
-    slot = next_command(account)
-    if slot >= 0 and account.commands[slot].effective_ts <= account.next_ts:
+    slot, due = next_command(account), next_due(account)
+    if due >= 0 and account.triggers[due].due_ts <= account.next_ts:
+        place(exchange, release(exchange, due))
+    elif slot >= 0 and account.commands[slot].effective_ts <= account.next_ts:
         take_effect(exchange, slot)
     else:
         ending = next_cancelled(account)
@@ -100,9 +107,10 @@ def take_effect(exchange: Exchange, slot: int) -> None:
         cancel(exchange, command)
     elif command.type == MODIFY:
         modify(exchange, command)
+    elif command.type == TRIGGER:
+        place_trigger(exchange, command)
     elif command.type == CANCEL_ALL:
-        for order_slot in range(account.orders_count):
-            mark_cancelled(account.orders[order_slot], command.effective_ts)
+        cancel_all(exchange, command.effective_ts)
     else:
         close_position(exchange, command)
 
@@ -140,6 +148,8 @@ def place(exchange: Exchange, command: Record) -> None:
     account.orders_count += 1
     account.accepted += 1
     write_ack(exchange, order, ts, ACCEPTED, REDUCE_ONLY if order.size < command.size else NONE)
+    if account.triggers_count > 0:
+        announce_children(exchange, order.order_id, ts)
     take(exchange, account.orders_count - 1, ts)
 
 
@@ -157,13 +167,15 @@ def cut(account: Record, order: Record) -> int:
 def take(exchange: Exchange, slot: int, ts: int) -> None:
     """Let an order that may cross take displayed size, level by level from the best; end it if nothing may rest.
 
-    The book is not changed by it: the displayed size is what the venue showed last, and our taking leaves no trace. But
-    what then rests is not crossed by the size that it took.
+    * the book is not changed by it: the displayed size is what the venue showed last, and our taking leaves no trace;
+      but what then rests is not crossed by the size that it took
+    * own orders that it meets on its way are cancelled, and it goes on: nobody trades with himself
     """
     account, book = exchange.account, exchange.book
     order, taken = account.orders[slot], 0.0
     if order.time_in_force == IOC or order.time_in_force == GTC:
         tick = book.best_ask if order.side > 0 else book.best_bid
+        met = tick
         for _ in range(LEVELS_TAKEN):
             left = nearest_lot(exchange.market, order.size - order.filled)
             if left <= 0 or not reachable(exchange, order, tick):
@@ -177,7 +189,9 @@ def take(exchange: Exchange, slot: int, ts: int) -> None:
                 break
             fill_taker(exchange, order, ts, price, size)
             taken += size
+            met = tick
             tick = next_ask(book, tick + 1) if order.side > 0 else next_bid(book, tick - 1)
+        expire_own(account, order, order.tick if order.size - order.filled > 1e-9 * order.size else met, ts)
     if order.size - order.filled <= 1e-9 * order.size:
         order.filled = order.size
         end_order(exchange, slot, ts, FILLED)
@@ -186,6 +200,15 @@ def take(exchange: Exchange, slot: int, ts: int) -> None:
     else:
         account.crossed[0 if order.side > 0 else 1] += taken
     after_fills(exchange, ts)
+
+
+@njit(cache=True)
+def expire_own(account: Record, taker: Record, tick: int, ts: int) -> None:
+    """Cancel the own orders that a taker met, who went up to `tick`."""
+    for slot in range(account.orders_count):
+        order = account.orders[slot]
+        if order.side != taker.side and order.cancel_ts == NEVER and taker.side * order.tick <= taker.side * tick:
+            order.cancel_ts, order.ending = ts, SELF_TRADE
 
 
 @njit(cache=True)
@@ -206,11 +229,23 @@ def mark_cancelled(order: Record, ts: int) -> None:
 @njit(cache=True)
 def cancel(exchange: Exchange, command: Record) -> None:
     """Let a cancel take effect; that the order is gone already is normal, and refused as unknown."""
-    slot = find_order(exchange.account, command.order_id)
-    if slot < 0:
-        turn_down(exchange, command, command.effective_ts, UNKNOWN_ORDER)
-    else:
+    slot, waiting = find_order(exchange.account, command.order_id), find_trigger(exchange.account, command.order_id)
+    if slot >= 0:
         mark_cancelled(exchange.account.orders[slot], command.effective_ts)
+    elif waiting >= 0:
+        end_trigger(exchange, waiting, command.effective_ts, CANCELLED, NEVER_TRIGGERED)
+    else:
+        turn_down(exchange, command, command.effective_ts, UNKNOWN_ORDER)
+
+
+@njit(cache=True)
+def cancel_all(exchange: Exchange, ts: int) -> None:
+    """Let a cancel of everything take effect."""
+    account = exchange.account
+    for slot in range(account.orders_count):
+        mark_cancelled(account.orders[slot], ts)
+    while account.triggers_count > 0:
+        end_trigger(exchange, account.triggers_count - 1, ts, CANCELLED, NEVER_TRIGGERED)
 
 
 @njit(cache=True)
@@ -234,7 +269,7 @@ def modify(exchange: Exchange, command: Record) -> None:
         mark_cancelled(account.orders[slot], ts)
         return
     keeps_place = changed.tick == account.orders[slot].tick and changed.size <= account.orders[slot].size
-    reason = bad_value(exchange, changed) if keeps_place else refusal(exchange, changed)
+    reason = bad_value(exchange, changed, exchange.market.mid) if keeps_place else refusal(exchange, changed)
     if reason != NONE:
         turn_down(exchange, command, ts, reason)
         return
@@ -270,6 +305,7 @@ def close_position(exchange: Exchange, command: Record) -> None:
     command.tick = nearest_tick(exchange.book, command.price)
     command.time_in_force, command.touched = IOC, 0
     command.mid, command.p_fill, command.p_adverse, command.reduce_only = np.nan, np.nan, np.nan, 1
+    command.group = 0
     exchange.account.placed += 1
     place(exchange, command)
 
@@ -280,8 +316,10 @@ def reset(exchange: Exchange, ts: int) -> None:
     account = exchange.account
     while account.orders_count > 0:
         end_order_because(exchange, account.orders_count - 1, ts, CANCELLED, RESET)
+    while account.triggers_count > 0:
+        end_trigger(exchange, account.triggers_count - 1, ts, CANCELLED, RESET)
     for slot in range(account.commands_count):
-        if account.commands[slot].type == PLACE:
+        if account.commands[slot].type == PLACE or account.commands[slot].type == TRIGGER:
             turn_down(exchange, account.commands[slot], ts, RESET)
     account.commands_count = 0
     settle(account, exchange.market)

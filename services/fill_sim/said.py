@@ -1,11 +1,14 @@
-"""Writing what the exchange says - acks and fills - and ending orders."""
+"""Fills, and the end of orders."""
 
 import numpy as np
 
 from papertrader.services.fill_sim.account import mid_before, trade
+from papertrader.services.fill_sim.acks import say, write_ack
 from papertrader.services.fill_sim.funding import pay_late
+from papertrader.services.fill_sim.groups import drop_with_position, follow_end
 from papertrader.services.fill_sim.lots import nearest_lot
 from papertrader.services.fill_sim.margin import check_margin
+from papertrader.services.fill_sim.schedule import reschedule
 from papertrader.services.fill_sim.state import (
     CANCELLED,
     COIN,
@@ -20,12 +23,10 @@ from papertrader.services.fill_sim.state import (
     NOT_THROUGH,
     QUEUE_NOT_REACHED,
     REDUCE_ONLY,
-    SAID_ACK,
     SAID_FILL,
     THROUGH,
     TOUCHED_BEFORE_LIVE,
     Exchange,
-    reschedule,
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import logistic
@@ -33,47 +34,6 @@ from papertrader.shared.market.features import facing
 from papertrader.shared.market.frozen import recall
 from papertrader.shared.market.money import notional
 from papertrader.shared.market.records import Record, Row
-
-
-@njit(cache=True)
-def finite(value: float) -> float:
-    """The value, or 0 for one that a message cannot carry."""
-    return value if abs(value) < np.inf else 0.0
-
-
-@njit(cache=True)
-def say(exchange: Exchange, what: int) -> int:
-    """The row of the account's next ack or fill, entered into the order of what is said."""
-    out = exchange.out
-    row, entry = out.counts[what], out.counts[2]
-    out.said[entry, 0], out.said[entry, 1], out.said[entry, 2] = what, exchange.account_index, row
-    out.counts[what] += 1
-    out.counts[2] += 1
-    return row
-
-
-@njit(cache=True)
-def write_ack(exchange: Exchange, order: Record, ts: int, status: int, reason: int) -> None:
-    """Say what became of an order, describing its whole life."""
-    ack = exchange.out.acks[say(exchange, SAID_ACK)]
-    ack.ts = ts
-    ack.order_id = order.order_id
-    ack.status = status
-    ack.reason = reason
-    ack.side = order.side
-    ack.price = finite(order.price)
-    ack.size = finite(order.size)
-    ack.filled_size = order.filled
-    ack.live_ts = order.live_ts
-    ack.first_fill_ts = order.first_fill_ts
-    ack.mid_at_placement = order.mid_at_placement
-    ack.queue_ahead = order.ahead_at_join
-    ack.p_fill = order.p_fill
-    ack.p_adverse = order.p_adverse
-    drawn = order.row >= 0
-    ack.fill_probability = order.reached if drawn else np.nan
-    ack.fills_expected = order.expected if drawn else np.nan
-    ack.fills_variance = order.variance if drawn else np.nan
 
 
 @njit(cache=True)
@@ -95,9 +55,14 @@ def what_kept_it(settings: Record, order: Record) -> int:
 
 @njit(cache=True)
 def end_order(exchange: Exchange, slot: int, ts: int, status: int) -> None:
-    """Say that an order ended, with what kept it from filling if nothing filled, and take it off the table."""
+    """Say that an order ended, and take it off the table.
+
+    The reason is why it was cancelled, if it was not its sender's wish; else what kept it from filling.
+    """
     order = exchange.account.orders[slot]
     reason = NONE if order.filled > 0 else what_kept_it(exchange.settings, order)
+    if status == CANCELLED and order.ending != NONE:
+        reason = order.ending
     end_order_because(exchange, slot, ts, status, reason)
 
 
@@ -113,9 +78,12 @@ def end_order_because(exchange: Exchange, slot: int, ts: int, status: int, reaso
         account.cancelled += 1
     if order.row >= 0:
         account.rows[order.row] = 0
+    order_id, group, filled = order.order_id, order.group, order.filled
     account.orders_count -= 1
     if slot != account.orders_count:
         account.orders[slot] = account.orders[account.orders_count]
+    if account.triggers_count > 0 or group != 0:
+        follow_end(exchange, order_id, group, filled, ts, status)
     reschedule(account, exchange.settings)
 
 
@@ -125,8 +93,11 @@ def after_fills(exchange: Exchange, ts: int) -> None:
 
     * an order that is larger than the position that it reduces shrinks to it, and keeps its place
     * with nothing left to reduce it is cancelled
+    * so are the orders of a whole position that wait for their trigger when it is gone
     """
     account = exchange.account
+    if account.triggers_count > 0:
+        drop_with_position(exchange, ts)
     check_margin(account, exchange.market, exchange.settings, max(exchange.book.ts, ts))
     for slot in range(account.orders_count - 1, -1, -1):
         order = account.orders[slot]

@@ -30,6 +30,7 @@ from papertrader.shared.messages import (
     Fill,
     Modify,
     Place,
+    Trigger,
 )
 from papertrader.shared.service.fold import Output, Received, Round, State, instrument_of
 from papertrader.shared.service.market_data import MarketData
@@ -107,7 +108,7 @@ class FillSim:
                 self.account_states["toxicity_weights"][index] = item.message.toxicity_weights
             elif isinstance(item.message, Control):
                 yield from self._control(index, item.message, heard_ts)
-        commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify)]
+        commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify | Trigger)]
         yield from self._hear_commands(index, command_records(commands), heard_ts)
 
     def _control(self, index: int, control_: Control, heard_ts: int) -> Iterator[Output]:

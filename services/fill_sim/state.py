@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from papertrader.services.fill_sim.config import Cancels, Decide, FillModel
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.frozen import FROZEN
 from papertrader.shared.market.records import Record, Records, code, record_dtype
 from papertrader.shared.messages import FEATURES, MARGIN_TIERS, Ack, AckStatus, Fill, MarketKind, Reason, TimeInForce
 
 ORDERS: Final = 64
 """Orders that an account may have at the exchange."""
+TRIGGERS: Final = 64
+"""Orders that an account may have waiting for a mark or for their parent."""
 COMMANDS: Final = 256
 """Commands that an account may have under way."""
 LINES: Final = 32
@@ -54,6 +55,12 @@ RESET: Final = code(Reason, "reset")
 INSUFFICIENT_BALANCE: Final = code(Reason, "insufficient_balance")
 REDUCE_ONLY: Final = code(Reason, "reduce_only")
 LIQUIDATED: Final = code(Reason, "liquidated")
+BAD_TRIGGER_PRICE: Final = code(Reason, "bad_trigger_price")
+NEVER_TRIGGERED: Final = code(Reason, "never_triggered")
+WAITS_FOR_PARENT: Final = code(Reason, "waits_for_parent")
+PARENT_ENDED: Final = code(Reason, "parent_ended")
+SIBLING_FILLED: Final = code(Reason, "sibling_filled")
+SELF_TRADE: Final = code(Reason, "self_trade")
 
 KINDS: Final = get_args(MarketKind)
 SPOT: Final = code(MarketKind, "spot")
@@ -65,6 +72,8 @@ CANCELLED: Final = code(AckStatus, "cancelled")
 EXPIRED: Final = code(AckStatus, "expired")
 FILLED: Final = code(AckStatus, "filled")
 REFUSED: Final = code(AckStatus, "refused")
+WAITING: Final = code(AckStatus, "waiting")
+TRIGGERED: Final = code(AckStatus, "triggered")
 
 POST_ONLY: Final = code(TimeInForce, "post_only")
 GTC: Final = code(TimeInForce, "gtc")
@@ -78,9 +87,9 @@ DECIDE_HALF: Final = code(Decide, "half")
 CANCELS_AHEAD: Final = code(Cancels, "ahead")
 CANCELS_BEHIND: Final = code(Cancels, "behind")
 
-CANCEL_ALL: Final = 3
-"""A command of the exchange itself, beside the PLACE, CANCEL and MODIFY of senders: cancel every order."""
-CLOSE: Final = 4
+CANCEL_ALL: Final = 100
+"""A command of the exchange itself, beside the PLACE, CANCEL, MODIFY and TRIGGER of senders: cancel every order."""
+CLOSE: Final = 101
 """Close the position at market."""
 
 ORDER: Final = np.dtype(
@@ -109,6 +118,7 @@ ORDER: Final = np.dtype(
         ("p_fill", "f8"),
         ("p_adverse", "f8"),
         ("row", "i8"),  # of its draws, −1 if it has none
+        ("group", "i8"),  # orders of one are cancelled when one of them is filled; 0 for none
         ("stream", "i8"),  # where the order's random numbers begin
         ("changes", "i8"),  # joins and net cancels drawn so far
         ("pending_ts", "i8"),  # the message that waits to be taken in, 0 for none
@@ -126,6 +136,8 @@ ORDER: Final = np.dtype(
         ("touched", "i1"),
         ("touched_before_live", "i1"),
         ("reduce_only", "i1"),
+        ("triggered", "i1"),  # it has waited for its trigger: price and size were checked before that
+        ("ending", "i1"),  # why it is cancelled, NONE if its sender wants it
     ],
     align=True,
 )
@@ -142,19 +154,29 @@ COMMAND_UNDER_WAY: Final = np.dtype(
         ("mid", "f8"),
         ("p_fill", "f8"),
         ("p_adverse", "f8"),
+        ("parent", "i8"),
+        ("group", "i8"),
+        ("replaces", "i8"),
+        ("trigger_price", "f8"),
+        ("due_ts", "i8"),  # when the mark met its trigger, NEVER before
         ("type", "i1"),
         ("side", "i1"),
         ("time_in_force", "i1"),
         ("touched", "i1"),
         ("reduce_only", "i1"),
+        ("trigger", "i1"),
+        ("whole_position", "i1"),
+        ("attached", "i1"),  # it waits for its parent to be filled
     ],
     align=True,
 )
+"""A command under way, or with a trigger at the exchange and waiting for it."""
 
 ACCOUNT_STATE: Final = np.dtype(
     [
         ("orders_count", "i8"),
         ("commands_count", "i8"),
+        ("triggers_count", "i8"),
         ("next_ts", "i8"),  # when the next command takes effect, the next order ends or the account is liquidated
         ("liquidation_ts", "i8"),  # when its equity was found below the maintenance margin, NEVER if it is not
         ("high_bid", "i8"),  # the own prices that a print must reach to matter, under way included
@@ -192,6 +214,7 @@ ACCOUNT_STATE: Final = np.dtype(
         ("draws", "f8", (ORDERS, 2, LINES)),  # the size ahead, and what of it the last shrink took; see `draws`
         ("orders", ORDER, (ORDERS + 1,)),  # the last row is for a candidate that is being checked
         ("commands", COMMAND_UNDER_WAY, (COMMANDS + 1,)),  # the last row is the one that takes effect
+        ("triggers", COMMAND_UNDER_WAY, (TRIGGERS,)),
     ],
     align=True,
 )
@@ -247,8 +270,8 @@ MARKET_STATE: Final = np.dtype(
 
 SAID_ACK: Final = 0
 SAID_FILL: Final = 1
-STEP_ROOM: Final = ORDERS + 4
-"""Rows that one step of one account may write: a fill per order or level taken, and their acks."""
+STEP_ROOM: Final = ORDERS + 2 * TRIGGERS + 8
+"""Rows that one step of one account may write: a fill per order or level taken, acks, and those of waiting orders."""
 
 
 class Outbox(NamedTuple):
@@ -302,39 +325,3 @@ def new_accounts(settings: Records) -> Records:
     accounts["cash"] = settings["initial_cash"]
     accounts["toxicity_weights"] = np.nan
     return accounts
-
-
-@njit(cache=True)
-def reschedule(account: Record, settings: Record) -> None:
-    """Recompute when something happens next and which prints can matter; after every change of the tables."""
-    account.next_ts, account.high_bid, account.low_ask = account.liquidation_ts, 0, NEVER
-    for slot in range(account.commands_count):
-        command = account.commands[slot]
-        account.next_ts = min(account.next_ts, command.effective_ts)
-        if command.type == PLACE:
-            widen(account, command.side, command.tick)
-    for slot in range(account.orders_count):
-        order = account.orders[slot]
-        if order.cancel_ts < NEVER:
-            account.next_ts = min(account.next_ts, order.cancel_ts + settings.late_print_ns)
-        widen(account, order.side, order.tick)
-    account.changed = 1
-
-
-@njit(cache=True)
-def widen(account: Record, side: int, tick: int) -> None:
-    """Let prints at `tick` matter."""
-    if side > 0:
-        account.high_bid = max(account.high_bid, tick)
-    else:
-        account.low_ask = min(account.low_ask, tick)
-
-
-@njit(cache=True)
-def orders_live(account: Record) -> int:
-    """Orders at the exchange whose cancel has not taken effect."""
-    live = 0
-    for slot in range(account.orders_count):
-        if account.orders[slot].cancel_ts == NEVER:
-            live += 1
-    return live

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from papertrader.services.fill_sim.acks import candidate
 from papertrader.services.fill_sim.draws import crosses_freshest
-from papertrader.services.fill_sim.margin import balance_allows, margin_allows
+from papertrader.services.fill_sim.margin import balance_allows, margin_allows, mark_of
 from papertrader.services.fill_sim.state import (
     BAD_PRICE,
     BAD_SIZE,
+    BAD_TRIGGER_PRICE,
     BELOW_MIN_NOTIONAL,
     DRAWS,
     DUPLICATE_ORDER_ID,
@@ -20,14 +22,17 @@ from papertrader.services.fill_sim.state import (
     ORDERS,
     POST_ONLY,
     POST_ONLY_WOULD_CROSS,
+    REDUCE_ONLY,
     SPOT,
     SYSTEM_ORDER_ID,
     TOO_FAR_FROM_MID,
     TOO_MANY_ORDERS,
+    TRIGGERS,
     Exchange,
 )
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import has_both_sides, price_of
+from papertrader.shared.market.commands import STOP
 from papertrader.shared.market.mathematics import decade_of, ten_to
 from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record
@@ -66,10 +71,10 @@ def on_price_grid(market: Record, book: Record, price: float, tick: int) -> bool
 
 
 @njit(cache=True)
-def bad_value(exchange: Exchange, order: Record) -> int:
+def bad_value(exchange: Exchange, order: Record, around: float) -> int:
     """The first rule about price and size that an order breaks, NONE if it keeps them.
 
-    * size and price positive and finite; a market with two sides; |price/mid − 1| within bounds
+    * size and price positive and finite; a market with two sides; |price/around − 1| within bounds
     * price on the tick and within the significant figures; size on the lot
     * value not below the minimum, but of an order that only reduces
     """
@@ -80,7 +85,7 @@ def bad_value(exchange: Exchange, order: Record) -> int:
         return BAD_PRICE
     if not has_both_sides(book):
         return NO_MARKET
-    if abs(order.price / market.mid - 1) > exchange.settings.max_distance:
+    if abs(order.price / around - 1) > exchange.settings.max_distance:
         return TOO_FAR_FROM_MID
     if not on_price_grid(market, book, order.price, order.tick):
         return OFF_TICK
@@ -90,6 +95,45 @@ def bad_value(exchange: Exchange, order: Record) -> int:
     if order.reduce_only == 0 and value < market.min_notional * (1 - 1e-9):
         return BELOW_MIN_NOTIONAL
     return NONE
+
+
+@njit(cache=True)
+def bad_trigger(exchange: Exchange, command: Record) -> int:
+    """The first rule that an order with a trigger breaks, NONE if it keeps them.
+
+    * its id is not in use, and there is room; the trigger price is positive and on the grid
+    * what takes at once has a limit at the trigger price or worse for its sender
+    * one of the whole position reduces a position that there is
+    * price and size as of any order, the price within bounds of the trigger price
+    """
+    account, price = exchange.account, command.trigger_price
+    order = candidate(exchange, command, 0)
+    if no_place(account, order) == DUPLICATE_ORDER_ID:
+        return DUPLICATE_ORDER_ID
+    if account.triggers_count == TRIGGERS and command.attached == 0:
+        return TOO_MANY_ORDERS
+    tick = nearest_tick(exchange.book, price)
+    if not 0 < price < np.inf or not on_price_grid(exchange.market, exchange.book, price, tick):
+        return BAD_TRIGGER_PRICE
+    if command.time_in_force == IOC and command.side * (command.price - price) < -1e-9 * price:
+        return BAD_TRIGGER_PRICE
+    if command.whole_position == 1:
+        held = reducible(account, command.side)
+        if held == 0 or command.reduce_only == 0:
+            return REDUCE_ONLY
+        order.size = held if command.size == 0 else command.size
+    order.tick = nearest_tick(exchange.book, command.price)
+    return bad_value(exchange, order, price)
+
+
+@njit(cache=True)
+def is_met(market: Record, trigger: Record) -> bool:
+    """Whether the mark has reached a trigger's price."""
+    mark = mark_of(market)
+    if not mark > 0:
+        return False
+    towards = trigger.side if trigger.trigger == STOP else -trigger.side
+    return bool(towards * mark >= towards * trigger.trigger_price)
 
 
 @njit(cache=True)
@@ -110,13 +154,14 @@ def would_take(exchange: Exchange, order: Record) -> bool:
 def refusal(exchange: Exchange, order: Record) -> int:
     """Why a candidate order cannot go live, NONE if it can.
 
-    * its price and size keep the rules (orders of the exchange itself, which flatten, need not);
+    * its price and size keep the rules (orders of the exchange itself, which flatten, need not, and those that had a
+      trigger were checked before);
     * post-only does not cross the opposite best of this moment: of the book, or with draws of the freshest source;
     * the margin allows the part that increases the position; in spot, the order is paid for or held.
     """
     book = exchange.book
-    if order.order_id < SYSTEM_ORDER_ID:
-        reason = bad_value(exchange, order)
+    if order.order_id < SYSTEM_ORDER_ID and order.triggered == 0:
+        reason = bad_value(exchange, order, exchange.market.mid)
         if reason != NONE:
             return reason
     elif not has_both_sides(book):
@@ -141,6 +186,9 @@ def no_place(account: Record, order: Record) -> int:
     """Why the account's table cannot take a new order: its id is in use, or the table is full; NONE if it can."""
     for slot in range(account.orders_count):
         if account.orders[slot].order_id == order.order_id:
+            return DUPLICATE_ORDER_ID
+    for slot in range(account.triggers_count):
+        if account.triggers[slot].order_id == order.order_id and account.triggers[slot].effective_ts != 0:
             return DUPLICATE_ORDER_ID
     if account.orders_count == ORDERS and order.time_in_force != IOC:
         return TOO_MANY_ORDERS

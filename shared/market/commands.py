@@ -1,11 +1,11 @@
-"""Commands as kernels exchange them: one flat record for place, cancel and modify."""
+"""Commands as kernels exchange them: one flat record for all of them."""
 
 from typing import Final, get_args
 
 import numpy as np
 
 from papertrader.shared.market.records import Record, code
-from papertrader.shared.messages import Cancel, Command, Modify, Place, TimeInForce
+from papertrader.shared.messages import Cancel, Command, Modify, Place, TimeInForce, Trigger, TriggerKind
 
 COMMAND: Final = np.dtype(
     [
@@ -17,16 +17,25 @@ COMMAND: Final = np.dtype(
         ("p_fill", "f8"),
         ("p_adverse", "f8"),
         ("params_version", "i8"),
+        ("parent", "i8"),
+        ("group", "i8"),
+        ("replaces", "i8"),
+        ("trigger_price", "f8"),  # 0 of an order without a trigger
         ("type", "i1"),
         ("side", "i1"),  # +1 buy, −1 sell, 0 for cancel and modify
         ("time_in_force", "i1"),
         ("reduce_only", "i1"),
+        ("trigger", "i1"),  # STOP or TAKE_PROFIT, 0 of an order without a trigger
+        ("whole_position", "i1"),
     ],
     align=True,
 )
 PLACE: Final = 0
 CANCEL: Final = 1
 MODIFY: Final = 2
+TRIGGER: Final = 3
+STOP: Final = 1
+TAKE_PROFIT: Final = 2
 POST_ONLY: Final = code(TimeInForce, "post_only")
 
 
@@ -38,6 +47,8 @@ def command_of(record: Record) -> Command:
     price, size = float(record["price"]), float(record["size"])
     if record["type"] == MODIFY:
         return Modify(ts=ts, order_id=order_id, price=price, size=size)
+    if record["type"] == TRIGGER:
+        return _trigger_of(record)
     return Place(
         ts=ts,
         order_id=order_id,
@@ -50,6 +61,24 @@ def command_of(record: Record) -> Command:
         p_fill=_known(record["p_fill"]),
         p_adverse=_known(record["p_adverse"]),
         reduce_only=bool(record["reduce_only"]),
+    )
+
+
+def _trigger_of(record: Record) -> Trigger:
+    return Trigger(
+        ts=int(record["ts"]),
+        order_id=int(record["order_id"]),
+        side="buy" if record["side"] > 0 else "sell",
+        price=float(record["price"]),
+        size=float(record["size"]),
+        trigger_price=float(record["trigger_price"]),
+        trigger=get_args(TriggerKind)[record["trigger"] - STOP],
+        time_in_force="gtc" if get_args(TimeInForce)[record["time_in_force"]] == "gtc" else "ioc",
+        reduce_only=bool(record["reduce_only"]),
+        whole_position=bool(record["whole_position"]),
+        parent=int(record["parent"]),
+        group=int(record["group"]),
+        replaces=int(record["replaces"]),
     )
 
 
@@ -71,7 +100,13 @@ def record_of_command(command: Command) -> Record:
         return record
     record["side"] = 1 if command.side == "buy" else -1
     record["time_in_force"] = code(TimeInForce, command.time_in_force)
-    record["params_version"], record["reduce_only"] = command.params_version, command.reduce_only
+    record["reduce_only"] = command.reduce_only
+    if isinstance(command, Trigger):
+        record["type"], record["trigger"] = TRIGGER, STOP + code(TriggerKind, command.trigger)
+        for name in ("trigger_price", "whole_position", "parent", "group", "replaces"):
+            record[name] = getattr(command, name)
+        return record
+    record["params_version"] = command.params_version
     for name in ("mid", "p_fill", "p_adverse"):
         value = getattr(command, name)
         record[name] = np.nan if value is None else value

@@ -58,6 +58,8 @@ from papertrader.shared.messages.orders import (
     Place,
     Reason,
     TimeInForce,
+    Trigger,
+    TriggerKind,
 )
 
 __all__ = [
@@ -106,5 +108,7 @@ __all__ = [
     "Side",
     "TimeInForce",
     "Trades",
+    "Trigger",
+    "TriggerKind",
     "WeightVector",
 ]

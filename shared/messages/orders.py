@@ -7,6 +7,7 @@ import msgspec
 from papertrader.shared.messages.base import FeatureVector, Int, Message, Side
 
 TimeInForce: TypeAlias = Literal["post_only", "gtc", "ioc"]
+TriggerKind: TypeAlias = Literal["stop", "take_profit"]
 
 
 class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", forbid_unknown_fields=True):
@@ -29,6 +30,33 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
     reduce_only: bool = False
 
 
+class Trigger(Message, frozen=True, kw_only=True, tag_field="type", tag="trigger", forbid_unknown_fields=True):
+    """Place an order that waits at the exchange until the mark reaches `trigger_price`.
+
+    A stop waits for a mark that is worse for who holds the other side: to sell at it or below, to buy at it or above;
+    a take-profit for one that is better. The order is then placed at `price`: to rest there (`gtc`), or to take no
+    worse than that at once (`ioc`, what venues call a market trigger).
+
+    With a `parent`, the id of an order of the same account, it waits until that one is filled. When an order of a
+    `group` is filled, the others of the group are cancelled. One of the `whole_position` has the position's size, at
+    most `size` where that is not 0, and goes when the position does. One that `replaces` another waiting order takes
+    its place, and is rejected if there is no such order any more.
+    """
+
+    order_id: Annotated[int, msgspec.Meta(gt=0, lt=2**62)]
+    side: Literal["buy", "sell"]
+    price: float
+    size: float
+    trigger_price: float
+    trigger: TriggerKind
+    time_in_force: Literal["gtc", "ioc"] = "ioc"
+    reduce_only: bool = False
+    whole_position: bool = False
+    parent: Int = 0
+    group: Int = 0
+    replaces: Int = 0
+
+
 class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
     """Cancel an order."""
 
@@ -43,7 +71,7 @@ class Modify(Message, frozen=True, kw_only=True, tag_field="type", tag="modify",
     size: float
 
 
-Command: TypeAlias = Place | Cancel | Modify
+Command: TypeAlias = Place | Cancel | Modify | Trigger
 ControlAction: TypeAlias = Literal["pause", "resume", "flatten", "reset"]
 
 
@@ -53,8 +81,12 @@ class Control(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     action: ControlAction
 
 
-AckStatus: TypeAlias = Literal["accepted", "rejected", "modified", "cancelled", "expired", "filled", "refused"]
-"""`accepted` when the order goes live; `refused` answers a command that named no order that could obey it."""
+AckStatus: TypeAlias = Literal[
+    "accepted", "rejected", "modified", "cancelled", "expired", "filled", "refused", "waiting", "triggered"
+]
+"""`accepted` when the order goes live; `refused` answers a command that named no order that could obey it.
+
+An order with a trigger is `waiting` first, then `triggered`, and then what any order is."""
 Reason: TypeAlias = Literal[
     "none",
     "post_only_would_cross",
@@ -81,6 +113,12 @@ Reason: TypeAlias = Literal[
     "insufficient_balance",
     "reduce_only",
     "liquidated",
+    "bad_trigger_price",
+    "never_triggered",
+    "waits_for_parent",
+    "parent_ended",
+    "sibling_filled",
+    "self_trade",
 ]
 """Why an order was rejected or changed, or what kept an order that ended unfilled from filling."""
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from papertrader.shared.messages import Cancel, Message, Modify, Place
+from papertrader.shared.messages import Cancel, Message, Modify, Place, Trigger
 
 HIGHEST_PRICE: Final = 1e10
 """Ticks of 1e-8 up to here are numbers of 64 bits."""
@@ -18,7 +18,7 @@ INTEGER_LIMIT: Final = 2**62
 
 def admitted(message: Message) -> Message:
     """The message itself, or where a command of it lies beyond a bound, that command at the bound."""
-    if not isinstance(message, Place | Modify | Cancel):
+    if not isinstance(message, Place | Modify | Cancel | Trigger):
         return message
     kept = {
         name: within
@@ -30,10 +30,14 @@ def admitted(message: Message) -> Message:
 
 _LIMITS: Final[dict[str, float | int]] = {
     "price": HIGHEST_PRICE,
+    "trigger_price": HIGHEST_PRICE,
     "size": LARGEST_SIZE,
     "mid": HIGHEST_PRICE,
     "ts": INTEGER_LIMIT,
     "order_id": INTEGER_LIMIT,
+    "parent": INTEGER_LIMIT,
+    "group": INTEGER_LIMIT,
+    "replaces": INTEGER_LIMIT,
     "params_version": INTEGER_LIMIT,
 }
 

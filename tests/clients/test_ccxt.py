@@ -97,6 +97,51 @@ def test_market_orders_move_position_and_money(paper: Paper, exchange: Any) -> N
     wait_until(lambda: position(exchange) == 0.0 and same())
 
 
+def test_stops_are_placed_seen_and_cancelled(exchange: Any) -> None:
+    for params, kind in (
+        ({"triggerPrice": away(exchange, -100)}, "stopLossPrice"),
+        ({"stopLossPrice": away(exchange, -100)}, "stopLossPrice"),
+        ({"takeProfitPrice": away(exchange, 100)}, "takeProfitPrice"),
+    ):
+        (at,) = params.values()
+        for order_type in ("market", "limit"):
+            placed = exchange.create_order(SYMBOL, order_type, "sell", 0.001, at, {**params, "reduceOnly": True})
+            (shown,) = exchange.fetch_open_orders(SYMBOL)
+            assert (shown["id"], shown[kind], shown["reduceOnly"]) == (placed["id"], at, True)
+            assert shown["info"]["isTrigger"] is True
+            exchange.cancel_order(placed["id"], SYMBOL)
+            assert exchange.fetch_order(placed["id"], SYMBOL)["status"] == "canceled"
+    assert exchange.fetch_open_orders(SYMBOL) == []
+
+
+def test_a_stop_that_the_mark_has_met_closes_the_position(exchange: Any) -> None:
+    exchange.create_order(SYMBOL, "market", "sell", 0.01, away(exchange, 0))
+    wait_until(lambda: position(exchange) == pytest.approx(-0.01))
+    met = {"stopLossPrice": away(exchange, -50), "reduceOnly": True}
+    stop = exchange.create_order(SYMBOL, "market", "buy", 0.01, away(exchange, 0), met)
+    wait_until(lambda: position(exchange) == 0.0)
+    wait_until(lambda: exchange.fetch_order(stop["id"], SYMBOL)["status"] == "closed")
+
+
+def test_exits_come_with_an_entry_or_belong_to_the_position(exchange: Any) -> None:
+    exits = {
+        "stopLoss": {"triggerPrice": away(exchange, -200), "type": "market"},
+        "takeProfit": {"triggerPrice": away(exchange, 200)},
+    }
+    exchange.create_order(SYMBOL, "market", "buy", 0.01, away(exchange, 0), dict(exits))
+    wait_until(lambda: position(exchange) == pytest.approx(0.01))
+    shown = wait_until(lambda: len(found := exchange.fetch_open_orders(SYMBOL)) == 2 and found)
+    assert {order["info"]["orderType"] for order in shown} == {"Stop Market", "Take Profit Limit"}
+    exchange.cancel_orders([order["id"] for order in shown], SYMBOL)
+    exchange.create_order(SYMBOL, "market", "buy", 0, away(exchange, 0), {**exits, "grouping": "positionTpsl"})
+    shown = wait_until(lambda: len(found := exchange.fetch_open_orders(SYMBOL)) == 2 and found)
+    assert all(order["info"]["isPositionTpsl"] for order in shown)
+    exchange.create_order(SYMBOL, "market", "sell", 0.01, away(exchange, 0), {"reduceOnly": True})
+    wait_until(lambda: exchange.fetch_open_orders(SYMBOL) == [])
+    history = [order["info"]["status"] for order in exchange.fetch_orders(SYMBOL)]
+    assert history.count("reduceOnlyCanceled") == 2
+
+
 def test_streams_of_ccxt_pro(paper: Paper) -> None:
     """Watching returns: market data at once, orders and trades after a fill, balance after positions."""
 

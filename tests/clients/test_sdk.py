@@ -208,8 +208,54 @@ def test_what_paper_cannot_mean_is_refused_by_name(bot: Bot) -> None:
     assert refused["status"] == "err"
     assert "withdraw3" in refused["response"]
     assert bot.exchange.update_leverage(5, "BTC")["status"] == "ok"
-    trigger = {"trigger": {"triggerPx": bot.away(-10), "isMarket": True, "tpsl": "sl"}}
-    assert "Trigger orders are not simulated" in bot.order(False, 0.001, -10, trigger)["error"]
+
+
+def trigger(price: float, tpsl: str, market: bool = True) -> dict[str, Any]:
+    """What an order waits for: the mark at a price."""
+    return {"trigger": {"triggerPx": price, "isMarket": market, "tpsl": tpsl}}
+
+
+def test_a_stop_rests_and_is_cancelled(bot: Bot) -> None:
+    at = bot.away(-100)
+    oid = bot.order(False, 0.001, -200, trigger(at, "sl"))["resting"]["oid"]
+    (shown,) = bot.info.frontend_open_orders(ME)
+    assert (shown["oid"], shown["orderType"], shown["isTrigger"]) == (oid, "Stop Market", True)
+    assert (float(shown["triggerPx"]), shown["triggerCondition"]) == (at, f"Price below {at:.0f}")
+    assert bot.exchange.cancel("BTC", oid)["response"]["data"]["statuses"] == ["success"]
+    wait_until(lambda: bot.statuses(oid) == ["open", "canceled"])
+    wrong = bot.order(False, 0.001, -50, trigger(at, "sl"))
+    assert wrong["error"] == "Invalid TP/SL price. asset=0", "a market stop that sells has its limit below its trigger"
+
+
+def test_a_take_profit_whose_price_is_there_is_triggered_at_once(bot: Bot) -> None:
+    bot.exchange.market_open("BTC", True, 0.01)
+    wait_until(lambda: bot.position() == pytest.approx(0.01))
+    oid = bot.order(False, 0.01, -100, trigger(bot.away(-50), "tp"), reduce_only=True)["resting"]["oid"]
+    wait_until(lambda: bot.position() == 0.0)
+    wait_until(lambda: bot.statuses(oid) == ["open", "triggered", "open", "filled"])
+    found = bot.info.query_order_by_oid(ME, oid)["order"]
+    assert (found["status"], found["order"]["isTrigger"]) == ("filled", False)
+
+
+def test_an_entry_with_exits_closes_at_the_one_that_the_mark_meets_first(bot: Bot) -> None:
+    """Both exits are so near that the recorded market meets one of them; the other one is cancelled with it."""
+    wire: dict[str, Any] = {"coin": "BTC", "sz": 0.01, "reduce_only": True, "is_buy": False}
+    entry = {**wire, "is_buy": True, "reduce_only": False, "limit_px": bot.away(100), "order_type": IOC}
+    exits = [
+        {**wire, "limit_px": bot.away(-200), "order_type": trigger(bot.away(bps), kind)}
+        for bps, kind in ((3, "tp"), (-3, "sl"))
+    ]
+    answer = bot.exchange.bulk_orders([entry, *exits], grouping="normalTpsl")
+    first, *others = answer["response"]["data"]["statuses"]
+    assert (first["filled"]["totalSz"], others) == ("0.01", ["waitingForTrigger"] * 2)
+    wait_until(lambda: bot.position() == 0.0, 240)
+
+    def ends() -> list[str]:
+        history = bot.info.historical_orders(ME)
+        return sorted(item["status"] for item in history[:2])
+
+    wait_until(lambda: ends() == ["filled", "siblingFilledCanceled"])
+    assert bot.info.frontend_open_orders(ME) == []
 
 
 def test_unknown_questions_and_broken_bodies_are_told_as_the_venue_does(paper: Paper) -> None:

@@ -28,7 +28,7 @@ from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.ledger import Ledger
 from papertrader.services.gateway.signing.recover import USER_SIGNED, SignatureError, signers
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.messages import Command
+from papertrader.shared.messages import Command, Trigger
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
 log = logging.getLogger("gateway")
@@ -181,30 +181,33 @@ class Exchange:
         return Answer(200, DONE)
 
     async def _order(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
-        asked = self._asking.orders(account, read(envelope.action, OrderAction).orders)
+        asked = self._asking.orders(account, read(envelope.action, OrderAction))
         return await self._ask(account, envelope, addresses, asked, "order")
 
     async def _cancel(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
-        wires = read(envelope.action, CancelAction).cancels
-        asked = self._asking.cancels(account, [(wire.asset, wire.oid) for wire in wires])
+        action = read(envelope.action, CancelAction)
+        asked = self._asking.cancels(account, [(wire.asset, wire.oid) for wire in action.cancels], bool(action.fast))
         return await self._ask(account, envelope, addresses, asked, "cancel")
 
     async def _cancel_by_cloid(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
-        wires = read(envelope.action, CloidCancelAction).cancels
-        asked = self._asking.cancels(account, [(wire.asset, wire.cloid) for wire in wires])
+        action = read(envelope.action, CloidCancelAction)
+        keys = [(wire.asset, wire.cloid) for wire in action.cancels]
+        asked = self._asking.cancels(account, keys, bool(action.fast))
         return await self._ask(account, envelope, addresses, asked, "cancel")
 
     async def _batch_modify(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
-        asked = self._asking.modifies(account, read(envelope.action, BatchModifyAction).modifies)
+        action = read(envelope.action, BatchModifyAction)
+        asked = self._asking.modifies(account, action.modifies, bool(action.always))
         return await self._ask(account, envelope, addresses, asked, "order")
 
     async def _modify(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
-        asked = self._asking.modifies(account, [read(envelope.action, ModifyWire)])
+        asked = self._asking.modifies(account, [read(envelope.action, ModifyWire)], False)
         answer = await self._ask(account, envelope, addresses, asked, "order")
         if answer.status != 200:
             return answer
         status = answer.body["response"]["data"]["statuses"][0]
-        return answer._replace(body=err(status["error"]) if "error" in status else DONE)
+        refused = isinstance(status, dict) and "error" in status
+        return answer._replace(body=err(status["error"]) if refused else DONE)
 
     async def _ask(
         self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...], asked: list[Asked], kind: str
@@ -212,9 +215,9 @@ class Exchange:
         """Put commands on the log and wait until the paper exchange has answered each."""
         sent = [item for item in asked if item.command is not None and item.market is not None]
         named = tuple(item.named for item in sent if item.named is not None)
-        orders = tuple(item.command.order_id for item in sent if item.command is not None)
-        self._hold(account.name, orders)
         commands = [(item.market, item.command) for item in sent if item.market and item.command]
+        orders = tuple(number for _, command in commands for number in _touched(command))
+        self._hold(account.name, orders)
         self._say(account, _signed(envelope, addresses, named), commands)
         answers = [item.answer for item in sent if item.answer is not None]
         if answers:
@@ -258,6 +261,12 @@ class Exchange:
         changed = _signed(envelope, addresses, agent=wire.agent.lower(), agent_name=wire.name or "")
         await self._note(account, changed)
         return Answer(200, DONE)
+
+
+def _touched(command: Command) -> tuple[int, ...]:
+    """The orders that a command changes."""
+    replaced = command.replaces if isinstance(command, Trigger) else 0
+    return (command.order_id, replaced) if replaced else (command.order_id,)
 
 
 def _signed(

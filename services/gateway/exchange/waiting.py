@@ -82,7 +82,7 @@ class Waiting:
                 _answer(answer, "success" if success else error(UNKNOWN_ORDER.format(asset=asset)))
 
     def _on_placed(self, account: PaperAccount, order: Order, placing: Placing) -> None:
-        if order.open and placing.may_take:
+        if order.status in ("open", "waiting") and placing.may_take:
             if placing.order is None and placing.may_rest:
                 placing.order, placing.accepted_in = order, placing.view.round
                 self._accepted.setdefault(id(placing.view), []).append(placing)
@@ -142,8 +142,10 @@ def error(text: str) -> dict[str, Any]:
     return {"error": text}
 
 
-def placed(order: Order) -> dict[str, Any]:
-    """What a new order is answered that was taken: filled as far as it was, else resting."""
+def placed(order: Order) -> Status:
+    """What a taken order is answered: filled as far as it was, resting, or in a group what it waits for."""
+    if order.waits and (order.group or order.whole_position):
+        return "waitingForFill" if order.status == "waiting" else "waitingForTrigger"
     cloid = {"cloid": order.cloid} if order.cloid else {}
     if order.filled > 0:
         filled = {"totalSz": decimal(order.filled), "avgPx": decimal(order.mean_price), "oid": order.oid}

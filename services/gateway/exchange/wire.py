@@ -1,6 +1,6 @@
 """The bodies of actions, as clients send them."""
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -13,11 +13,25 @@ class Limit(msgspec.Struct, frozen=True):
     tif: str
 
 
+class TriggerWire(msgspec.Struct, frozen=True, rename="camel"):
+    """What an order waits for: the mark at a price. `tpsl` is tp or sl."""
+
+    is_market: bool
+    trigger_px: str
+    tpsl: Literal["tp", "sl"]
+
+
 class OrderKind(msgspec.Struct, frozen=True):
     """A limit order, or one with a trigger."""
 
     limit: Limit | None = None
-    trigger: dict[str, Any] | None = None
+    trigger: TriggerWire | None = None
+
+
+class Priority(msgspec.Struct, frozen=True):
+    """A place in the block that is paid for, in 1e-8 of what is filled."""
+
+    rate: Annotated[int, msgspec.Meta(ge=0, le=10**8)] = msgspec.field(name="p")
 
 
 class OrderWire(msgspec.Struct, frozen=True):
@@ -36,6 +50,7 @@ class OrderAction(msgspec.Struct, frozen=True):
     """`order`."""
 
     orders: list[OrderWire]
+    grouping: Literal["na", "normalTpsl", "positionTpsl"] | Priority = "na"
 
 
 class CancelWire(msgspec.Struct, frozen=True):
@@ -49,6 +64,7 @@ class CancelAction(msgspec.Struct, frozen=True):
     """`cancel`."""
 
     cancels: list[CancelWire]
+    fast: bool | None = msgspec.field(name="f", default=None)
 
 
 class CloidCancelWire(msgspec.Struct, frozen=True):
@@ -62,19 +78,25 @@ class CloidCancelAction(msgspec.Struct, frozen=True):
     """`cancelByCloid`."""
 
     cancels: list[CloidCancelWire]
+    fast: bool | None = msgspec.field(name="f", default=None)
 
 
 class ModifyWire(msgspec.Struct, frozen=True):
-    """`modify`, and one of a `batchModify`: the order of this oid or cloid becomes another."""
+    """`modify`, and one of a `batchModify`: the order of this oid or cloid becomes another.
+
+    `always` places it even if it takes at once.
+    """
 
     oid: int | str
     order: OrderWire
+    always: bool | None = msgspec.field(name="a", default=None)
 
 
 class BatchModifyAction(msgspec.Struct, frozen=True):
     """`batchModify`."""
 
     modifies: list[ModifyWire]
+    always: bool | None = msgspec.field(name="a", default=None)
 
 
 class ScheduleCancelAction(msgspec.Struct, frozen=True):

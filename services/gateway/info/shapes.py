@@ -15,6 +15,7 @@ from papertrader.shared.messages import Trades
 NO_HASH: Final = "0x" + "0" * 64
 NOBODY: Final = ("0x" + "0" * 40, "0x" + "0" * 40)
 QUOTE: Final = "USDC"
+TRIGGERS: Final = {"stop": "Stop", "take_profit": "Take Profit"}
 TIMES_LEVERAGE: Final = 50
 """The largest leverage of a market that tells none."""
 
@@ -46,26 +47,44 @@ def front_order(order: Order) -> dict[str, Any]:
     """An order as `frontendOpenOrders`, `orderStatus` and `historicalOrders` tell it."""
     return {
         **basic_order(order),
-        "triggerCondition": "N/A",
-        "isTrigger": False,
-        "triggerPx": "0.0",
-        "children": [],
-        "isPositionTpsl": False,
+        "triggerCondition": _condition(order),
+        "isTrigger": order.waits,
+        "triggerPx": decimal(order.trigger_price),
+        "children": [front_order(child) for child in order.children if child.status == "waiting"],
+        "isPositionTpsl": order.whole_position,
         "reduceOnly": order.reduce_only,
-        "orderType": "Market" if order.time_in_force == "FrontendMarket" else "Limit",
-        "tif": order.time_in_force,
+        "orderType": _type_of(order),
+        "tif": None if order.trigger else order.time_in_force,
         "cloid": order.cloid or None,
     }
 
 
+def _condition(order: Order) -> str:
+    if not order.trigger:
+        return "N/A"
+    above = (order.side > 0) == (order.trigger == "stop")
+    return f"Price {'above' if above else 'below'} {order.trigger_price:.10g}"
+
+
+def _type_of(order: Order) -> str:
+    if not order.trigger:
+        return "Market" if order.time_in_force == "FrontendMarket" else "Limit"
+    return f"{TRIGGERS[order.trigger]} {'Market' if order.is_market else 'Limit'}"
+
+
+def status_of(order: Order) -> str:
+    """An order's status; of one that waits for its parent the venue knows no other word than of one that rests."""
+    return "open" if order.status == "waiting" else order.status
+
+
 def order_with_status(order: Order) -> dict[str, Any]:
     """An order with its status."""
-    return {"order": front_order(order), "status": order.status, "statusTimestamp": order.status_ms}
+    return {"order": front_order(order), "status": status_of(order), "statusTimestamp": order.status_ms}
 
 
 def order_update(order: Order) -> dict[str, Any]:
     """An element of an `orderUpdates` frame."""
-    return {"order": basic_order(order), "status": order.status, "statusTimestamp": order.status_ms}
+    return {"order": basic_order(order), "status": status_of(order), "statusTimestamp": order.status_ms}
 
 
 def fill(trade: Trade) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from papertrader.shared.messages import (
     Place,
     RoundEnd,
     Trades,
+    Trigger,
 )
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
@@ -126,7 +127,7 @@ class Ledger:
             listener.market_heard(view, message)
 
     def _on_said(self, account: PaperAccount, view: MarketView, message: Message, sequence: int) -> None:
-        if isinstance(message, Place):
+        if isinstance(message, Place | Trigger):
             account.orders.place(view.coin, message)
         elif isinstance(message, Cancel):
             self._send(account, message.order_id, _UnderWay(None, False))
@@ -165,6 +166,11 @@ class Ledger:
             self._change(account, order, "open", ack.ts)
         elif ack.status == "modified":
             self._on_modified(account, order, ack)
+        elif ack.status == "waiting":
+            self._change(account, order, "waiting" if ack.reason == "waits_for_parent" else "open", ack.ts)
+        elif ack.status == "triggered":
+            order.triggered, order.size = True, ack.size
+            self._change(account, order, "triggered", ack.ts)
         else:
             order.ended = ack
             self._end(account, order)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from papertrader.services.gateway.kernel import DUST
-from papertrader.shared.messages import Ack, Place
+from papertrader.shared.messages import Ack, Place, Trigger
 from papertrader.shared.messages.actions import NamedOrder
 
 HISTORY: Final = 2_000
@@ -21,6 +21,9 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
 
     `order_id` is what the log calls it; a modified order goes on under the same, and another `oid`. `filled_before` is
     what had been filled under earlier oids.
+
+    One with a `trigger` (`stop` or `take_profit`) is `waiting` while its parent is not filled, and open while it waits
+    for the mark; a triggered one is an order like any other.
     """
 
     order_id: int
@@ -40,6 +43,13 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     status_ms: int = 0
     scheduled: bool = False
     """Cancelled by the clock that its program had set."""
+    trigger: str = ""
+    trigger_price: float = 0.0
+    is_market: bool = False
+    whole_position: bool = False
+    group: int = 0
+    triggered: bool = False
+    children: list["Order"] = []
     ended: Ack | None = None
     """The ack that ended it; fills that it speaks of may still be on their way."""
 
@@ -58,6 +68,11 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     def open(self) -> bool:
         """Whether it rests at the exchange."""
         return self.status == "open"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has a trigger that has not been met."""
+        return bool(self.trigger) and not self.triggered
 
 
 class Orders:
@@ -86,7 +101,7 @@ class Orders:
             del self._names[order_id]
         return first
 
-    def place(self, coin: str, message: Place) -> Order:
+    def place(self, coin: str, message: Place | Trigger) -> Order:
         """Take an order that was sent."""
         named = self.named(message.order_id)
         order = Order(
@@ -101,10 +116,19 @@ class Orders:
             reduce_only=message.reduce_only,
             placed_ms=message.ts // NS_PER_MS,
         )
+        if isinstance(message, Trigger):
+            self._with_trigger(order, message)
         self.highest_id = max(self.highest_id, message.order_id, order.oid)
         if self._current.get(message.order_id) is None:
             self._enter(order)
         return self._current[message.order_id]
+
+    def _with_trigger(self, order: Order, message: Trigger) -> None:
+        order.trigger, order.trigger_price, order.group = message.trigger, message.trigger_price, message.group
+        order.is_market, order.whole_position = message.time_in_force == "ioc", message.whole_position
+        parent = self._current.get(message.parent)
+        if parent is not None:
+            parent.children.append(order)
 
     def replace(self, order: Order, named: NamedOrder, ack: Ack) -> Order:
         """The order that goes on under a new oid after it was modified; the old one is cancelled."""

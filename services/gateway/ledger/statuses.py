@@ -20,6 +20,8 @@ REJECTIONS: Final[dict[str, tuple[str, str]]] = {
         "iocCancelRejected",
         "Order could not immediately match against any resting orders.",
     ),
+    "bad_trigger_price": ("badTriggerPxRejected", "Invalid TP/SL price."),
+    "unknown_order": ("rejected", "Cannot modify canceled or filled order"),
     "no_market": ("marketOrderNoLiquidityRejected", "No liquidity available for market order."),
 }
 """By the reason of an ack: the order's status, and the text of the answer, which ends in the asset."""
@@ -27,8 +29,10 @@ CANCELLATIONS: Final = {
     "liquidated": "liquidatedCanceled",
     "reduce_only": "reduceOnlyCanceled",
     "insufficient_margin": "marginCanceled",
+    "sibling_filled": "siblingFilledCanceled",
+    "self_trade": "selfTradeCanceled",
 }
-WITHOUT_ASSET: Final = ("bad_price", "off_lot", "bad_size", "no_market")
+WITHOUT_ASSET: Final = ("bad_price", "off_lot", "bad_size", "no_market", "unknown_order")
 """Reasons whose text does not name the asset."""
 
 

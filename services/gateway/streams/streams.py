@@ -146,7 +146,9 @@ class Streams:
         """Nothing is pushed of a refused cancel or modify."""
 
     def order_changed(self, account: PaperAccount, order: Order) -> None:
-        """Push an order's news."""
+        """Push an order's news; one that waits for its parent is told with it."""
+        if order.status == "waiting":
+            return
         update = [shapes.order_update(order)]
         self._push(account, order.order_id, "orderUpdates", lambda _: _frame("orderUpdates", update))
         self._changed.add(account.name)

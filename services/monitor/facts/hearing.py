@@ -19,6 +19,7 @@ from papertrader.shared.messages import (
     Markout,
     Modify,
     Place,
+    Trigger,
 )
 
 ROUNDING: float = 1e-12
@@ -56,6 +57,10 @@ def on_command(facts: AccountFacts, command: Command, ts: int) -> None:
     if isinstance(command, Place):
         _place(facts, command, ts)
         return
+    if isinstance(command, Trigger):
+        facts.orders_placed += 1
+        facts.first_order_ts = facts.first_order_ts or ts
+        return
     facts.cancels += isinstance(command, Cancel)
     facts.modifies += isinstance(command, Modify)
     order = facts.working.get(command.order_id)
@@ -84,7 +89,9 @@ def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
         _went_live(facts, ack, ts)
     elif ack.status == "modified":
         _changed(facts, ack)
-    elif ack.status != "refused":
+    elif ack.status == "triggered":
+        _triggered(facts, ack, ts)
+    elif ack.status not in ("refused", "waiting"):
         _ended(facts, ack)
     if ack.status in ("rejected", "refused"):
         facts.events.note(ts, "warning", "order", f"an order was {ack.status}: {ack.reason.replace('_', ' ')}")
@@ -96,6 +103,13 @@ def _went_live(facts: AccountFacts, ack: Ack, ts: int) -> None:
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.live_ts, order.queue_ahead = ack.live_ts or ts, ack.queue_ahead
+
+
+def _triggered(facts: AccountFacts, ack: Ack, ts: int) -> None:
+    """An order that waited for the mark is one like any other from now on."""
+    facts.events.note(ts, "info", "order", f"the mark has triggered a {ack.side} of {ack.size:g}")
+    if len(facts.working) < WORKING_LIMIT:
+        facts.working[ack.order_id] = WorkingOrder(ack.side, ack.price, ack.size, 0)
 
 
 def _changed(facts: AccountFacts, ack: Ack) -> None:
