@@ -30,6 +30,14 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "strategy is `none` and that nobody has"
         ),
     ] = True
+    address_requests: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="requests that an account may make before it has traded; each unit of quote currency that it "
+            "trades allows one more. Beyond that it has one every 10 s. 0 sets no limit",
+        ),
+    ] = 10_000
     answer_timeout_s: Annotated[
         float,
         Meta(gt=0, le=60, description="how long a request waits for the paper exchange before it is answered 504, s"),

@@ -4,6 +4,7 @@ from typing import Final
 
 DECIMALS: Final = 8
 DUST: Final = 1e-9
+CANCELS_BEYOND: Final = 100_000
 
 
 def decimal(value: float) -> str:
@@ -59,6 +60,15 @@ def liquidation_price(position: float, mark: float, equity: float, maintenance: 
     per_price = position - rate * abs(position)
     price = -(equity - position * mark) / per_price if per_price else -1.0
     return price if price > 0 else None
+
+
+def requests_allowed(free: int, turnover: float, cancels: bool) -> int:
+    """How many requests an account may have made: so many free, and one for each unit of quote currency traded.
+
+    Of cancels more: 100 000 beyond that, but not more than twice as many.
+    """
+    allowed = free + int(turnover)
+    return min(allowed + CANCELS_BEYOND, 2 * allowed) if cancels else allowed
 
 
 def size_decimals(lot_size: float) -> int:

@@ -17,6 +17,7 @@ REFUSALS: Final = (
     "order",
     "no_answer",
     "not_on_paper",
+    "too_many_requests",
 )
 
 REQUESTS: Final = Metric("paper_gateway_requests", "counter", "Signed requests, by what they ask for", ("action",))

@@ -50,16 +50,14 @@ class Gateway:
         self.config = settings.section("gateway", GatewayConfig)
         self.ledger = Ledger(settings.accounts)
         self.identities = identities_of(settings)
-        self.info = Info(self.ledger, self.identities)
+        self.info = Info(self.ledger, self.identities, self.config.address_requests)
         self.streams = Streams(self.ledger, self.info)
         self.restored = 0
         """The sequence up to which accounts were restored from the log at the start."""
         self._bus = bus
         self._waiting = Waiting()
         self._asking = Asking(self.ledger.markets, self._waiting, Ids(self._highest_id))
-        self.exchange = Exchange(
-            self.ledger, self.identities, self._asking, self._say, self.streams.hold, self.config.answer_timeout_s
-        )
+        self.exchange = Exchange(self.ledger, self.identities, self._asking, self._say, self.streams.hold, self.config)
         self.ledger.listeners = [_Answers(self.identities, self._waiting), self.streams]
         self._name, self._numbers = uuid.uuid4().hex, itertools.count()
         self._saying: set[asyncio.Future[None]] = set()
@@ -166,7 +164,7 @@ class Gateway:
                 continue
             account.cancel_at_ms = 0
             asked = self._asking.all_cancels(account)
-            done = SignedAction(ts=0, addresses=(), nonce=0, action=SCHEDULED_CANCEL, cancel_at_ms=0)
+            done = SignedAction(ts=0, addresses=(), nonce=0, action=SCHEDULED_CANCEL, cancel_at_ms=0, weight=0)
             self._say(account, done, [(item.market, item.command) for item in asked if item.market and item.command])
             log.info("cancelled %d orders of %s: their program had set a clock", len(asked), account.name)
 

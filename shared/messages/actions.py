@@ -24,7 +24,8 @@ class SignedAction(Message, frozen=True, kw_only=True):
     """A request of a program outside that its signature allowed.
 
     `addresses` are those that may have signed it, lower case: one of them did. `nonce` is the program's, ms UTC. The
-    orders that it places or changes follow on the log. `agent` is an address that may sign from now on, `cancel_at_ms`
+    orders that it places or changes follow on the log. `weight` is what it counts towards the address's limit of
+    requests: the orders, cancels or modifies in it. `agent` is an address that may sign from now on, `cancel_at_ms`
     when all orders are to be cancelled, ms UTC, 0 for never.
     """
 
@@ -38,3 +39,4 @@ class SignedAction(Message, frozen=True, kw_only=True):
     asset: str = ""
     leverage: float | None = None
     is_cross: bool = True
+    weight: Int = 1

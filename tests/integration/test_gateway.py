@@ -223,6 +223,35 @@ def test_the_first_signature_has_the_free_account_and_nobody_after_it(broker: Br
     bounded(work())
 
 
+def test_who_asks_too_much_is_told_so_and_may_still_ask_now_and_then(broker: Broker) -> None:
+    """Of a batch every element counts, cancels have more, trading earns more, and it is known after a restart."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            tables = {**SETTINGS, "gateway": {"address_requests": 3, "accounts": {ADDRESS: "main"}}}
+            cancels = {"type": "cancel", "cancels": [{"a": 0, "o": number} for number in (1, 2)]}
+            async with opened(bus, tables) as door:
+                main = door.gateway.ledger.accounts["main"]
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "ok"
+                assert (await door.post("exchange", signed(cancels)))[1]["status"] == "ok"
+                await until(lambda: main.requests == 3)
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "ok", "one every 10 s"
+                await until(lambda: main.requests == 4)
+                told_ = "Too many cumulative requests sent (5 > 3) for cumulative volume traded $0.00."
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["response"].startswith(told_)
+                assert (await door.post("exchange", signed(cancels)))[1]["status"] == "ok", "of cancels twice as many"
+                await until(lambda: main.requests == 6)
+            async with opened(bus, tables) as door:
+                assert (await door.user("userRateLimit"))["nRequestsUsed"] == 6
+                await append(bus, "account", account(3 * 10**9, turnover=100.0))
+                await until(lambda: door.gateway.ledger.accounts["main"].turnover == 100.0)
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "ok"
+                assert door.gateway.ledger.accounts["main"].beyond_at_s < 0
+
+    bounded(work())
+
+
 @pytest.mark.parametrize(
     ("accounts", "text"),
     [({"0x12": "main"}, "'0x12' is no address"), ({ADDRESS: "nobody"}, "there is no account 'nobody'; known are main")],

@@ -8,6 +8,7 @@ from papertrader.services.gateway.kernel import (
     direction,
     entry_after,
     liquidation_price,
+    requests_allowed,
     size_decimals,
 )
 
@@ -50,6 +51,19 @@ def test_liquidation_is_where_equity_meets_the_margin() -> None:
     assert short > 100.0
     assert liquidation_price(0.0, 100.0, 50.0, 0.0) is None
     assert liquidation_price(1.0, 100.0, 1_000.0, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("free", "turnover", "cancels", "allowed"),
+    [
+        (10_000, 0.0, False, 10_000),
+        (10_000, 2_500.9, False, 12_500),
+        (10_000, 0.0, True, 20_000),
+        (200_000, 50_000.0, True, 350_000),
+    ],
+)
+def test_requests_are_earned_by_trading(free: int, turnover: float, cancels: bool, allowed: int) -> None:
+    assert requests_allowed(free, turnover, cancels) == allowed
 
 
 @pytest.mark.parametrize(("lot", "decimals"), [(1e-5, 5), (1.0, 0), (10.0, 0), (0.001, 3), (0.5, 1)])

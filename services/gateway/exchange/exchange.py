@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from papertrader.services.gateway.config import GatewayConfig
 from papertrader.services.gateway.exchange import texts
 from papertrader.services.gateway.exchange.asking import Asked, Asking
 from papertrader.services.gateway.exchange.identity import Identities, Signer, is_address
@@ -24,6 +25,7 @@ from papertrader.services.gateway.exchange.wire import (
     ScheduleCancelAction,
     read,
 )
+from papertrader.services.gateway.kernel import requests_allowed
 from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.ledger import Ledger
 from papertrader.services.gateway.signing.recover import USER_SIGNED, SignatureError, signers
@@ -37,6 +39,9 @@ Say = Callable[[PaperAccount, SignedAction, Sequence[tuple[Market, Command]]], "
 """Appends a request and its commands to the log; done once it has them."""
 UNKNOWN_TOLD: Final = 10
 """So many unknown addresses are named in the log; the others are only counted."""
+CANCELS: Final = ("cancel", "cancelByCloid")
+BATCHES: Final = ("orders", "cancels", "modifies")
+BEYOND_EVERY_S: Final = 10.0
 LEAST_NOTICE_MS: Final = 5_000
 """How far ahead a scheduled cancel has to be."""
 
@@ -81,14 +86,15 @@ class Exchange:
         asking: Asking,
         say: Say,
         hold: Callable[[str, Sequence[int]], None],
-        timeout_s: float,
+        config: GatewayConfig,
     ) -> None:
         self._ledger = ledger
         self._identities = identities
         self._asking = asking
         self._say = say
         self._hold = hold
-        self._timeout_s = timeout_s
+        self._timeout_s = config.answer_timeout_s
+        self._free_requests = config.address_requests
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.verifications = 0
@@ -116,6 +122,7 @@ class Exchange:
                 raise BodyError(kind)
             self.requests[kind] += 1
             account, addresses = self._admit(body, envelope, kind)
+            self._limit(account, envelope, kind)
             return await self._act(account, envelope, addresses, kind)
         except BodyError:
             self.refusals["body"] += 1
@@ -154,6 +161,20 @@ class Exchange:
         for address in addresses:
             self._identities.nonces(address).use(envelope.nonce)
         return account, addresses
+
+    def _limit(self, account: PaperAccount, envelope: Envelope, kind: str) -> None:
+        """Let a request pass that the account may still make, or one every 10 s; raises RefusedError."""
+        if self._free_requests == 0:
+            return
+        allowed = requests_allowed(self._free_requests, account.turnover, kind in CANCELS)
+        sent, now_s = account.requests + _weight(envelope), time.monotonic()
+        if sent <= allowed:
+            return
+        if now_s - account.beyond_at_s < BEYOND_EVERY_S:
+            volume = f"{account.turnover:.2f}"
+            text = texts.TOO_MANY_REQUESTS.format(sent=sent, allowed=allowed, volume=volume)
+            raise RefusedError("too_many_requests", text)
+        account.beyond_at_s = now_s
 
     def _tell_unknown(self, address: str) -> None:
         if self.refusals["unknown_signer"] < UNKNOWN_TOLD:
@@ -273,4 +294,18 @@ def _signed(
     envelope: Envelope, addresses: tuple[str, ...], orders: tuple[NamedOrder, ...] = (), **changes: Any
 ) -> SignedAction:
     kind = envelope.action["type"]
-    return SignedAction(ts=0, addresses=addresses, nonce=envelope.nonce, action=kind, orders=orders, **changes)
+    return SignedAction(
+        ts=0,
+        addresses=addresses,
+        nonce=envelope.nonce,
+        action=kind,
+        orders=orders,
+        weight=_weight(envelope),
+        **changes,
+    )
+
+
+def _weight(envelope: Envelope) -> int:
+    """What a request counts: the elements of a batch."""
+    batches = [envelope.action.get(name) for name in BATCHES]
+    return max((len(batch) for batch in batches if isinstance(batch, list)), default=1)

@@ -9,6 +9,10 @@ UNKNOWN_ASSET: Final = "Unknown asset. asset={asset}"
 UNKNOWN_SIGNER: Final = "User or API Wallet {address} does not exist."
 UNKNOWN_VAULT: Final = "Vault not registered: {address}"
 EXPIRED: Final = "Action already expired"
+TOO_MANY_REQUESTS: Final = (
+    "Too many cumulative requests sent ({sent} > {allowed}) for cumulative volume traded ${volume}. "
+    "Place taker orders to free up 1 request per USDC traded."
+)
 TOO_EARLY: Final = "Scheduled cancel time too early, must be at least 5 seconds from now."
 NO_ANSWER: Final = "the paper exchange has not answered in time: has the market's data stopped? Ask for the order later"
 BAD_TRIGGER: Final = "Invalid TP/SL price. asset={asset}"

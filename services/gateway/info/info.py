@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from papertrader.services.gateway.exchange.identity import Identities
 from papertrader.services.gateway.info import shapes, universe
-from papertrader.services.gateway.kernel import decimal, money
+from papertrader.services.gateway.kernel import decimal, money, requests_allowed
 from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.candles import INTERVALS_MS, interval_ms
 from papertrader.services.gateway.ledger.ledger import Ledger
@@ -17,7 +17,6 @@ from papertrader.services.gateway.signing.hashing import address_bytes
 MOST: Final = 2_000
 """So many elements a list has at most."""
 MOST_CANDLES: Final = 5_000
-FREE_REQUESTS: Final = 10_000
 MS_LIMIT: Final = 2**63
 NO_STAKE: Final = {
     "delegated": "0.0",
@@ -34,7 +33,8 @@ class UnknownQuestionError(ValueError):
 class Info:
     """Answers questions."""
 
-    def __init__(self, ledger: Ledger, identities: Identities) -> None:
+    def __init__(self, ledger: Ledger, identities: Identities, free_requests: int) -> None:
+        self._free_requests = free_requests
         self._ledger = ledger
         self._identities = identities
         self.questions: Counter[str] = Counter()
@@ -225,12 +225,12 @@ class Info:
         }
 
     def _rate_limit(self, account: PaperAccount | None) -> dict[str, Any]:
-        turnover = account.sums()["turnover"] if account else 0.0
+        turnover = account.turnover if account else 0.0
         used = account.requests if account else 0
         return {
             "cumVlm": money(turnover),
             "nRequestsUsed": used,
-            "nRequestsCap": FREE_REQUESTS + int(turnover),
+            "nRequestsCap": requests_allowed(self._free_requests, turnover, False),
             "nRequestsSurplus": 0,
         }
 

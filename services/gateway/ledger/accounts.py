@@ -1,7 +1,8 @@
 """Accounts as the log tells them: orders, fills, money and funding of each, in all markets."""
 
+import math
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -65,6 +66,8 @@ class PaperAccount:
         self.requests = 0
         self.agents: dict[str, str] = {}
         self.cancel_at_ms = 0
+        self.beyond_at_s = -math.inf
+        """When it last had a request beyond its limit, monotonic time."""
 
     def holding(self, coin: str) -> Holding:
         """What it has in a market."""
@@ -114,6 +117,7 @@ class PaperAccount:
         self.fundings.append(paid)
         return paid
 
-    def sums(self) -> dict[str, Any]:
-        """Turnover, quote currency."""
-        return {"turnover": sum(held.money.turnover for held in self.holdings.values() if held.money)}
+    @property
+    def turnover(self) -> float:
+        """What it has traded, quote currency."""
+        return sum(held.money.turnover for held in self.holdings.values() if held.money)

@@ -95,7 +95,7 @@ class Ledger:
             self._on_said(account, view, message, sequence)
 
     def _on_signed(self, account: PaperAccount, action: SignedAction) -> None:
-        account.requests += 1
+        account.requests += action.weight
         for named in action.orders:
             account.orders.name(named)
         if action.cancel_at_ms is not None:
