@@ -9,11 +9,11 @@ import orjson
 import typer
 from rich.console import Console
 
-from papertrader.cli import show
+from papertrader.cli import gateway_doctor, show
 from papertrader.cli.commands.venues import RECORDED, examine
 from papertrader.cli.monitor_client import MonitorError, fetch, fetch_json
 from papertrader.cli.options import AsJson, MonitorUrl, Nats, SettingsFile, VenueUrl, WhichRun, fail, guarded
-from papertrader.cli.runs import NoRunError, living, page_of
+from papertrader.cli.runs import NoRunError, living, page_of, run_of
 from papertrader.shared.service.config import ACCOUNTS, SettingsError, Tables, load
 
 OUTSIDE = "this account is traded from outside: what its program sends is still obeyed, pause the program itself"
@@ -42,10 +42,14 @@ def doctor(
     ] = None,
     assets: Annotated[str | None, typer.Option(help="with --source: the assets to ask for")] = None,
     venue_url: VenueUrl = None,
+    gateway: Annotated[bool, typer.Option("--gateway", help="say why a bot does not get through instead")] = False,
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
+    if gateway:
+        _examine_gateway(url, run, settings)
+        return
     if source is not None:
         examine(settings, source, assets, venue_url, as_json)
         return
@@ -57,6 +61,16 @@ def doctor(
     else:
         Console().print(show.checklist(summary) if summary["markets"] else NOTHING_YET)
     if show.failed(summary) or not summary["markets"]:
+        raise typer.Exit(1)
+
+
+def _examine_gateway(url: str | None, run: str | None, settings: Path | None) -> None:
+    try:
+        found = None if url is not None or settings is not None else run_of(run)
+        tables = load(settings if found is None else Path(found.directory) / "settings.json").tables
+    except (NoRunError, SettingsError) as error:
+        raise fail(error) from None
+    if not gateway_doctor.examine(url or gateway_doctor.url_of(tables), Console()):
         raise typer.Exit(1)
 
 

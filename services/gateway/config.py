@@ -9,6 +9,8 @@ from papertrader.shared.service.config import ACCOUNTS, Settings
 
 DEFAULT_PORT: Final = 3001
 """Where the official clients look for a server on this machine."""
+DIAGNOSIS: Final = "paperDiagnosis"
+"""A question to /info that the venue does not know: what stands in a bot's way."""
 OUTSIDE: Final = "none"
 """The strategy of an account that a program outside trades."""
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 import msgspec
 from aiohttp import WSMsgType, web
 
+from papertrader.services.gateway.config import DIAGNOSIS
+from papertrader.services.gateway.diagnosis import diagnosis
 from papertrader.services.gateway.exchange.exchange import Answer
 from papertrader.services.gateway.exchange.texts import NOT_DESERIALIZED
 from papertrader.services.gateway.info.info import UnknownQuestionError
@@ -50,6 +52,8 @@ async def _post(request: web.Request) -> web.StreamResponse:
 
 
 def _info(gateway: Gateway, body: Any) -> web.Response:
+    if isinstance(body, dict) and body.get("type") == DIAGNOSIS:
+        return _json(diagnosis(gateway))
     if not gateway.ledger.markets.all:
         return _text(503, NO_MARKET)
     try:

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from papertrader.cli.gateway_doctor import asked, findings
 from papertrader.services.gateway.server import serve
 from papertrader.services.gateway.service import Gateway, identities_of
 from papertrader.shared.log.broker import Broker, free_port
@@ -20,7 +21,7 @@ from papertrader.shared.messages.actions import SignedAction
 from papertrader.shared.service.config import Settings, SettingsError
 from tests.integration.wire import bounded, connected
 from tests.messages import account, ack, fill
-from tests.signing import ADDRESS, KEY, order, signed
+from tests.signing import ADDRESS, KEY, address_of, order, signed
 
 MARKET = "hyperliquid.BTC"
 FUZZED = 1_000
@@ -248,6 +249,27 @@ def test_who_asks_too_much_is_told_so_and_may_still_ask_now_and_then(broker: Bro
                 await until(lambda: door.gateway.ledger.accounts["main"].turnover == 100.0)
                 assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "ok"
                 assert door.gateway.ledger.accounts["main"].beyond_at_s < 0
+
+    bounded(work())
+
+
+def test_a_gateway_says_what_stands_in_a_bots_way(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            named = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}}}
+            async with opened(bus, named) as door:
+                other = type(KEY)(b"\x22" * 32)
+                late = time.time_ns() // 1_000_000 - 3 * 86_400_000
+                await door.post("exchange", signed({"type": "noop"}, key=other))
+                await door.post("exchange", signed({"type": "noop"}, nonce=late))
+                await door.post("exchange", signed(order(a=7)))
+                state = await asyncio.to_thread(asked, door.url)
+                assert state is not None
+                assert [item["reason"] for item in state["recent"]] == ["order", "nonce", "unknown_signer"]
+                assert (state["accounts"], state["free"]) == ({ADDRESS: "main"}, [])
+                said_ = "\n".join(f"{item.text}: {item.remedy}" for item in findings(door.url, state) if not item.fine)
+                assert all(words in said_ for words in (address_of(other), "-259200 s from", "ids are those"))
 
     bounded(work())
 

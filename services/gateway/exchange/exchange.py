@@ -11,6 +11,7 @@ from papertrader.services.gateway.config import GatewayConfig
 from papertrader.services.gateway.exchange import texts
 from papertrader.services.gateway.exchange.asking import Asked, Asking
 from papertrader.services.gateway.exchange.identity import Identities, Signer, is_address
+from papertrader.services.gateway.exchange.refused import Refusals, RefusedError
 from papertrader.services.gateway.exchange.waiting import Status
 from papertrader.services.gateway.exchange.wire import (
     AgentAction,
@@ -55,14 +56,6 @@ class Answer(NamedTuple):
     orders: tuple[int, ...] = ()
 
 
-class RefusedError(Exception):
-    """A request that is refused as a whole: `reason` is counted, the text is the venue's."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
 def err(text: str) -> dict[str, Any]:
     """A refusal of a whole request."""
     return {"status": "err", "response": text}
@@ -96,7 +89,7 @@ class Exchange:
         self._timeout_s = config.answer_timeout_s
         self._free_requests = config.address_requests
         self.requests: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
+        self.refusals = Refusals()
         self.verifications = 0
         self.verifying_s = 0.0
         self._acting: dict[str, Callable[[PaperAccount, Envelope, tuple[str, ...]], Awaitable[Answer]]] = {
@@ -112,11 +105,13 @@ class Exchange:
 
     async def answer(self, body: Any) -> Answer:
         """Answer a request; never raises."""
+        kind, nonce = "", None
         try:
             envelope = read(body, Envelope)
-            kind = envelope.action.get("type")
-            if not isinstance(kind, str) or not 0 <= envelope.nonce < 2**63:
-                raise BodyError("action")
+            nonce = envelope.nonce
+            kind = str(envelope.action.get("type", ""))
+            if not 0 <= envelope.nonce < 2**63:
+                raise BodyError("nonce")
             known = kind in self._acting or kind in texts.NOTHING_TO_DO or kind in texts.MEANINGLESS
             if not known:
                 raise BodyError(kind)
@@ -124,14 +119,14 @@ class Exchange:
             account, addresses = self._admit(body, envelope, kind)
             self._limit(account, envelope, kind)
             return await self._act(account, envelope, addresses, kind)
-        except BodyError:
-            self.refusals["body"] += 1
+        except BodyError as error:
+            self.refusals.note("body", str(error), kind)
             return Answer(422, texts.NOT_DESERIALIZED)
         except RefusedError as error:
-            self.refusals[error.reason] += 1
+            self.refusals.note(error.reason, str(error), kind, error.addresses, nonce)
             return Answer(200, err(str(error)))
         except TimeoutError:
-            self.refusals["no_answer"] += 1
+            self.refusals.note("no_answer", texts.NO_ANSWER, kind)
             return Answer(504, texts.NO_ANSWER)
 
     def _admit(self, body: Mapping[str, Any], envelope: Envelope, kind: str) -> tuple[PaperAccount, tuple[str, ...]]:
@@ -147,13 +142,13 @@ class Exchange:
         signer = self._identities.known(candidates, kind in USER_SIGNED)
         now_ms = time.time_ns() // 1_000_000
         if envelope.expires_after is not None and envelope.expires_after < now_ms:
-            raise RefusedError("expired", texts.EXPIRED)
+            raise RefusedError("expired", texts.EXPIRED, candidates)
         if signer is not None and (stale := self._identities.nonces(signer.address).refusal(envelope.nonce, now_ms)):
-            raise RefusedError("nonce", stale)
+            raise RefusedError("nonce", stale, candidates)
         signer = signer or self._identities.newcomer(candidates)
         if signer is None:
             self._tell_unknown(candidates[-1])
-            raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=candidates[-1]))
+            raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=candidates[-1]), candidates)
         account = self._ledger.accounts[self._principal(signer, envelope)]
         known = tuple(item for item in candidates if self._identities.known((item,), False))
         addresses = known or candidates
@@ -245,12 +240,12 @@ class Exchange:
             _, late = await asyncio.wait(answers, timeout=self._timeout_s)
             if late:
                 self._asking.forget(late)
-                self.refusals["no_answer"] += 1
+                self.refusals.note("no_answer", texts.NO_ANSWER, kind, addresses)
                 return Answer(504, texts.NO_ANSWER, account.name, orders)
         statuses = [item.refusal if item.answer is None else item.answer.result() for item in asked]
         for status in statuses:
             if isinstance(status, dict) and "error" in status:
-                self.refusals["order"] += 1
+                self.refusals.note("order", status["error"], kind, addresses)
         return Answer(200, ok(kind, [status or {} for status in statuses]), account.name, orders)
 
     async def _note(self, account: PaperAccount, action: SignedAction) -> None:

@@ -39,6 +39,16 @@ class Identities:
         self._agents: dict[str, _Agent] = {}
         self._nonces: dict[str, Nonces] = {}
 
+    @property
+    def owners(self) -> dict[str, str]:
+        """The account of every address that has one."""
+        return dict(self._owners)
+
+    @property
+    def free(self) -> list[str]:
+        """The accounts that the next unknown addresses get."""
+        return list(self._free)
+
     def account_of(self, address: str) -> str | None:
         """The account of an address; of one that has none yet, the account that it would get."""
         found = self._owners.get(address.lower())

@@ -1,5 +1,6 @@
 """The log, as the gateway hears it: into orders, accounts and markets, and on to those who listen."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
@@ -113,6 +114,7 @@ class Ledger:
         if isinstance(message, RoundEnd):
             if not message.discard:
                 view.clock_ts, view.round, view.ended = message.ts, message.round, message.final
+                view.round_at_s = time.monotonic()
         elif isinstance(message, Book):
             view.on_book(message)
         elif isinstance(message, Bbo):

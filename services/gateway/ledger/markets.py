@@ -1,5 +1,6 @@
 """Markets as the log tells them: book, touch, prints, context and candles."""
 
+import math
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -35,6 +36,8 @@ class MarketView:
         self.book_ts = 0
         self.book_changes = 0
         self.ended = False
+        self.round_at_s = -math.inf
+        """When a round's end was heard last, monotonic time."""
         self._bids: dict[float, float] = {}
         self._asks: dict[float, float] = {}
 
