@@ -54,6 +54,21 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(ge=10, le=1_000_000, description="frames that may wait for a client that reads slowly; then it is left"),
     ] = 10_000
+    havoc_late_share: Annotated[
+        float,
+        Meta(ge=0, le=1, description="share of signed requests whose answer comes late, after what is pushed of it"),
+    ] = 0.0
+    havoc_late_s: Annotated[float, Meta(ge=0, le=60, description="how late these answers come, s")] = 3.0
+    havoc_busy_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of requests that are answered 429 and not looked at")
+    ] = 0.0
+    havoc_double_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of fills that are pushed twice to every subscription")
+    ] = 0.0
+    havoc_close_s: Annotated[
+        float, Meta(ge=0, description="how long after its opening every WebSocket is closed, s; 0 leaves them open")
+    ] = 0.0
+    havoc_seed: Annotated[int, Meta(description="seed of the draws of these faults")] = 0
 
 
 def traded_outside(settings: Settings) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from papertrader.services.gateway.havoc import FAULTS
 from papertrader.services.gateway.service import Gateway
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.metrics import Metric, Sample
@@ -28,6 +29,7 @@ VERIFYING: Final = Metric("paper_gateway_verification_seconds", "counter", "Time
 CONNECTIONS: Final = Metric("paper_gateway_connections", "gauge", "WebSocket connections", ())
 SUBSCRIPTIONS: Final = Metric("paper_gateway_subscriptions", "gauge", "Subscriptions of all connections", ())
 FRAMES: Final = Metric("paper_gateway_frames", "counter", "Frames pushed, by channel", ("channel",))
+FAULTS_STRUCK: Final = Metric("paper_gateway_faults", "counter", "Armed faults that struck, by fault", ("fault",))
 LAG: Final = Metric("paper_gateway_lag_messages", "gauge", "Messages of the log that wait to be heard", ())
 METRICS: Final[tuple[Metric, ...]] = (
     REQUESTS,
@@ -38,6 +40,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     CONNECTIONS,
     SUBSCRIPTIONS,
     FRAMES,
+    FAULTS_STRUCK,
     LAG,
 )
 
@@ -58,4 +61,6 @@ def samples(_market: Market, gateway: Gateway) -> Iterator[Sample]:
     yield Sample(SUBSCRIPTIONS, (), float(sum(len(item.subscriptions) for item in connections)))
     for channel in sorted({"orderUpdates", "userFills", *streams.pushed}):
         yield Sample(FRAMES, (channel,), float(streams.pushed[channel]))
+    for fault in FAULTS:
+        yield Sample(FAULTS_STRUCK, (fault,), float(gateway.havoc.struck[fault]))
     yield Sample(LAG, (), float(gateway.pending))

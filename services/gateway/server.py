@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from papertrader.services.gateway.config import DIAGNOSIS
 from papertrader.services.gateway.diagnosis import diagnosis
@@ -46,8 +46,11 @@ async def _post(request: web.Request) -> web.StreamResponse:
         body = msgspec.json.decode(await request.read())
     except (ValueError, RecursionError):
         return _text(422, NOT_DESERIALIZED)
+    gateway = request.app[_gateway]
+    if gateway.havoc.strikes("busy"):
+        return _text(429, "null")
     if door == "info":
-        return _info(request.app[_gateway], body)
+        return _info(gateway, body)
     return await _exchange(request, body)
 
 
@@ -66,6 +69,7 @@ async def _exchange(request: web.Request, body: Any) -> web.StreamResponse:
     """Answer first, push after."""
     gateway = request.app[_gateway]
     answer = await gateway.exchange.answer(body)
+    await _be_late(gateway, answer)
     response = _json(answer.body) if answer.status == 200 else _text(answer.status, str(answer.body))
     try:
         await response.prepare(request)
@@ -77,6 +81,13 @@ async def _exchange(request: web.Request, body: Any) -> web.StreamResponse:
 
 def _release(gateway: Gateway, answer: Answer) -> None:
     asyncio.get_running_loop().call_later(PUSH_AFTER_S, gateway.streams.release, answer.account, answer.orders)
+
+
+async def _be_late(gateway: Gateway, answer: Answer) -> None:
+    """Where that fault strikes: what is pushed comes before the answer."""
+    if gateway.havoc.strikes("late"):
+        gateway.streams.release(answer.account, answer.orders)
+        await asyncio.sleep(gateway.havoc.late_s)
 
 
 def _json(value: Any) -> web.Response:
@@ -111,6 +122,7 @@ class _Talk:
         streams = self._gateway.streams
         streams.connections.add(self._connection)
         writing = asyncio.create_task(self._connection.write())
+        closing = self._close_in_time()
         try:
             async for message in self._connection.socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -118,6 +130,21 @@ class _Talk:
         finally:
             streams.leave(self._connection)
             writing.cancel()
+            if closing is not None:
+                closing.cancel()
+
+    def _close_in_time(self) -> asyncio.TimerHandle | None:
+        """Where that fault is armed: the socket is closed after its time, whatever goes on."""
+        havoc = self._gateway.havoc
+
+        def close() -> None:
+            havoc.struck["close"] += 1
+            self._start(self._close())
+
+        return asyncio.get_running_loop().call_later(havoc.close_s, close) if havoc.close_s else None
+
+    async def _close(self) -> None:
+        await self._connection.socket.close(code=WSCloseCode.GOING_AWAY)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin what goes on when the client has left: an order that is under way concerns his other connections."""
@@ -162,7 +189,7 @@ class _Talk:
         number, request = frame["id"], frame["request"]
         if not isinstance(number, int) or request["type"] not in ("info", "action"):
             raise ValueError("post")
-        if self._connection.posts >= POSTS_IN_FLIGHT:
+        if self._connection.posts >= POSTS_IN_FLIGHT or self._gateway.havoc.strikes("busy"):
             self._answer(number, {"type": "error", "payload": "429 Too Many Requests"})
             return
         self._connection.posts += 1
@@ -176,6 +203,7 @@ class _Talk:
                 self._answer(number, {"type": "info", "payload": {"type": payload["type"], "data": data}})
                 return
             answer = await self._gateway.exchange.answer(payload)
+            await _be_late(self._gateway, answer)
             fine = answer.status == 200
             said = {"type": "action", "payload": answer.body}
             self._answer(number, said if fine else {"type": "error", "payload": f"{answer.status} {answer.body}"})

@@ -15,6 +15,7 @@ from papertrader.services.gateway.exchange.asking import Asking, Ids
 from papertrader.services.gateway.exchange.exchange import Exchange
 from papertrader.services.gateway.exchange.identity import Identities
 from papertrader.services.gateway.exchange.waiting import Waiting
+from papertrader.services.gateway.havoc import Havoc
 from papertrader.services.gateway.info.info import Info
 from papertrader.services.gateway.ledger.accounts import Funding, PaperAccount, Trade
 from papertrader.services.gateway.ledger.ledger import SCHEDULED_CANCEL, Ledger, is_market_data
@@ -51,7 +52,8 @@ class Gateway:
         self.ledger = Ledger(settings.accounts)
         self.identities = identities_of(settings)
         self.info = Info(self.ledger, self.identities, self.config.address_requests)
-        self.streams = Streams(self.ledger, self.info)
+        self.havoc = Havoc(self.config)
+        self.streams = Streams(self.ledger, self.info, self.havoc)
         self.restored = 0
         """The sequence up to which accounts were restored from the log at the start."""
         self._bus = bus

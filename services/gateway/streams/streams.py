@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from papertrader.services.gateway.havoc import Havoc
 from papertrader.services.gateway.info import shapes, universe
 from papertrader.services.gateway.info.info import Info
 from papertrader.services.gateway.ledger.accounts import Funding, PaperAccount, Trade
@@ -26,7 +27,8 @@ Frame = Callable[[Subscription], dict[str, Any]]
 class Streams:
     """All connections and what they want to hear."""
 
-    def __init__(self, ledger: Ledger, info: Info) -> None:
+    def __init__(self, ledger: Ledger, info: Info, havoc: Havoc) -> None:
+        self._havoc = havoc
         self._ledger = ledger
         self._info = info
         self.connections: set[Connection] = set()
@@ -155,13 +157,17 @@ class Streams:
 
     def traded(self, account: PaperAccount, trade: Trade) -> None:
         """Push a fill."""
+        for _ in range(2 if self._havoc.strikes("double") else 1):
+            self._push_fill(account, trade)
+        self._changed.add(account.name)
+
+    def _push_fill(self, account: PaperAccount, trade: Trade) -> None:
         fills, number = [shapes.fill(trade)], trade.fill.order_id
         self._push(
             account, number, "userFills", lambda wanted: _frame("userFills", {"user": wanted.user, "fills": fills})
         )
         for kind in ("userEvents", "user"):
             self._push(account, number, kind, lambda _: _frame("user", {"fills": fills}))
-        self._changed.add(account.name)
 
     def paid(self, account: PaperAccount, funding: Funding) -> None:
         """Push a payment of funding."""
