@@ -4,10 +4,27 @@ import numpy as np
 import pytest
 
 from papertrader.shared.market.commands import CANCEL, MODIFY, PLACE, POST_ONLY, command_of, record_of_command
-from papertrader.shared.messages import Cancel, Command, Modify, Place
+from papertrader.shared.messages import Cancel, Command, Modify, Place, Trigger
 
 SELL = Place(
     ts=5, order_id=7, side="sell", price=100.1, size=0.25, mid=100.0, params_version=3, p_fill=0.4, p_adverse=0.2
+)
+
+
+STOP = Trigger(
+    ts=5,
+    order_id=8,
+    side="sell",
+    price=99.0,
+    size=0.25,
+    trigger_price=99.5,
+    trigger="take_profit",
+    time_in_force="gtc",
+    reduce_only=True,
+    whole_position=True,
+    parent=7,
+    group=6,
+    replaces=5,
 )
 
 
@@ -18,6 +35,7 @@ SELL = Place(
         Place(ts=5, order_id=7, side="buy", price=100.1, size=0.25, time_in_force="ioc"),
         Place(ts=5, order_id=7, side="sell", price=100.1, size=0.25, reduce_only=True),
         Cancel(ts=6, order_id=7),
+        STOP,
         Modify(ts=6, order_id=7, price=99.0, size=0.5),
     ],
 )

@@ -101,6 +101,16 @@ def test_order_at_the_very_end_is_still_answered(tape: Path) -> None:
     assert answer["account"]["position"] == 4.0
 
 
+def test_a_stop_is_triggered_by_the_mid_and_takes_at_the_next_round(tape: Path) -> None:
+    """Long 1 at 100.1; the mid is 99 from 3.5 s on, and the stop of 99.5 sells at the bid of 98.9."""
+    entry, stop = f"{T0 + 1_000} buy 100.1 1 ioc", f"{T0 + 1_000} sell 98 1 ioc reduce_only stop=99.5"
+    answer = asked(tape, "--place", entry, "--place", stop, "--place", f"{T0 + 1_000} sell 90 1 gtc take_profit=150")
+    _, order, waiting = answer["orders"]
+    assert [item["status"] for item in order["answers"]] == ["waiting", "triggered", "accepted", "filled"]
+    assert [(fill["price"], fill["size"]) for fill in order["fills"]] == [(98.9, 1.0)]
+    assert (waiting["status"], answer["account"]["position"]) == ("rejected", 0.0)
+
+
 def test_answer_for_people_tells_the_life_and_the_money(tape: Path) -> None:
     arguments = ["order", str(tape), "--place", f"{T0 + 1_000} buy 99.9 1 post_only"]
     result = CliRunner().invoke(app, arguments)
@@ -116,6 +126,9 @@ def test_answer_for_people_tells_the_life_and_the_money(tape: Path) -> None:
         (["--place", "1763370001000 buy 99.9"], "has 3 words"),
         (["--place", "1763370001000 long 99.9 1 gtc"], "SIDE is buy or sell"),
         (["--place", "1763370001000 buy 99.9 1 fok"], "TIF is one of post_only, gtc, ioc"),
+        (["--place", "1763370001000 buy 99.9 1 gtc stop=1 stop=2"], "has 7 words"),
+        (["--place", "1763370001000 buy 99.9 1 gtc stop=x"], "STOP 'x' is not a number"),
+        (["--place", "1763370001000 buy 99.9 1 post_only stop=99"], "is gtc or ioc, not post_only"),
         (["--place", "1763370001000 buy x 1 gtc"], "PRICE 'x' is not a number"),
         (["--place", "1763370001000 buy 99.9 inf gtc"], "SIZE 'inf' is not a finite number"),
         (["--place", "soon buy 99.9 1 gtc"], "TS_MS 'soon' is not a Unix time in ms"),
