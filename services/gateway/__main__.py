@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from papertrader.services.gateway.certificates import AUTHORITY_FILE, server_context
 from papertrader.services.gateway.metrics import METRICS, samples
-from papertrader.services.gateway.server import serve
+from papertrader.services.gateway.server import serve, serve_tls
 from papertrader.services.gateway.service import Gateway, identities_of
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
@@ -34,6 +35,11 @@ async def _serve(settings: Settings, config: BusConfig) -> None:
     host, port = config.host, gateway.config.port
     doors = await serve(gateway, host, port)
     log.info("answers on http://%s:%d", host, port)
+    if gateway.config.tls_port:
+        directory = Path(config.data_dir)
+        context = server_context(directory, gateway.config.tls_names)
+        tls_port = await serve_tls(doors, host, gateway.config.tls_port, context)
+        log.info("answers on https://%s:%d to who trusts %s", host, tls_port, directory / AUTHORITY_FILE)
     status = _status(gateway, bus, config)
     status.start()
     tasks = [asyncio.ensure_future(work) for work in (stop.wait(), gateway.push(), _beat(bus))]

@@ -22,6 +22,18 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     port: Annotated[
         int, Meta(ge=0, le=65535, description="port of /info, /exchange and /ws; 0 takes one that is free")
     ] = DEFAULT_PORT
+    tls_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="port of the same with TLS, for clients that know no other address than the venue's; 0 serves "
+            "none. The authority to trust is `gateway-ca.pem` in the data directory",
+        ),
+    ] = 0
+    tls_names: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="names and addresses that its certificate is for")
+    ] = ("localhost", "127.0.0.1", "api.hyperliquid.xyz")
     accounts: Annotated[
         dict[str, str], Meta(description='the paper account of an address, e.g. {"0x19e7..." = "bot"}')
     ] = {}

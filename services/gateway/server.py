@@ -1,6 +1,7 @@
 """The three doors on one port: `POST /info`, `POST /exchange`, WebSocket `/ws`."""
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -224,3 +225,11 @@ async def serve(gateway: Gateway, host: str, port: int) -> web.AppRunner:
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return runner
+
+
+async def serve_tls(runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext) -> int:
+    """Listen with TLS as well; returns the port, raises PortError if it is taken."""
+    listening = listening_socket(host, port)
+    await web.SockSite(runner, listening, ssl_context=context).start()
+    found: int = listening.getsockname()[1]
+    return found
