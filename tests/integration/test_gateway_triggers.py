@@ -132,6 +132,24 @@ def test_an_entry_with_exits_is_one_group_and_its_children_are_told_with_it(brok
     bounded(work())
 
 
+def test_exits_go_with_an_entry_that_finds_nothing_to_take(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                action = batch("normalTpsl", {"tif": "Ioc"}, stop())
+                asking = asyncio.ensure_future(door.post("exchange", signed(action)))
+                entry, child = await commands(bus, 2)
+                await answered(bus, child, "waiting", reason="waits_for_parent")
+                await answered(bus, entry, "expired", reason="no_liquidity")
+                await answered(bus, child, "cancelled", reason="parent_ended")
+                first, second = (await asking)[1]["response"]["data"]["statuses"]
+                assert first["error"].startswith("Order could not immediately match")
+                assert second["error"].startswith("The order was canceled with its parent")
+
+    bounded(work())
+
+
 def test_exits_of_a_position_have_its_size(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker) as bus:

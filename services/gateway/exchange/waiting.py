@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from papertrader.services.gateway.exchange.texts import CANNOT_MODIFY, UNKNOWN_ORDER
+from papertrader.services.gateway.exchange.texts import CANNOT_MODIFY, PARENT_NOT_FILLED, UNKNOWN_ORDER
 from papertrader.services.gateway.kernel import decimal
 from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.markets import MarketView
@@ -91,6 +91,8 @@ class Waiting:
         ack = order.ended
         if ack is not None and ack.status in ("rejected", "expired") and order.filled == 0:
             _answer(placing.answer, error(rejection_text(ack, placing.view.asset, bbo_of(placing.view))))
+        elif ack is not None and order.waits:
+            _answer(placing.answer, error(PARENT_NOT_FILLED.format(asset=placing.view.asset)))
         else:
             _answer(placing.answer, placed(order))
 
