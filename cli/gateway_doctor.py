@@ -1,6 +1,7 @@
 """`papertrader doctor --gateway`: why a bot does not get through, and what to do."""
 
 import re
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -51,10 +52,12 @@ def url_of(settings: Mapping[str, Any]) -> str:
     return f"http://{settings.get('bus', {}).get('host', '127.0.0.1')}:{port}"
 
 
-def examine(url: str, out: Console) -> bool:
+def examine(url: str, out: Console, as_json: bool) -> bool:
     """Print every finding; whether nothing stands in the way."""
     found = list(findings(url, asked(url)))
-    for finding in found:
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps({"findings": [item._asdict() for item in found]}) + b"\n")
+    for finding in found if not as_json else ():
         mark = "[green]fine[/green]" if finding.fine else "[red]look[/red]"
         out.print(f"{mark}  {finding.text}", highlight=False, soft_wrap=True)
         if finding.remedy:

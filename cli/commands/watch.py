@@ -48,7 +48,7 @@ def doctor(
 ) -> None:
     """Print the validation checklist with causes and remedies; exit code 1 if a check fails."""
     if gateway:
-        _examine_gateway(url, run, settings)
+        _examine_gateway(url, run, settings, as_json)
         return
     if source is not None:
         examine(settings, source, assets, venue_url, as_json)
@@ -64,13 +64,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine_gateway(url: str | None, run: str | None, settings: Path | None) -> None:
+def _examine_gateway(url: str | None, run: str | None, settings: Path | None, as_json: bool) -> None:
     try:
         found = None if url is not None or settings is not None else run_of(run)
         tables = load(settings if found is None else Path(found.directory) / "settings.json").tables
     except (NoRunError, SettingsError) as error:
         raise fail(error) from None
-    if not gateway_doctor.examine(url or gateway_doctor.url_of(tables), Console()):
+    if not gateway_doctor.examine(url or gateway_doctor.url_of(tables), Console(), as_json):
         raise typer.Exit(1)
 
 

@@ -1,10 +1,15 @@
 """What `doctor --gateway` makes of a gateway's state."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from papertrader.cli.gateway_doctor import findings, url_of
+from papertrader.cli.main import app
+from papertrader.shared.log.broker import free_port
 
 URL = "http://127.0.0.1:3001"
 BTC = {"coin": "BTC", "asset": 0, "silent_s": 0.1, "ended": False}
@@ -65,6 +70,17 @@ def test_where_nothing_answers() -> None:
 def test_what_stands_in_the_way_is_said_with_what_to_do(changes: dict[str, Any], words: str) -> None:
     (only,) = looks(**changes)
     assert words in only
+
+
+def test_the_command_says_it_and_fails_where_nothing_answers(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"[gateway]\nport = {free_port()}\n")
+    result = CliRunner().invoke(app, ["doctor", "--gateway", "--settings", str(settings), "--json"])
+    assert result.exit_code == 1
+    (only,) = json.loads(result.stdout)["findings"]
+    assert only["text"].startswith("nothing answers at http://127.0.0.1:")
+    result = CliRunner().invoke(app, ["doctor", "--gateway", "--url", "http://127.0.0.1:9"])
+    assert (result.exit_code, "nothing answers at http://127.0.0.1:9" in result.stdout) == (1, True)
 
 
 def test_the_address_is_that_of_the_settings() -> None:
