@@ -62,6 +62,25 @@ def test_questions_that_clients_check_the_shape_of(broker: Broker, body: bytes, 
     bounded(work())
 
 
+@pytest.mark.parametrize(
+    ("body", "keys"),
+    [
+        (b'{"type":"userFees",' + USER + b"}", {"feeTrialEscrow", "stakingLink", "activeStakingDiscount"}),
+        (b'{"type":"referral",' + USER + b"}", {"builderRewards", "referrerState", "rewardHistory", "tokenToState"}),
+        (b'{"type":"outcomeMeta"}', {"outcomes", "questions", "deployers", "feeScale"}),
+    ],
+    ids=["userFees", "referral", "outcomeMeta"],
+)
+def test_answers_have_all_that_typed_clients_validate(broker: Broker, body: bytes, keys: set[str]) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                assert keys <= set((await door.post("info", body))[1])
+
+    bounded(work())
+
+
 def test_the_news_of_a_refused_order_leave_time_to_take_its_answer(broker: Broker) -> None:
     """nautilus takes both from one socket in two tasks: news that follow at once overtake the answer there."""
 

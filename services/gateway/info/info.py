@@ -18,6 +18,13 @@ MOST: Final = 2_000
 """So many elements a list has at most."""
 MOST_CANDLES: Final = 5_000
 MS_LIMIT: Final = 2**63
+NO_REFERRALS: Final = {
+    "referredBy": None,
+    **dict.fromkeys(("cumVlm", "unclaimedRewards", "claimedRewards", "builderRewards"), "0.0"),
+    "referrerState": {"stage": "needToTrade", "data": {"required": "10000.0"}},
+    "rewardHistory": [],
+    "tokenToState": [],
+}
 NO_STAKE: Final = {
     "delegated": "0.0",
     "undelegated": "0.0",
@@ -43,17 +50,12 @@ class Info:
             **self._of_users(),
             "exchangeStatus": lambda _: {"time": self.clock_ms, "specialStatuses": None},
             "perpDexs": lambda _: [None],
-            "outcomeMeta": lambda _: {"outcomes": [], "questions": []},
+            "outcomeMeta": lambda _: {"outcomes": [], "questions": [], "deployers": [], "feeScale": "0.0"},
             "perpsAtOpenInterestCap": lambda _: [],
             "predictedFundings": lambda _: [],
             "fundingHistory": lambda _: [],
             "maxBuilderFee": lambda _: 0,
-            "referral": lambda _: {
-                "referredBy": None,
-                "cumVlm": "0.0",
-                "unclaimedRewards": "0.0",
-                "claimedRewards": "0.0",
-            },
+            "referral": lambda _: dict(NO_REFERRALS),
             "isVip": lambda _: False,
             "vaultDetails": lambda _: None,
             "marginTable": self._margin_table,
@@ -220,8 +222,10 @@ class Info:
             "userSpotAddRate": add,
             "activeReferralDiscount": "0.0",
             "trial": None,
-            "feeTrialReward": "0.0",
+            "feeTrialEscrow": "0.0",
             "nextTrialAvailableTimestamp": None,
+            "stakingLink": None,
+            "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
         }
 
     def _rate_limit(self, account: PaperAccount | None) -> dict[str, Any]:
