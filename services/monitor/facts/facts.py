@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from papertrader.services.monitor.facts.events import Events
+from papertrader.services.monitor.facts.races import Races
 from papertrader.services.monitor.facts.worlds import Worlds
 from papertrader.shared.messages import Account, Calibration, Estimate, Instrument, Markout
 
@@ -142,6 +143,7 @@ class AccountFacts(msgspec.Struct):
     fills_by_minute: list[int] = msgspec.field(default_factory=lambda: [0] * RATE_MINUTES)
     quoted_s_by_minute: list[float] = msgspec.field(default_factory=lambda: [0.0] * RATE_MINUTES)
     worlds: Worlds = msgspec.field(default_factory=Worlds)
+    races: Races = msgspec.field(default_factory=Races)
     reset_fills: int = 0
     reset_pending: bool = False
 

@@ -61,7 +61,9 @@ def on_command(facts: AccountFacts, command: Command, ts: int) -> None:
         facts.orders_placed += 1
         facts.first_order_ts = facts.first_order_ts or ts
         return
-    facts.cancels += isinstance(command, Cancel)
+    if isinstance(command, Cancel):
+        facts.cancels += 1
+        facts.races.on_cancel(command)
     facts.modifies += isinstance(command, Modify)
     order = facts.working.get(command.order_id)
     if order is not None:
@@ -85,6 +87,7 @@ def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
     order = facts.working.get(ack.order_id)
     if order is not None:
         order.asked_ts = 0
+    facts.races.on_ack(ack)
     if ack.status == "accepted":
         _went_live(facts, ack, ts)
     elif ack.status == "modified":
@@ -139,6 +142,7 @@ def _count(reasons: dict[str, int], reason: str) -> None:
 def on_fill(facts: AccountFacts, fill: Fill, ts: int) -> None:
     """Count a fill, follow the position and notice round trips: a position that returned to 0 or changed its sign."""
     facts.fills.now += 1
+    facts.races.on_fill(fill)
     facts.fills_by_minute[0] += 1
     facts.buys += fill.side == "buy"
     facts.first_fill_ts = facts.first_fill_ts or ts
@@ -159,6 +163,7 @@ def on_markout(facts: AccountFacts, markout: Markout, ts: int) -> None:
     """Count the label of a fill: every fill gets exactly one, at the label horizon."""
     if not markout.filled or markout.horizon_s != LABEL_HORIZON_S:
         return
+    facts.races.on_markout(markout)
     if markout.resolved:
         facts.resolved.now += 1
         facts.adverse += markout.adverse

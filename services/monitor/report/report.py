@@ -115,13 +115,18 @@ def _number(value: float | None) -> str:
 
 def _trading(entry: Mapping[str, Any]) -> str:
     worth, data, rules = entry["markout"], entry["data"], entry["instrument"]
-    adverse = entry["adverse_rate"]
+    adverse, cancels = entry["adverse_rate"], entry["cancels"]
     rows = [
         ("duration, s", f"{entry['duration_s']:,.1f}"),
         ("turnover", f"{entry['turnover']:,.2f}"),
         ("position", f"{entry['position']:g}"),
         ("exposure, mean and peak", f"{entry['exposure']['mean']:,.2f} and {entry['exposure']['peak']:,.2f}"),
         ("orders, of them filled", f"{entry['orders']:,}, {entry['filled_orders']:,}"),
+        ("cancels in time, filled before they took effect", f"{cancels['in_time']:,}, {cancels['lost']:,}"),
+        (
+            "of the latter by less than a block; their markout at 5 s, quote currency",
+            f"{cancels['lost_by_a_block']:,}; {cancels['worth_by_a_block']:+,.4f} of {cancels['worth']:+,.4f}",
+        ),
         ("adverse rate", "–" if adverse is None else f"{adverse:.1%}"),
         (
             f"markout at {worth['horizon_s']:g} s, bp: mean, {worth['interval']}",

@@ -133,6 +133,7 @@ def _counts(facts: AccountFacts) -> dict[str, Any]:
         "orders": facts.orders_placed,
         "unfilled": dict(facts.unfilled),
         "rejected": dict(facts.rejected),
+        "cancels": facts.races.summary(),
     }
 
 
