@@ -1,5 +1,6 @@
 """The monitor's fold: hears everything that is said in a market and says whether the loops run."""
 
+import threading
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,13 +10,14 @@ import numpy.typing as npt
 
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts import hearing
-from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, quote_notional
+from papertrader.services.monitor.facts.facts import SECOND, AccountFacts, MarketFacts, quote_notional, take_over
 from papertrader.services.monitor.facts.history import History, keep_fill, keep_markout, keep_sample, new_history
 from papertrader.services.monitor.facts.liveness import Liveness
 from papertrader.services.monitor.facts.market import Reading, follow_quotes, hear_market, levels, read
 from papertrader.services.monitor.kernel import judge
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Checklist, Fill, Gap, Markout
+from papertrader.shared.service.epoch import code_fingerprint
 from papertrader.shared.service.fold import Output, Received, Round, State
 from papertrader.shared.service.market_data import MarketData
 
@@ -27,6 +29,8 @@ class Facts(msgspec.Struct):
 
     market: MarketFacts
     accounts: dict[str, AccountFacts]
+    code: str = ""
+    """The program that they were saved by."""
 
 
 def note_changes(account: AccountFacts, checklist: Checklist, states: Mapping[str, str]) -> None:
@@ -55,16 +59,23 @@ class Monitor:
         self.market_data = MarketData()
         self._blob = np.zeros(BLOB_BYTES * (1 + len(self.accounts)), dtype=np.uint8)
         self._blob_size = np.zeros(1, dtype=np.int64)
-        self._arrays_rule = False
+        self._handed_to = 0
 
     @property
     def facts(self) -> Facts:
-        """What is known. After `state()` was handed out the arrays may have been restored, so they are read first."""
-        if self._arrays_rule:
+        """What is known. After `state()` was handed out the arrays may have been restored, so they are read first.
+
+        Only the thread that they were handed to does so: another one, which is asked for metrics, would read them
+        while they are being restored, or put what it read in the place of what has been folded since.
+        """
+        if self._handed_to == threading.get_ident():
             found = msgspec.msgpack.decode(self._blob[: self._blob_size[0]].tobytes(), type=Facts)
             accounts = {name: found.accounts.get(name) or AccountFacts() for name in self.accounts}
             self._facts = Facts(found.market, accounts)
-            self._arrays_rule = False
+            self._handed_to = 0
+            if found.code != code_fingerprint():
+                for known in accounts.values():
+                    take_over(known)
         return self._facts
 
     def history(self, account: str) -> History:
@@ -150,12 +161,12 @@ class Monitor:
 
     def state(self) -> State:
         """The arrays that are the state: book and histories, and the facts encoded into one array of bytes."""
-        encoded = msgspec.msgpack.encode(self.facts)
+        encoded = msgspec.msgpack.encode(msgspec.structs.replace(self.facts, code=code_fingerprint()))
         if len(encoded) > len(self._blob):
             raise OverflowError(f"the facts of {self.market} take {len(encoded)} bytes, more than {len(self._blob)}")
         self._blob[: len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
         self._blob_size[0] = len(encoded)
-        self._arrays_rule = True
+        self._handed_to = threading.get_ident()
         arrays: dict[str, npt.NDArray[np.generic]] = {
             "book": self.market_data.book,
             "facts": self._blob,

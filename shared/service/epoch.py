@@ -4,6 +4,7 @@ An epoch begins when a run starts with other code, settings or accounts than the
 lies before the first round that they fold, and holds the settings, so that nobody needs to be told them.
 """
 
+import functools
 import hashlib
 import logging
 import secrets
@@ -118,6 +119,7 @@ async def begin(bus: Bus, epoch: Epoch) -> None:
     await bus.append(SUBJECT, msgspec.json.encode(epoch), f"epoch|{epoch.log}|{epoch.number}")
 
 
+@functools.cache
 def code_fingerprint() -> str:
     """A hash of the sources of all folds and of what they share."""
     digest = hashlib.sha256()

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from papertrader.cli.monitor_client import fetch_json
 from papertrader.replay.composition import MEMBERS
 from papertrader.replay.log_file import extent, read_log
 from papertrader.services.fill_sim.service import FillSim
@@ -107,17 +108,32 @@ def with_venue(directory: Path, url: str) -> Path:
     return path
 
 
+def failing(directory: Path) -> dict[str, dict[str, str]]:
+    """The checks that the page of a run says fail, with their causes, by account; not what the books are like."""
+    page = f"http://127.0.0.1:{load(directory / 'settings.json', {}).tables['monitor']['port']}"
+    return {
+        market["account"]: {
+            name: check["cause"]
+            for name, check in market["checks"].items()
+            if check["state"] == "fail" and name != "data"
+        }
+        for market in fetch_json(page, "/api/summary")["markets"]
+    }
+
+
 @pytest.mark.long
 def test_a_run_goes_on_with_the_same_accounts_and_is_proved_from_there(directory: Path) -> None:
     before = money(entries(directory))
     with venue_server("--venue", "hyperliquid", "--seed", 5) as url:
         settings = with_venue(directory, url)
         with started("run", "--settings", settings, "--data-dir", directory) as run:
-            assert wait_until(lambda: event_s(directory) > 0 or run.poll() is not None, 60)
+            assert wait_until(lambda: event_s(directory) > 0 or run.poll() is not None, 120)
             assert run.poll() is None, run.communicate()
             assert wait_until(lambda: run.poll() is not None, 25) is False, run.communicate()
+            checks = failing(directory)
             run.send_signal(signal.SIGINT)
             run.communicate(timeout=60)
+    assert checks == {"alpha": {}, "beta": {}}
     log = entries(directory)
     after = money(log)
     assert set(after) == set(before) == {"alpha", "beta"}

@@ -1,5 +1,6 @@
 """The fold: what it says and when, that it survives a checkpoint, that it stays small; its metrics and its summary."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -69,6 +70,38 @@ def test_restored_fold_goes_on_like_the_undisturbed_one(seconds: float) -> None:
     assert summary([second]) == summary([undisturbed])
     for name, array in undisturbed.state().items():
         assert array.tobytes() == second.state()[name].tobytes(), name
+
+
+def scraped(monitor: Monitor) -> int:
+    """What somebody who asks for metrics, and so another thread, sees of the fills."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: list(samples(MARKET, monitor))).result()
+        return pool.submit(lambda: monitor.facts.accounts[ACCOUNT].fills.now).result()
+
+
+def test_metrics_that_are_asked_for_while_a_checkpoint_is_restored_lose_nothing() -> None:
+    first, second = Monitor(MARKET, TWO), Monitor(MARKET, TWO)
+    folded(first, Session(), 40.0)
+    assert (fills := first.facts.accounts[ACCOUNT].fills.now) > 0
+    saved = {name: array.copy() for name, array in first.state().items()}
+    arrays = second.state()
+    assert scraped(second) == 0
+    for name, array in arrays.items():
+        array[...] = saved[name]
+    assert scraped(second) == 0
+    assert second.facts.accounts[ACCOUNT].fills.now == fills
+    assert scraped(second) == fills
+
+
+def test_metrics_that_are_asked_for_after_a_checkpoint_do_not_take_back_what_is_folded() -> None:
+    monitor, session = Monitor(MARKET, TWO), Session()
+    folded(monitor, session, 40.0)
+    monitor.state()
+    fills = monitor.facts.accounts[ACCOUNT].fills.now
+    monitor.state()
+    before = monitor._facts
+    assert scraped(monitor) == fills
+    assert monitor._facts is before
 
 
 def test_state_stays_under_twenty_megabytes_and_the_blob_has_room_for_full_tables() -> None:

@@ -186,6 +186,13 @@ class AccountFacts(msgspec.Struct):
     leverage_low: float = 0.0
     leverage_high: float = 0.0
 
+    # what another program has said, which this one's words are no continuation of
+    another_heard: bool = False
+    resolved_by_another: int = 0
+    estimate_of_another: bool = False
+    account_of_another: bool = False
+    outcomes_of_another: int = 0
+
     # history
     samples: int = 0
     sample_every_s: int = 1
@@ -201,6 +208,15 @@ class AccountFacts(msgspec.Struct):
     judged_ts: int = 0
     said_ts: int = 0
     states: dict[str, str] = {}
+
+
+def take_over(facts: AccountFacts) -> None:
+    """Go on with facts of what another program has said; what is heard next it has said, too, in its last round.
+
+    * a confidence is not compared with that program's, nor a leverage
+    * a classifier that counts fewer outcomes than before began anew: what it has not counted was that program's
+    """
+    facts.another_heard, facts.resolved_by_another = True, facts.resolved.now
 
 
 def filled_orders(facts: AccountFacts) -> int:

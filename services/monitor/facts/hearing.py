@@ -186,6 +186,10 @@ def _count_moment(facts: AccountFacts, markout: Markout) -> None:
 def on_estimate(facts: AccountFacts, estimate: Estimate, ts: int) -> None:
     """Keep the estimate and the counts that it carries."""
     last = facts.estimate
+    if facts.estimate_of_another:
+        anew = last is not None and estimate.classifier_samples < last.classifier_samples
+        facts.outcomes_of_another = facts.resolved_by_another if anew else facts.outcomes_of_another
+        facts.estimate_of_another, last = False, None
     if estimate.regime_known and (last is None or not last.regime_known or estimate.regime != last.regime):
         facts.events.note(ts, "info", "regime", f"the market is {estimate.regime}")
     if last is not None and estimate.kappa_confidence < last.kappa_confidence:
@@ -197,7 +201,7 @@ def on_estimate(facts: AccountFacts, estimate: Estimate, ts: int) -> None:
     facts.first_estimate = facts.first_estimate or estimate
     facts.estimate = estimate
     facts.kappa_fills = _counted(estimate.own_fills, facts.fills, ts)
-    facts.classifier_samples = _counted(estimate.classifier_samples, facts.resolved, ts)
+    facts.classifier_samples = _counted(estimate.classifier_samples + facts.outcomes_of_another, facts.resolved, ts)
 
 
 def _departure(estimate: Estimate, last: Estimate | None) -> float:
@@ -238,6 +242,8 @@ def on_account(facts: AccountFacts, account: Account, ts: int) -> None:
     if account.position != 0 and account.margin_used > 0:
         # where the account says the leverage, which falls as the position grows, the rest must be 1
         leverage = value_of(account) / account.margin_used / (account.leverage or 1.0)
+        if facts.account_of_another:
+            facts.account_of_another, facts.leverage_low, facts.leverage_high = False, 0.0, 0.0
         facts.leverage_low = min(facts.leverage_low or leverage, leverage)
         facts.leverage_high = max(facts.leverage_high, leverage)
 
@@ -286,6 +292,8 @@ def end_round(facts: AccountFacts, ts: int) -> None:
         if counted.heard_ts == ts:
             counted.high = tally.now
     _allow_for_reset(facts, ts)
+    if facts.another_heard:
+        facts.another_heard, facts.estimate_of_another, facts.account_of_another = False, True, True
 
 
 def _allow_for_reset(facts: AccountFacts, ts: int) -> None:
