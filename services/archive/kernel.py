@@ -14,6 +14,7 @@ LOOK_BACK_S: Final = DAY_S
 """Growth is that of the last day."""
 LEAST_SPAN_S: Final = 60.0
 """Less than this says nothing of growth."""
+BASES: Final = 8
 SAFE_S: Final = 600.0
 """So long the broker holds what is sealed, however full it is: a reader that is late has not read it yet."""
 
@@ -73,6 +74,19 @@ def dropped(segments: Sequence[Segment], now_ns: int, config: ArchiveConfig) -> 
         found.append(segment)
         total -= segment.file_bytes
     return found
+
+
+def base_due(segments: Sequence[Segment], newest: int, now_ns: int, config: ArchiveConfig) -> bool:
+    """Whether what folds have saved is to be kept again: retention holds the log of some `BASES` such times.
+
+    `newest` is the sequence up to which the log was sealed when it was kept last.
+    """
+    since = [segment for segment in segments if segment.last > newest]
+    if not since:
+        return False
+    by_age = 0 < config.keep_days * DAY_S * NS_PER_S <= BASES * (now_ns - since[0].began_ns)
+    by_size = 0 < config.keep_bytes <= BASES * sum(segment.file_bytes for segment in since)
+    return by_age or by_size
 
 
 def releasable(segments: Sequence[Segment], now_ns: int, held_s: float) -> int:

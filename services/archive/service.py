@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ import nats.errors
 from nats.js.errors import APIError
 
 from papertrader.services.archive.config import ArchiveConfig
-from papertrader.services.archive.kernel import Growth, days_left, dropped, forecast, growth, releasable
+from papertrader.services.archive.kernel import Growth, base_due, days_left, dropped, forecast, growth, releasable
 from papertrader.services.archive.store import Store
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
@@ -18,6 +19,7 @@ from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import Entry, matches
 from papertrader.shared.log.subjects import STREAM, Market, address, subject
 from papertrader.shared.service import epoch
+from papertrader.shared.service.bases import forget_before, keep_beside, newest_beside
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.epoch import Epoch
 
@@ -44,12 +46,16 @@ class Archive:
         """The sequence up to which the broker was told to let go."""
         self.growth: Growth | None = None
         self._bus = bus
+        self._data_dir = Path(bus_config.data_dir)
         self._held_s = bus_config.max_age_s
         self._max_bytes = bus_config.max_bytes
         self._epoch = made_by
         self._waiting: list[Entry] = []
         self._bytes = 0
+        self._taken = store.last
         self._gone = 0
+        self._held_from = 0
+        self._purged = False
         self._sealing = asyncio.Lock()
         self._told_days = float("inf")
         self._markets = {str(address(name).market) for name in store.catalogue.latest if matches(ROUNDS, name)}
@@ -100,7 +106,7 @@ class Archive:
         self.store.close()
 
     async def _take(self, sequence: int, name: str, payload: bytes) -> None:
-        before = self._waiting[-1].sequence if self._waiting else self.store.last
+        before, self._taken = self._taken, sequence
         if before and sequence > before + 1:
             self._gone += sequence - before - 1
             log.error("%d messages after sequence %d are gone: somebody purged the log", sequence - before - 1, before)
@@ -114,9 +120,9 @@ class Archive:
             await self._seal()
 
     async def _seal(self) -> None:
-        """Seal what waits, however often that takes: nothing more is read meanwhile, and the broker holds it."""
+        """Seal what waits, however often that takes: the broker holds it meanwhile."""
         async with self._sealing:
-            entries, self._waiting, self._bytes = self._waiting, [], 0
+            entries, self._waiting, self._bytes, gone = self._waiting, [], 0, self._gone
             while entries and entries[-1].sequence > self.store.last:
                 try:
                     segment = await asyncio.to_thread(self.store.seal, entries, self._epoch.log, self._epoch.number)
@@ -124,7 +130,7 @@ class Archive:
                     self._fail(error)
                     await asyncio.sleep(AGAIN_S)
                     continue
-                self.failing, self._gone = "", 0
+                self.failing, self._gone = "", self._gone - gone
                 missing = f"; {segment.missing} before them were not there any more" if segment.missing else ""
                 log.info(
                     "sealed %d messages up to %d, %.1f MiB as %.1f%s",
@@ -146,6 +152,7 @@ class Archive:
             self.store.save()
             sealed = list(self.store.catalogue.segments)
         info = (await self._bus.jetstream.stream_info(STREAM)).state
+        self._look_for_purges(info.first_seq)
         held_s = 0.0 if info.bytes > FULL * self._max_bytes else self._held_s
         sequence = releasable(sealed, now_ns, held_s)
         if sequence > self.released and sequence >= info.first_seq:
@@ -153,15 +160,34 @@ class Archive:
             log.info("the broker was let go of everything up to %d, %.1f MiB before", sequence, info.bytes / 2**20)
         self.released = max(self.released, sequence)
 
+    def _look_for_purges(self, first: int) -> None:
+        """The broker lets go of nothing by itself: what it was not told to let go of here, somebody else took away."""
+        if self._held_from and first > max(self._held_from, self.released + 1):
+            self._purged = True
+            log.error("somebody purged the log up to sequence %d: a fold may not have read it", first - 1)
+        self._held_from = first
+
     async def _drop(self, now_ns: int) -> None:
         """Drop what retention says, and tell of it."""
         async with self._sealing:
+            await asyncio.to_thread(self._keep_base, now_ns)
             gone = dropped(self.store.catalogue.segments, now_ns, self.config)
             if gone:
                 self.store.drop(gone)
         if gone:
             text = "dropped %d segments by [archive] keep_days or keep_bytes: the log begins at sequence %d now"
             log.warning(text, len(gone), self.store.catalogue.segments[0].first)
+
+    def _keep_base(self, now_ns: int) -> None:
+        """Where the beginning will be dropped, what folds have saved is kept from time to time: to prove what is left.
+
+        Raises OSError.
+        """
+        segments = self.store.catalogue.segments
+        if base_due(segments, newest_beside(self._data_dir), now_ns, self.config):
+            keep_beside(self._data_dir, self._epoch, segments[-1].last)
+        if segments and self.store.catalogue.dropped_segments:
+            forget_before(self._data_dir, segments[0].first)
 
     def _measure(self, now_ns: int) -> None:
         """How fast the log grows; told when it is known, and when less time is left than there should be."""
@@ -185,6 +211,8 @@ class Archive:
 
     def _health(self) -> dict[str, MarketHealth]:
         bad = {"log_missing": self.missing} if self.missing else {}
+        if self._purged:
+            bad["log_purged"] = 1
         if self.failing:
             bad["archive_failing"] = self.failures
         if (days := self.days_left) < self.config.warn_days:

@@ -78,6 +78,11 @@ class LogReader:
         self._work = asyncio.create_task(self._run())
         self._look()
 
+    def read_sealed(self) -> None:
+        """Go on in the segments: the broker does not hold any more what comes next."""
+        self._behind = True
+        self._wake.set()
+
     @property
     def message_id(self) -> str:
         """The id of a message that the broker has handed on."""
@@ -177,16 +182,28 @@ class LogReader:
         await self._reset()
 
     async def _reset(self) -> None:
-        """Read anew whatever comes after the last message that was handed on."""
+        """Read anew whatever comes after the last message that was handed on, what is sealed of it in the segments."""
         if self._complaint:
             self.resets += 1
             log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
+        if self._is_sealed_further():
+            self._complaint = ""
+            self._behind = True
+            return
         try:
             await self._close()
             await self._open()
         except (TimeoutError, nats.errors.Error, APIError, BusError, OSError) as error:
             log.warning("bus: reading anew failed, trying again: %s", str(error) or type(error).__name__)
         self._complaint = ""  # if it failed, the silence will be noticed
+
+    def _is_sealed_further(self) -> bool:
+        """Whether there are segments of what comes next."""
+        try:
+            return self._bus.sealed.last > self.sequence
+        except SegmentError as error:
+            self._fail(error)
+            return False
 
     async def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         if reply.startswith(_STORED):
@@ -206,7 +223,7 @@ class LogReader:
         if sequence <= self.sequence:
             return
         self.stored_ns, self._headers = int(fields[7]), headers
-        if time.time_ns() - self.stored_ns > LATE_NS and self._bus.sealed.last > self.sequence:
+        if time.time_ns() - self.stored_ns > LATE_NS and self._is_sealed_further():
             self._behind = True
             return
         await self._hand_on(sequence, subject.decode(errors="backslashreplace"), payload)

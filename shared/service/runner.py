@@ -114,6 +114,11 @@ class Runner:
         """Messages of the log that wait to be folded."""
         return self._reader.pending
 
+    def catch_up(self, first: int) -> None:
+        """Read in the segments what was not read of what lies before `first`, with which the broker's part begins."""
+        if first > self._reader.sequence + 1:
+            self._reader.read_sealed()
+
     @property
     def resets(self) -> int:
         """How often the reader had to ask for messages anew."""

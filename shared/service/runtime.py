@@ -230,7 +230,10 @@ class Runtime:
                 raise failure
 
     async def _look_for_purges(self) -> None:
-        """Tell of every market whose log was taken away behind it: nothing after its last round may be missing."""
+        """Tell of every market whose log was taken away behind it: nothing after its last round may be missing.
+
+        What the broker let go of before it was read, and is sealed, is read there.
+        """
         if self._loop_seen < self._look_again_at or not self.bus.client.is_connected:
             return
         self._look_again_at = self._loop_seen + LOOK_EVERY_S
@@ -242,6 +245,8 @@ class Runtime:
             return
         sealed = self.bus.sealed.last
         for market, sequence in folded.items():
+            if market in self.runners and sealed >= first - 1:
+                self.runners[market].catch_up(first)
             if market in self.runners and (first > max(sequence, sealed) + 1 > 1 or last < sequence):
                 self.runners[market].bad["log_purged"] = 1
                 log.error("the log of %s was taken away: it begins at sequence %d", market, first)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -245,6 +246,82 @@ def test_a_log_that_somebody_purged_is_told_at_once(broker: Broker, tmp_path: Pa
             assert archive.missing == last - reached - 1 > 0
             assert archive._health()[str(MARKET)].bad == {"log_missing": archive.missing}
             await archive.leave()
+
+    bounded(work())
+
+
+def test_what_comes_while_a_segment_is_written_misses_nothing(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            archive = archive_of(bus, tmp_path, await begun(bus), ArchiveConfig())
+            await publish(bus, MARKET, session(10))
+            _, first = await bus.held_extent()
+            await archive._reader.start()
+            await become(lambda: archive._reader.sequence == first, "what there is")
+            may_end = threading.Event()
+            seal = archive.store.seal
+            archive.store.seal = lambda *given: (may_end.wait(PATIENCE_S), seal(*given))[1]  # type: ignore[method-assign]
+            sealing = asyncio.ensure_future(archive._seal())
+            await publish(bus, MARKET, session(10, first=11))
+            _, last = await bus.held_extent()
+            await become(lambda: archive._reader.sequence == last, "what came meanwhile")
+            assert archive.missing == 0
+            may_end.set()
+            await sealing
+            await archive._seal()
+            assert (archive.missing, archive.store.last) == (0, last)
+            await archive.leave()
+
+    bounded(work())
+
+
+def test_a_log_that_somebody_purged_is_told_though_all_of_it_is_sealed(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(60))
+            archive = archive_of(bus, tmp_path, await begun(bus))
+            await archive._reader.start()
+            _, last = await bus.held_extent()
+            await become(lambda: archive._reader.sequence == last, "all of it")
+            await archive._release(time.time_ns())
+            await archive._release(time.time_ns() + LATER_NS)
+            await archive._release(time.time_ns() + LATER_NS)
+            assert archive.released > 1
+            assert archive._health()[str(MARKET)].bad == {}
+            await bus.jetstream.purge_stream(STREAM)
+            await archive._release(time.time_ns())
+            assert archive._health()[str(MARKET)].bad == {"log_purged": 1}
+            await archive.leave()
+
+    bounded(work())
+
+
+def test_a_fold_that_the_broker_left_behind_reads_on_in_the_segments(broker: Broker, tmp_path: Path) -> None:
+    """What is purged before it was delivered leaves no hole in what a consumer is told: only its sequences jump."""
+
+    async def work() -> None:
+        parts = session(60)
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            runner = runner_of(bus, tmp_path)
+            await runner.start()
+            await publish(bus, MARKET, parts[:20])
+            await folded_up_to(runner, 20)
+            runner._reader._on_arrival = lambda *_message: None  # type: ignore[method-assign]  # nothing arrives
+            await runner._reader._close()
+            runner._reader._subscription = await bus.deliver("nowhere", runner._reader._on_arrival)
+            await publish(bus, MARKET, parts[20:])
+            sealed = await sealed_to_the_end(bus, tmp_path)
+            first, last = await bus.held_extent()
+            assert sealed + 1 == first <= last
+            del runner._reader._on_arrival
+            runner.catch_up(first)
+            await folded_up_to(runner, 60)
+            assert runner.failure is None
+            assert same_state(runner.fold, undisturbed(parts)[1])  # type: ignore[arg-type]
+            runner.catch_up(first)  # there is nothing left to read
+            await runner.stop()
 
     bounded(work())
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from papertrader.services.archive.config import ArchiveConfig
-from papertrader.services.archive.kernel import DAY_S, Growth, days_left, dropped, growth, releasable
+from papertrader.services.archive.kernel import DAY_S, Growth, base_due, days_left, dropped, growth, releasable
 from papertrader.services.archive.store import Store, StoreError
 from papertrader.shared.log.sealed import Sealed
 from papertrader.shared.log.segments import CATALOGUE, FOLDER, Entry, Segment, SegmentError, matches
@@ -220,3 +220,23 @@ def test_the_broker_lets_go_of_what_was_sealed_long_enough_ago() -> None:
     assert releasable(THREE[:2], now, 3601.0) == 10
     assert releasable(THREE[:2], 2 * DAY_NS + 599 * S, 0.0) == 10
     assert releasable([], now, 0.0) == 0
+
+
+DUE = [
+    (ArchiveConfig(), 0, False),  # nothing is dropped: what is left is the whole log
+    (ArchiveConfig(keep_bytes=800), 0, True),
+    (ArchiveConfig(keep_bytes=800), 20, True),
+    (ArchiveConfig(keep_bytes=1_600), 20, False),
+    (ArchiveConfig(keep_days=16.0), 0, True),
+    (ArchiveConfig(keep_days=16.0), 20, False),
+    (ArchiveConfig(keep_days=16.0, keep_bytes=800), 30, False),  # nothing was sealed since
+]
+
+
+@pytest.mark.parametrize(("config", "newest", "due"), DUE)
+def test_what_folds_have_saved_is_kept_eight_times_in_what_retention_leaves(
+    config: ArchiveConfig, newest: int, due: bool
+) -> None:
+    """Three segments of 100 bytes, which end on days 1, 2 and 3; it is the end of day 3."""
+    segments = [segment(10 * day - 9, 10 * day, ended_day=day) for day in (1, 2, 3)]
+    assert base_due(segments, newest, int(3 * DAY_S * 1e9), config) == due
