@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from papertrader.replay.log_file import differing_settings, write_log
+from papertrader.replay.log_file import LogError, differing_settings, write_log
 from papertrader.replay.log_source import Source, Told, entries, opened
 from papertrader.replay.proof import Proof, Search
-from papertrader.replay.refold import origins_of
+from papertrader.replay.refold import Origins, origins_after, origins_of
 from papertrader.replay.results import FileFormat, logged_run
 from papertrader.replay.verify import Verifier
 from papertrader.shared.log.segments import Entry
@@ -79,16 +79,21 @@ def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: b
     progress = Console(stderr=True)
     with opened(log, nats, settings) as source:
         tables = chosen_settings(source, settings, lambda text: progress.print(text, style="yellow", highlight=False))
-        verifier = Verifier(tables, origins_of(source.data_dir))
+        verifier, first = Verifier(tables, origins_of(source.data_dir)), 0
 
         async def fold() -> None:
-            async for entry in _entries(source, progress):
-                verifier.take(entry)
-                if search is not None:
-                    search.take(entry)
+            nonlocal verifier, first
+            async with aclosing(_entries(source, progress, whole=False)) as found:
+                async for entry in found:
+                    if not first and entry.sequence > 1:
+                        verifier = Verifier(tables, remembered(source.data_dir, entry.sequence))
+                    first = first or entry.sequence
+                    verifier.take(entry)
+                    if search is not None:
+                        search.take(entry)
 
         async def collect(proof: Proof) -> None:
-            async for entry in _entries(source, progress):
+            async for entry in _entries(source, progress, whole=False):
                 proof.take(entry)
 
         asyncio.run(fold())
@@ -98,14 +103,36 @@ def verify(log: Path | None, nats: str | None, settings: Path | None, as_json: b
     verifier.finish()
     proved = {"proof": proof.result()} if proof is not None else {}
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(result(verifier) | proved) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(result(verifier) | {"first_sequence": first} | proved) + b"\n")
     else:
+        if first > 1:
+            sys.stdout.write(f"{beginning(verifier, first)}\n")
         _print(verifier)
         if proved:
             _print_proof(proved["proof"])
     if verifier.differences:
         return DIFFERS
     return NOTHING_COMPARED if nothing_compared(verifier) else 0
+
+
+def remembered(data_dir: Path | None, first: int) -> Origins:
+    """Where folds can begin on a log whose beginning is gone; raises LogError if nothing of that is kept."""
+    origins = origins_after(data_dir, first)
+    if not origins.starts:
+        raise LogError(
+            f"the log begins at sequence {first}: its beginning was dropped, or lies in segments that are not here, "
+            "and no state that this program has saved since is kept beside it, so it cannot be folded again; name the "
+            "--data-dir of the run, put its segments back, or export what you want to prove before it is dropped"
+        )
+    return origins
+
+
+def beginning(verifier: Verifier, first: int) -> str:
+    """From where on a log is proved whose beginning is gone."""
+    return (
+        f"the log begins at sequence {first}, what was before was dropped: it is proved from what every fold had saved "
+        f"up to sequence {verifier.proved_from} on; {verifier.before} messages were said before"
+    )
 
 
 def _print_proof(proof: dict[str, Any]) -> None:
@@ -134,7 +161,7 @@ def nothing_compared(verifier: Verifier) -> str:
     return "no service has said anything in its rounds"
 
 
-async def _entries(source: Source, console: Console, whole: bool = True) -> AsyncIterator[Entry]:
+async def _entries(source: Source, console: Console, whole: bool = True) -> AsyncGenerator[Entry, None]:
     with _shown(console) as told:
         async for entry in entries(source, told, whole):
             yield entry
@@ -160,6 +187,8 @@ def result(verifier: Verifier) -> dict[str, Any]:
         "refused": dict(verifier.refused),
         "unanswered": verifier.unanswered,
         "foreign": verifier.foreign,
+        "proved_from": verifier.proved_from,
+        "before": verifier.before,
         "epochs": [
             {"from_sequence": sequence, "number": found.number, "version": found.version, "code": found.code}
             for sequence, found in verifier.epochs

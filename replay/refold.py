@@ -1,6 +1,6 @@
 """A service's fold of one market, folded again from a log; and where it begins after another program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from papertrader.replay.composition import MEMBERS
 from papertrader.shared.log.subjects import Address, Market
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.adopting import adopt, copied
-from papertrader.shared.service.bases import bases, beginnings
+from papertrader.shared.service.bases import Base, bases, bases_beside, beginnings
 from papertrader.shared.service.checkpoint import CheckpointStore, LogPosition
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.edge import admitted
@@ -37,6 +37,11 @@ class Refold:
         self._buffer = RoundBuffer(MEMBERS[name].inputs)
         self._fold = fold
         self._accounts = getattr(fold, "accounts", None)
+
+    @property
+    def round(self) -> int:
+        """The last round that it has folded."""
+        return self._buffer.number
 
     def restore(self, store: CheckpointStore, market: Market) -> LogPosition | None:
         """Remember what a checkpoint holds, and go on after its position; None if there is none that can be read."""
@@ -79,6 +84,41 @@ class Origins(NamedTuple):
 
     epochs: frozenset[int] = frozenset()
     starts: Mapping[Market, Sequence[Start]] = MappingProxyType({})
+    partial: bool = False
+    """Whether nothing can be folded from its beginning, for that is gone."""
+
+
+def origins_after(data_dir: Path | None, first: int) -> Origins:
+    """Where this program can begin on a log that begins at a sequence: each fold as early as it can.
+
+    None where nothing is kept that this program has made and that reaches so far.
+    """
+    found: dict[tuple[Market, str], Start] = {}
+    kept = [*bases(data_dir), *bases_beside(data_dir)] if data_dir is not None else []
+    for base in kept:
+        if base.epoch.code != code_fingerprint():
+            continue
+        for start, market in _starts(base):
+            known = found.get((market, start.service))
+            if start.sequence + 1 >= first and (known is None or start.sequence < known.sequence):
+                found[market, start.service] = start
+    starts: dict[Market, list[Start]] = {}
+    for (market, _), start in sorted(found.items(), key=lambda item: item[1].sequence):
+        starts.setdefault(market, []).append(start)
+    epochs = beginnings(bases(data_dir), code_fingerprint()) if data_dir is not None else []
+    return Origins(frozenset(base.epoch.number for base in epochs), starts, partial=True)
+
+
+def _starts(base: Base) -> Iterator[tuple[Start, Market]]:
+    """Every fold that a base remembers."""
+    settings = Settings(base.epoch.settings)
+    for name, member in MEMBERS.items():
+        store = CheckpointStore(base.directory, name, member.state_version)
+        for market in store.markets():
+            refold = Refold(name, market, member.make_fold(settings, market), base.epoch.number)
+            position = refold.restore(store, market)
+            if position is not None:
+                yield Start(position.sequence, name, refold), market
 
 
 def origins_of(data_dir: Path | None) -> Origins:
@@ -86,14 +126,8 @@ def origins_of(data_dir: Path | None) -> Origins:
     found = beginnings(bases(data_dir), code_fingerprint()) if data_dir is not None else []
     starts: dict[Market, list[Start]] = {}
     for base in found:
-        settings = Settings(base.epoch.settings)
-        for name, member in MEMBERS.items():
-            store = CheckpointStore(base.directory, name, member.state_version)
-            for market in store.markets():
-                refold = Refold(name, market, member.make_fold(settings, market), base.epoch.number)
-                position = refold.restore(store, market)
-                if position is not None:
-                    starts.setdefault(market, []).append(Start(position.sequence, name, refold))
+        for start, market in _starts(base):
+            starts.setdefault(market, []).append(start)
     return Origins(
         frozenset(base.epoch.number for base in found),
         {market: sorted(items, key=lambda item: item.sequence) for market, items in starts.items()},

@@ -112,9 +112,14 @@ class Verifier:
         self.epochs: list[tuple[int, Epoch]] = []
         """What made the log, and from which sequence on; empty for a log of a version that did not say."""
         self.foreign = 0
+        self.before = 0
+        """Messages of a log whose beginning is gone that were said before there is a state to fold on from."""
+        self.proved_from = 0
+        """The sequence after which every fold is proved that is remembered; 0 for a log that is whole."""
+        self._begun: dict[tuple[Market, str], int] = {}
         self._origins = origins or Origins()
         self._starts = {market: deque(items) for market, items in self._origins.starts.items()}
-        self._proved = not self._origins.epochs
+        self._proved = self._origins.partial or not self._origins.epochs
         self._proved_from = 0
         self._settings = settings
         self._refolds: dict[Market, dict[str, Refold]] = {}
@@ -176,6 +181,9 @@ class Verifier:
         while starts and starts[0].sequence < sequence:
             start = starts.popleft()
             self._market(market)[start.service] = start.refold
+            self._begun[market, start.service] = start.refold.round
+            if self._origins.partial:
+                self.proved_from = max(self.proved_from, start.sequence)
 
     def finish(self) -> None:
         """The log has ended: what the folds say and the log does not hold is missing, unless it was cut off there."""
@@ -195,7 +203,9 @@ class Verifier:
         return min(self.differences, key=lambda difference: (difference.ts, *difference.place), default=None)
 
     def _market(self, market: Market) -> dict[str, Refold]:
-        if market not in self._refolds:
+        if market not in self._refolds and self._origins.partial:
+            self._refolds[market] = {}
+        elif market not in self._refolds:
             self._refolds[market] = {
                 name: Refold(name, market, member.make_fold(self._settings, market)) for name, member in MEMBERS.items()
             }
@@ -223,6 +233,9 @@ class Verifier:
             return
         if not self._proved:
             self.foreign += 1
+            return
+        if self._origins.partial and place.round <= self._begun.get((place.market, place.service), place.round):
+            self.before += 1
             return
         self._differs(place, entry.subject, entry.sequence, expected, entry.payload)
 

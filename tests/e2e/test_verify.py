@@ -1,6 +1,7 @@
 """`papertrader verify` on the logs of brokers, and that no run of a test escapes it."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.messages import Instrument
+from tests import runs
 from tests.e2e.running import logged, run_json
 from tests.integration.counting import publish, session
 from tests.integration.counting_runner import MARKET
@@ -31,6 +33,40 @@ def test_run_with_a_message_too_many_is_found_wherever_it_lies(tmp_path: Path) -
     with pytest.raises(AssertionError, match="does not say"):
         verify_runs(tmp_path)
     shutil.rmtree(run)
+
+
+@pytest.mark.slow
+def test_log_whose_beginning_retention_has_dropped_is_proved_from_what_was_saved(tmp_path: Path) -> None:
+    run, settings = tmp_path / "run", tmp_path / "settings.toml"
+    settings.write_text(
+        "[archive]\nsegment_bytes = 65536\nkeep_bytes = 1800000\n[feed.synthetic]\nduration_s = 900.0\n"
+    )
+    market = ("--settings", settings, "--assets", "SYN1", "--duration", 900, "--speed", 40)
+    assert run_json(run, *market, timeout_s=600)[0] == 0
+    with running_broker(run) as broker:
+        sealed = asyncio.run(_let_go(run, broker))
+    done = papertrader("verify", run, "--json", timeout_s=600)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert 1 < found["first_sequence"] < found["proved_from"] < sealed
+    assert found["same"]
+    assert found["before"] > 0
+    assert {"orders", "acks", "account", "estimate", "calibration", "checks"} <= set(found["verified"])
+    assert "what was before was dropped" in papertrader("verify", run, timeout_s=600).stdout
+    shutil.rmtree(run / "segments" / "bases")
+    shutil.rmtree(run / "epochs")
+    refused = papertrader("verify", run)
+    assert refused.returncode == 2
+    assert "its beginning was dropped" in refused.stderr
+    runs._verified.add(run)
+
+
+async def _let_go(run: Path, broker: Broker) -> int:
+    """Let the broker forget what is sealed, as it does after an hour."""
+    bus = await Bus.connect(broker.url, "archive", data_dir=run)
+    await bus.let_go(bus.sealed.last)
+    await bus.close()
+    return bus.sealed.last
 
 
 async def _append(run: Path, name: str, payload: bytes, message_id: str) -> None:
