@@ -96,12 +96,20 @@ async def _see_that_all_is_folded(bus: Bus, directory: Path, changed: list[str])
             venue, _, asset = unquote(path.stem).partition(".")
             market = Market(venue, asset)
             last = await bus.last(subject("round", market))
-            if last is not None and store.newest(market).round < msgspec.json.decode(last.payload, type=RoundEnd).round:
+            if last is not None and _round(store, market) < msgspec.json.decode(last.payload, type=RoundEnd).round:
                 raise BusError(
                     f"settings or accounts have changed ({'; '.join(changed)}), but {service} has not folded {market} "
                     "to the end of the log: run it once more with the settings that it had, end it with Ctrl-C, then "
                     "change them"
                 )
+
+
+def _round(store: CheckpointStore, market: Market) -> int:
+    """The round that a fold has remembered last, −1 if that cannot be read."""
+    try:
+        return store.newest(market).round
+    except CheckpointError:
+        return -1
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from papertrader.shared.log.ports import RESERVED, ReservedPort
 from papertrader.shared.service.config import ENVIRONMENT_PREFIX
@@ -54,6 +55,8 @@ class ServiceProcess:
         self.reserved = [port]
         self.inherited: tuple[int, ...] = ()
         self.overrides: dict[str, str] = {}
+        self.spawn: Callable[..., Any] = subprocess.Popen
+        """What makes the process, as `subprocess.Popen` does."""
         self._settings = settings
         self.log = log / f"{self.label}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +70,7 @@ class ServiceProcess:
         environment[RESERVED] = ",".join(str(port.number) for port in self.reserved)
         module = f"papertrader.services.{self.name.replace('-', '_')}"
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = self.spawn(
                 [sys.executable, "-P", "-m", module, "--settings", str(self._settings), "--with-parent"],
                 env=environment,
                 stdin=subprocess.PIPE,

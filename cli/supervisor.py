@@ -56,6 +56,8 @@ class Supervisor:
         self.directory = directory
         self.broker = None if nats else Broker(directory / "nats")
         self.broker_deaths = Deaths()
+        self._broker_missing = ""
+        """Why the broker could not be started again; empty while there is one."""
         self.notes: list[str] = []
         """What the operator should know of the start."""
         self.url = url = nats or (self.broker.url if self.broker else "")
@@ -147,13 +149,15 @@ class Supervisor:
     def _revive_broker(self) -> list[str]:
         if self.broker is None:
             return []
-        if self.broker.exit_code is None:
+        if self.broker.exit_code is None and not self._broker_missing:
             self._mend_broker()
             return []
-        self.broker_deaths.note(self.broker.exit_code)
+        if self._broker_missing and (time.monotonic() < self._look_again_at or self._waits_for_room()):
+            return []
+        self.broker_deaths.note(self.broker.exit_code or 1)
         if self.broker_deaths.too_many:
             return []
-        return [self.restart_broker(self.broker_deaths.cause)]
+        return [self.restart_broker(self._broker_missing or self.broker_deaths.cause)]
 
     def _mend_broker(self) -> None:
         """Start a broker that takes no message anew: once its disk was full it never writes again by itself."""
@@ -164,20 +168,29 @@ class Supervisor:
         refused = _complaint(self.feed.metrics_port)
         if NO_WRITES not in refused:
             return
-        if (free := shutil.disk_usage(self.directory).free) < LEAST_FREE_BYTES:
-            self.notes.append(f"the disk of {self.directory} is full ({free / 2**20:.0f} MiB left): the run waits")
-            self._look_again_at = now + SAY_AGAIN_S
+        if self._waits_for_room():
             return
         self.notes.append(f"{self.restart_broker(refused)} was started again")
         self._look_again_at = now + SAY_AGAIN_S
 
+    def _waits_for_room(self) -> bool:
+        """Whether the disk is full, so that no broker can write: that is said, and looked at again later."""
+        if (free := shutil.disk_usage(self.directory).free) >= LEAST_FREE_BYTES:
+            return False
+        self.notes.append(f"the disk of {self.directory} is full ({free / 2**20:.0f} MiB left): the run waits")
+        self._look_again_at = time.monotonic() + SAY_AGAIN_S
+        return True
+
     def restart_broker(self, cause: str) -> str:
-        """Start the own broker anew; what is to be said of it."""
+        """Start the own broker anew; what is to be said of it. One that does not start is tried again later."""
         if self.broker is not None and self._held is not None:
             try:
                 self.broker.restart([self._held.descriptor])
             except BrokerError as error:
+                self._broker_missing = f"it did not start: {error}"
+                self._look_again_at = time.monotonic() + LOOK_EVERY_S
                 return f"the broker ({cause}; and it does not start: {error})"
+        self._broker_missing = ""
         return f"the broker ({cause})"
 
     @property

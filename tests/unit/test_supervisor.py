@@ -15,7 +15,7 @@ from papertrader.cli import service_process
 from papertrader.cli.run import _watch
 from papertrader.cli.service_process import DEATHS, ServiceProcess
 from papertrader.cli.supervisor import RunError, Supervisor
-from papertrader.shared.log.broker import Broker
+from papertrader.shared.log.broker import Broker, BrokerError
 from papertrader.shared.log.tasks import REFUSED
 from tests import runs
 
@@ -144,3 +144,34 @@ def test_broker_that_was_killed_is_started_again_on_its_port(tmp_path: Path, dyi
     assert found.revive() == ["the broker (killed by SIGKILL)"]
     assert found.broker.pid != before
     assert found.broker.url == url
+
+
+def test_broker_that_does_not_start_at_once_is_tried_again(
+    tmp_path: Path, dying: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying.append("import time; time.sleep(60)")
+    monkeypatch.setattr("papertrader.cli.supervisor.LOOK_EVERY_S", 0.05)
+    found = Supervisor(tmp_path / "run", {"feed": {}, "monitor": {"port": 0}}, None, {})
+    _started.append(found)
+    found.start()
+    assert found.broker is not None
+    start, tries = found.broker.start, []
+
+    def slowly(inherited: tuple[int, ...] = ()) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            found.broker.stop()
+            raise BrokerError("nats-server did not start")
+        start(inherited)
+
+    monkeypatch.setattr(found.broker, "start", slowly)
+    os.kill(found.broker.pid, signal.SIGKILL)
+    said: list[str] = []
+    deadline = time.monotonic() + 30
+    while len(tries) < 3 and time.monotonic() < deadline:
+        said += found.revive()
+        time.sleep(0.01)
+    assert os.kill(found.broker.pid, 0) is None
+    assert not found.lost
+    assert [line.count("it does not start") for line in said if line.startswith("the broker")] == [1, 1, 0]
+    runs._verified.add(tmp_path / "run")  # nobody has folded anything
