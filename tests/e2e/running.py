@@ -41,7 +41,7 @@ def logged(directory: Path, subject: str) -> list[tuple[str, bytes]]:
     broker = Broker(directory / "nats")
     broker.start()
     try:
-        return sorted(asyncio.run(_read_all(broker.url, subject)), key=lambda item: item[0])
+        return sorted(asyncio.run(_read_all(directory, broker.url, subject)), key=lambda item: item[0])
     finally:
         broker.stop()
 
@@ -58,13 +58,13 @@ def finished(supervisor: Supervisor) -> Log:
     return {subject: logged(supervisor.directory, subject) for subject in SAID}
 
 
-async def _read_all(url: str, subject: str) -> list[tuple[str, bytes]]:
+async def _read_all(directory: Path, url: str, subject: str) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
 
     async def keep(_sequence: int, name: str, payload: bytes) -> None:
         found.append((name, payload))
 
-    bus = await Bus.connect(url, "test")
+    bus = await Bus.connect(url, "test", data_dir=directory)
     last = await bus.last(subject)
     reader = LogReader(bus, [subject], 0, keep)
     await reader.start()

@@ -18,7 +18,8 @@ from tests.faults.bench.catalogue import (
     draw,
     text_of,
 )
-from tests.faults.bench.running import run, wrong
+from tests.faults.bench.judging import wrong
+from tests.faults.bench.running import run
 from tests.faults.bench.shrinking import shrunk
 from tests.faults.bench.tables import market
 

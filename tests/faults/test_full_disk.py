@@ -7,7 +7,8 @@ import pytest
 
 from tests import runs
 from tests.faults.bench.catalogue import Disk
-from tests.faults.bench.running import run, wrong
+from tests.faults.bench.judging import wrong
+from tests.faults.bench.running import run
 from tests.faults.bench.tables import market
 
 

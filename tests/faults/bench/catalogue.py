@@ -89,7 +89,7 @@ Campaign: TypeAlias = tuple[Fault, ...]
 
 KINDS: Final[tuple[type[Fault], ...]] = Fault.__args__
 MOST_FAULTS: Final = 12
-LENGTH_S: Final = 20.0
+LENGTH_S: Final = 13.0
 WEIGHTS: Final[dict[type[Fault], int]] = dict.fromkeys(KINDS, 2) | {
     Kill: 5,
     Freeze: 4,
@@ -110,8 +110,8 @@ HOSTILE: Final = (
 )
 CHANGES: Final = (Change,)
 """Faults after which a run is another one: it has to say that an epoch begins, and to prove every epoch."""
-SPOILS: Final[dict[type[Fault], str]] = {Purge: r"purged|dropped|is gone|not on this log|taken away"}
-"""Faults after which a run cannot be as undisturbed: it has to say so, in these words."""
+SPOILS: Final[dict[type[Fault], str]] = {Purge: r"purged|dropped|is gone|not on this log|on another log|taken away"}
+"""Faults after which a run need not be as undisturbed: if it is not, it has to say so, in these words."""
 
 
 def draw(seed: int, kinds: Collection[type[Fault]] = KINDS) -> Campaign:

@@ -2,25 +2,25 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from nats.js.errors import APIError
 
 from papertrader.cli.monitor_client import MonitorError, fetch_json
 from papertrader.cli.supervisor import RunError, Supervisor
 from papertrader.shared.log.bus import Bus
-from papertrader.shared.log.kinds import decode
-from papertrader.shared.log.subjects import STREAM, address
-from tests.e2e.running import logged, wait_until
+from papertrader.shared.log.subjects import STREAM
+from tests.e2e.running import logged, process_of, wait_until
 from tests.faults.bench.catalogue import (
-    CHANGES,
-    SPOILS,
     Campaign,
     Change,
     Clock,
@@ -36,89 +36,49 @@ from tests.faults.bench.catalogue import (
     Purge,
     Restart,
 )
+from tests.faults.bench.children import apart, forked, verified
+from tests.faults.bench.judging import Counts, Outcome, causes, holders_of, is_own, market_of
 from tests.faults.operators import processes_of
-from tests.runs import papertrader
 
 PATIENCE_S: Final = 300.0
 DISK_MIB: Final = 768
-COMPARED: Final = ("orders", "acks", "fills", "account", "markouts", "estimate", "calibration")
-ACCOUNT: Final = "main"
+SCRAPE_EVERY_S: Final = 0.5
 NOTHING_LEFT: Final = "the log already holds the whole of this session"
+FULL: Final = "No space left"
 SHIFTED_CLOCK: Final = Path(__file__).with_name("shifted_clock")
 
 
-class Outcome(NamedTuple):
-    """What a campaign left: what the folds said on its log, what the run said failed and that it noted, how `verify`
-    ended, processes left over, and what a next start of the run said failed."""
+def run(directory: Path, tables: dict[str, Any], campaign: Campaign, exact: bool = True) -> Outcome:
+    """Run a market to its end through a campaign, prove its log, and start it once more.
 
-    words: list[tuple[str, bytes]]
-    said: tuple[str, ...]
-    noted: tuple[str, ...]
-    proved: int
-    orphans: tuple[str, ...]
-    again: tuple[str, ...]
-
-    @property
-    def fills(self) -> int:
-        """How many fills there are."""
-        return sum(subject.startswith("fills.") for subject, _ in self.words)
-
-
-def run(directory: Path, tables: dict[str, Any], campaign: Campaign) -> Outcome:
-    """Run a market to its end through a campaign, prove its log, and start it once more."""
+    Processes are started as a run does, or forked, if that need not be `exact`.
+    """
     with own_disk(directory) if any(isinstance(fault, Disk) for fault in campaign) else contextlib.nullcontext():
-        run_ = _Run(directory, tables)
+        run_ = _Run(directory, tables, exact)
         said: tuple[str, ...]
         try:
             said = run_.through(campaign)
         finally:
             run_.stop()
-        orphans = tuple(processes_of(directory))
-        proved = papertrader("verify", directory, "--json", timeout_s=900).returncode
-        words = [word for word in logged(directory, ">") if _is_own(*word)]
-        again = () if said else _once_more(directory, run_.tables)
-        return Outcome(words, said, tuple(run_.noted), proved, orphans, again)
+        orphans = tuple({*processes_of(directory), *holders_of(directory)})
+        proved = verified(directory)
+        words = apart(_words, directory, folder=directory.parent)
+        again, counts = ((), {}) if said else _once_more(directory, run_.tables, exact)
+        return Outcome(words, said, tuple(run_.noted), proved, orphans, again, (run_.counts, counts))
 
 
-def _is_own(subject: str, payload: bytes) -> bool:
-    """Whether a message of the log is a fold's of the account that trades, and not what a stranger has said."""
+def _words(directory: Path) -> list[tuple[str, bytes]]:
+    return [word for word in logged(directory, ">") if is_own(*word)]
+
+
+def _once_more(directory: Path, tables: dict[str, Any], exact: bool) -> tuple[tuple[str, ...], Counts]:
+    """What a run says failed, and counts, that is started once more when there is nothing left to do."""
+    run_ = _Run(directory, tables, exact)
     try:
-        where = address(subject)
-        decode(where.kind, payload)
-    except ValueError:
-        return False
-    return where.kind in COMPARED and where.account == ACCOUNT
-
-
-def _once_more(directory: Path, tables: dict[str, Any]) -> tuple[str, ...]:
-    """What a run says failed that is started once more when there is nothing left to do."""
-    run_ = _Run(directory, tables)
-    try:
-        return tuple(text for text in run_.through(()) if NOTHING_LEFT not in text)
+        said = tuple(text for text in run_.through(()) if NOTHING_LEFT not in text)
+        return (said, {}) if said else run_.counted()
     finally:
         run_.stop()
-
-
-def wrong(outcome: Outcome, undisturbed: Outcome, campaign: Campaign) -> str:
-    """What is wrong with an outcome; empty if it is as undisturbed, or if the run has said that it is not, and why."""
-    if outcome.orphans:
-        return f"left behind: {outcome.orphans}"
-    words = [words for kind, words in SPOILS.items() if any(isinstance(fault, kind) for fault in campaign)]
-    if words:
-        told = "\n".join(outcome.said)
-        return "" if any(re.search(word, told) for word in words) else f"spoiled, and the run said: {outcome.said}"
-    if outcome.said:
-        return f"said without cause: {outcome.said}"
-    if outcome.again:
-        return f"the next start failed: {outcome.again}"
-    if outcome.proved:
-        return f"verify ended with {outcome.proved}"
-    if any(isinstance(fault, CHANGES) for fault in campaign):
-        told = any("a new epoch" in note or "have changed" in note for note in outcome.noted)
-        return "" if told else "the settings changed, and nothing was said of an epoch"
-    if outcome.words != undisturbed.words:
-        return f"{outcome.fills} fills, {undisturbed.fills} undisturbed, or other words of folds; nothing was said"
-    return ""
 
 
 @contextlib.contextmanager
@@ -129,12 +89,14 @@ def own_disk(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+        subprocess.run(["umount", "--lazy", str(directory)], check=False)
 
 
 class _Run:
-    def __init__(self, directory: Path, tables: dict[str, Any]) -> None:
-        self._directory, self.tables = directory, tables
+    def __init__(self, directory: Path, tables: dict[str, Any], exact: bool = True) -> None:
+        self._directory, self.tables, self._exact = directory, tables, exact
+        self.counts: Counts = {}
+        self._scrape_at = 0.0
         self._due: list[tuple[float, Callable[[], None]]] = []
         """What is to be undone, and when."""
         self._neighbours: list[subprocess.Popen[bytes]] = []
@@ -143,12 +105,28 @@ class _Run:
 
     def _started(self) -> Supervisor:
         supervisor = Supervisor(self._directory, self.tables, None, {})
+        if not self._exact:
+            for process in supervisor.processes:
+                process.spawn = forked
+        monitor = process_of(supervisor, "monitor")
+        self._scraped = itertools.cycle(one for process in supervisor.folds for one in (monitor, process))
         try:
             supervisor.start()
         except RunError:
             supervisor.stop()
             raise
         return supervisor
+
+    def _started_again(self) -> Supervisor:
+        """Started; whoever is told that the disk is full makes room first."""
+        try:
+            return self._started()
+        except RunError as error:
+            if FULL not in str(error):
+                raise
+            self.noted.append(str(error))
+            self._undo(float("inf"))
+            return self._started()
 
     def stop(self) -> None:
         """End everything that was started, and undo what is still to be undone."""
@@ -173,7 +151,7 @@ class _Run:
                 self._step()
             return self._summary()
         except RunError as error:
-            return (str(error),)
+            return self.counted()[0] if NOTHING_LEFT in str(error) else (str(error),)
 
     def _owned(self) -> bool:
         return all("owns" in process.log_tail() for process in self.supervisor.folds if process.name != "gateway")
@@ -181,10 +159,20 @@ class _Run:
     def _step(self) -> None:
         self._undo(time.monotonic())
         self.supervisor.revive()
+        self._scrape()
         self._note()
         if lost := self.supervisor.lost:
             raise RunError(lost)
         time.sleep(0.1)
+
+    def _scrape(self) -> None:
+        """Ask for metrics as Prometheus does: whoever asks must change nothing."""
+        if time.monotonic() < self._scrape_at:
+            return
+        self._scrape_at = time.monotonic() + SCRAPE_EVERY_S
+        process = next(self._scraped)
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=0.2).close()
 
     def _undo(self, now: float) -> None:
         for entry in [entry for entry in self._due if entry[0] <= now]:
@@ -205,12 +193,28 @@ class _Run:
                 summary = fetch_json(self.supervisor.page, "/api/summary")
                 final = bool(summary["markets"]) and all(market["final"] for market in summary["markets"])
                 if final or time.monotonic() > deadline:
+                    self.counts = {market_of(market): market["counts"] for market in summary["markets"]}
                     told = tuple(f"{name}: {cause}" for name, cause in causes(summary))
                     return told if final else (*told, "not folded to the end")
             except MonitorError as error:
                 if time.monotonic() > deadline:
                     return (str(error),)
             self._step()
+
+    def counted(self) -> tuple[tuple[str, ...], Counts]:
+        """What the monitor counts that has remembered everything; nothing is left to be folded."""
+        if not wait_until(self._remembered, PATIENCE_S):
+            return (f"the monitor remembers nothing: {self.counts}",), {}
+        return (), self.counts
+
+    def _remembered(self) -> bool:
+        self._scrape()
+        try:
+            markets = fetch_json(self.supervisor.page, "/api/summary")["markets"]
+        except MonitorError:
+            return False
+        self.counts = {market_of(market): market["counts"] for market in markets}
+        return bool(markets) and all(market["final"] for market in markets)
 
     def _strike(self, fault: Fault) -> None:
         match fault:
@@ -231,15 +235,16 @@ class _Run:
                 _send(self._pid(fault.service), signal.SIGKILL)
             case Restart():
                 self.supervisor.stop()
-                self.supervisor = self._started()
+                self.supervisor = self._started_again()
             case Crash():
                 for process in self.supervisor.processes:
                     _send(process.pid, signal.SIGKILL)
                 if self.supervisor.broker is not None:
                     _send(self.supervisor.broker.pid, signal.SIGKILL)
                 self.supervisor.stop()
-                self.supervisor = self._started()
+                self.supervisor = self._started_again()
             case Hostile():
+                self._reach_broker()
                 asyncio.run(self._say(fault.subject, fault.payload))
             case Neighbour():
                 self._neighbours.append(self._neighbour(fault))
@@ -249,12 +254,15 @@ class _Run:
                 self._later(fault.for_s, lambda: ballast.unlink(missing_ok=True))
             case Clock():
                 process = next(process for process in self.supervisor.processes if process.name == fault.service)
+                process.spawn = subprocess.Popen
                 process.overrides = {"PYTHONPATH": str(SHIFTED_CLOCK), "SHIFTED_CLOCK_S": str(fault.by_s)}
                 _send(process.pid, signal.SIGKILL)
             case Change():
                 self._change(fault.fill_model)
             case Purge():
-                asyncio.run(self._purge())
+                self._reach_broker()
+                with contextlib.suppress(APIError):  # a full disk keeps it from that
+                    asyncio.run(self._purge())
 
     def _change(self, fill_model: str) -> None:
         """Go on under another fill model, or as before where the run refuses: not everything has been folded."""
@@ -265,7 +273,7 @@ class _Run:
         except RunError as error:
             self.noted.append(str(error))
             self.tables = before
-            self.supervisor = self._started()
+            self.supervisor = self._started_again()
 
     def _neighbour(self, fault: Neighbour) -> "subprocess.Popen[bytes]":
         assert self.supervisor.broker is not None
@@ -274,6 +282,12 @@ class _Run:
 
     def _pid(self, service: str) -> int:
         return next(process.pid for process in self.supervisor.processes if process.name == service)
+
+    def _reach_broker(self) -> None:
+        """Let a broker that was killed be started again: nobody speaks to one that is not there."""
+        assert self.supervisor.broker is not None
+        while self.supervisor.broker.exit_code is not None:
+            self._step()
 
     async def _say(self, subject: str, payload: bytes) -> None:
         assert self.supervisor.broker is not None
@@ -293,16 +307,6 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def causes(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The checks that fail, each with its cause, and the markets that no monitor owns."""
-    for market in summary.get("unwatched", ()):
-        yield market, "no monitor owns this market"
-    for market in summary["markets"]:
-        for name, check in market["checks"].items():
-            if check["state"] == "fail":
-                yield f"{market['venue']}.{market['asset']}.{market['account']} {name}", check["cause"]
 
 
 def _fill(path: Path) -> None:
