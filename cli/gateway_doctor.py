@@ -1,6 +1,5 @@
 """`papertrader doctor --gateway`: why a bot does not get through, and what to do."""
 
-import re
 import sys
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ TIMEOUT_S: Final = 5.0
 SILENT_S: Final = 5.0
 CLOCK_MS: Final = 60_000
 """A nonce so far from this machine's clock tells of another clock, or is no time at all."""
+UNKNOWN_ASSET: Final = "Unknown asset"
 OTHERS: Final = {
     "vault": "the bot acts for a vault or sub-account; on paper the vault address must be the signer's own",
     "body": "what came is none of the venue's requests; the client may be newer than this gateway",
@@ -128,7 +128,8 @@ def _refused(reason: str, state: Mapping[str, Any]) -> Finding:
     if reason in ("nonce", "expired"):
         return Finding(False, text, _clock(last))
     if reason == "order":
-        return Finding(False, text, _order(last["text"], state))
+        unknown = [item["text"] for item in state["recent"] if item["text"].startswith(UNKNOWN_ASSET)]
+        return Finding(not unknown, text, _ids(state) if unknown else "")
     if reason == "no_answer":
         return Finding(False, text, "no round ended while it waited: the market's data has stopped or is slow")
     return Finding(False, text, OTHERS.get(reason, ""))
@@ -150,8 +151,6 @@ def _clock(last: Mapping[str, Any]) -> str:
     return "the same request came twice, or two programs sign with one key: each needs an agent of its own"
 
 
-def _order(text: str, state: Mapping[str, Any]) -> str:
-    if re.match("Unknown asset", text):
-        ids = ", ".join(f"{market['coin']} {market['asset']}" for market in state["markets"])
-        return f"asset ids are those of this run's `meta`: {ids}. The bot has the venue's written into it"
-    return ""
+def _ids(state: Mapping[str, Any]) -> str:
+    ids = ", ".join(f"{market['coin']} {market['asset']}" for market in state["markets"])
+    return f"asset ids are those of this run's `meta`: {ids}. The bot has others written into it"

@@ -132,6 +132,36 @@ def test_an_entry_with_exits_is_one_group_and_its_children_are_told_with_it(brok
     bounded(work())
 
 
+def test_what_waits_is_restored_from_the_log(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                waits = ("waiting", "waits_for_parent")
+                await asked(
+                    door,
+                    bus,
+                    batch("normalTpsl", {"tif": "Gtc"}, profit(), stop()),
+                    0,
+                    ("accepted", "none"),
+                    waits,
+                    waits,
+                )
+                await asked(door, bus, batch("na", stop(c="0x" + "07" * 16)), 3, ("waiting", "none"))
+                before = [await door.user(kind) for kind in ("frontendOpenOrders", "historicalOrders")]
+                assert [len(order["children"]) for order in before[0]] == [0, 2]
+            async with opened(bus) as door:
+                assert [await door.user(kind) for kind in ("frontendOpenOrders", "historicalOrders")] == before
+                (*_, command) = await commands(bus, 4)
+                await answered(bus, command, "triggered", 3 * 10**9)
+                main = door.gateway.ledger.accounts["main"]
+                await until(lambda: len(main.orders.open()) == 1)
+                found = await door.user("orderStatus", oid="0x" + "07" * 16)
+                assert found["order"]["status"] == "triggered"
+
+    bounded(work())
+
+
 def test_exits_go_with_an_entry_that_finds_nothing_to_take(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker) as bus:

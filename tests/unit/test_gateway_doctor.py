@@ -43,6 +43,12 @@ def test_a_gateway_on_which_a_bot_trades_is_fine() -> None:
     assert {item.text for item in findings(URL, STATE)} >= {"BTC is asset 0", "0xaa has the account one"}
 
 
+def test_orders_that_are_refused_are_daily_life() -> None:
+    found = list(findings(URL, STATE | refused("order", "Insufficient margin")))
+    assert all(item.fine for item in found)
+    assert found[-1].text == "refused 7 times, 2 s ago at last: Insufficient margin"
+
+
 def test_where_nothing_answers() -> None:
     (only,) = findings(URL, None)
     assert (only.fine, only.text) == (False, f"nothing answers at {URL}")
@@ -61,8 +67,8 @@ def test_where_nothing_answers() -> None:
         (refused("nonce", ahead_ms=-3_600_000), "-3600 s from this machine's clock"),
         (refused("nonce"), "the same request came twice"),
         (refused("expired", ahead_ms=90_000), "+90 s from"),
-        (refused("order", "Unknown asset. asset=5"), "BTC 0. The bot has the venue's"),
-        (refused("order", "Insufficient margin"), "refused 7 times, 2 s ago at last: Insufficient margin"),
+        (refused("order", "Unknown asset. asset=5"), "BTC 0. The bot has others"),
+        (refused("body"), "refused 7 times, 2 s ago at last: no: what came is none"),
         (refused("no_answer"), "data has stopped"),
         (refused("vault"), "the signer's own"),
     ],
