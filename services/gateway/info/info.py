@@ -18,7 +18,7 @@ MOST: Final = 2_000
 """So many elements a list has at most."""
 MOST_CANDLES: Final = 5_000
 MS_LIMIT: Final = 2**63
-NO_REFERRALS: Final = {
+NO_REFERRALS: Final[dict[str, Any]] = {
     "referredBy": None,
     **dict.fromkeys(("cumVlm", "unclaimedRewards", "claimedRewards", "builderRewards"), "0.0"),
     "referrerState": {"stage": "needToTrade", "data": {"required": "10000.0"}},
