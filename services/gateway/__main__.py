@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from aiohttp import web
 
 from papertrader.services.gateway.certificates import AUTHORITY_FILE, server_context
 from papertrader.services.gateway.metrics import METRICS, samples
@@ -36,10 +37,7 @@ async def _serve(settings: Settings, config: BusConfig) -> None:
     doors = await serve(gateway, host, port)
     log.info("answers on http://%s:%d", host, port)
     if gateway.config.tls_port:
-        directory = Path(config.data_dir)
-        context = server_context(directory, gateway.config.tls_names)
-        tls_port = await serve_tls(doors, host, gateway.config.tls_port, context)
-        log.info("answers on https://%s:%d to who trusts %s", host, tls_port, directory / AUTHORITY_FILE)
+        await _serve_tls(gateway, doors, config)
     status = _status(gateway, bus, config)
     status.start()
     tasks = [asyncio.ensure_future(work) for work in (stop.wait(), gateway.push(), _beat(bus))]
@@ -52,6 +50,17 @@ async def _serve(settings: Settings, config: BusConfig) -> None:
     status.stop()
     for task in done:
         task.result()
+
+
+async def _serve_tls(gateway: Gateway, doors: web.AppRunner, config: BusConfig) -> None:
+    """Answer with TLS, too; raises PortError for a port or a directory that cannot be had."""
+    directory = Path(config.data_dir)
+    try:
+        context = server_context(directory, gateway.config.tls_names)
+    except OSError as error:
+        raise PortError(f"no certificate for gateway.tls_port: {error}") from error
+    port = await serve_tls(doors, config.host, gateway.config.tls_port, context)
+    log.info("answers on https://%s:%d to who trusts %s", config.host, port, directory / AUTHORITY_FILE)
 
 
 def _status(gateway: Gateway, bus: Bus, config: BusConfig) -> StatusServer:
