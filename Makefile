@@ -78,7 +78,15 @@ $(CLIENTS): requirements-clients.lock
 	$(CLIENTS) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.lock
 	touch $@
 
-test-clients: setup $(CLIENTS)  ## the official SDK and ccxt trade on the gateway, in an environment of their own
+NODE_CLIENTS := build/clients-node/.installed
+
+$(NODE_CLIENTS): tests/clients/node/package-lock.json
+	mkdir -p $(@D)
+	cp tests/clients/node/package.json tests/clients/node/package-lock.json $(@D)
+	if command -v npm; then cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund; else echo "NO npm: NO CLIENT OF JAVASCRIPT IS TESTED"; fi
+	touch $@
+
+test-clients: setup $(CLIENTS) $(NODE_CLIENTS)  ## real clients of Python and JavaScript trade on the gateway, in environments of their own
 	PAPERTRADER=$(CURDIR)/$(BIN)/papertrader $(CLIENTS) -m pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
 
 test-compose: setup  ## the whole stack on a real Docker engine, from build to break and repair (root)
