@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from papertrader.shared import messages as m
-from tests.unit.fill_sim_session import Session, bbo, cancel, context, ns, place, prints, quoted
+from tests.unit.fill_sim_session import ASKS, BIDS, Session, bbo, book, cancel, context, ns, place, prints, quoted
 from tests.unit.test_fill_sim_account import take
 
 
@@ -294,3 +294,37 @@ def test_nobody_trades_with_himself() -> None:
     assert [session.statuses(n)[-1][0] for n in (2, 3)] == ["accepted", "accepted"], "he did not get that far"
     session.round(1800, said=(place(1600, 5, "buy", 100.2, 50, time_in_force="gtc"),))
     assert session.statuses(2)[-1] == ("cancelled", "self_trade")
+
+
+def test_what_takes_when_it_is_triggered_goes_no_farther_from_the_mid_than_any_order() -> None:
+    """At a mid of 95 a fifth above it is 114; a limit that rests keeps its price."""
+    session = held()
+    rests = {"trigger": "take_profit", "time_in_force": "gtc"}
+    placed(session, trigger(1400, 2, "buy", 120.0, 1, 100.5), trigger(1400, 3, "sell", 120.0, 1, 100.5, **rests))
+    session.round(1700, book(1620, [(94.9, 5.0)], [(95.1, 5.0)]), context(1650, mark=100.5))
+    told = {ack.order_id: ack.price for ack in session.acks if ack.status == "triggered"}
+    assert told == {2: pytest.approx(114.0), 3: 120.0}
+    assert [(fill.price, fill.size) for fill in session.fills if fill.order_id == 2] == [(95.1, 1)]
+
+
+@pytest.mark.parametrize("kind", ["perpetual", "spot"])
+def test_a_context_triggers_nothing_where_the_mid_is_the_mark(kind: Any) -> None:
+    """Of spot a mark does not count; a venue that says none has contexts all the same."""
+    session = Session(m.Instrument(ts=ns(0), tick_size=0.1, lot_size=0.001, kind=kind))
+    session.round(1000, book(1000, BIDS, ASKS))
+    take(session, 1000, 1, "buy", 100.1, 2)
+    placed(session, trigger(1400, 2, "sell", 95.0, 1, 99.5))
+    told = context(1680, mark=90.0 if kind == "spot" else None, funding_rate=0.0)
+    session.round(1700, bbo(1650, (99.3, 5), (99.5, 5)), told)
+    session.round(1800)
+    assert [status for status, _ in session.statuses(2)] == ["waiting", "triggered", "accepted", "filled"]
+    assert session.fills[-1].ts == ns(1700), "the round's end, not the context"
+
+
+def test_marks_below_one_trigger_as_any() -> None:
+    session = Session(m.Instrument(ts=ns(0), tick_size=0.001, lot_size=1))
+    session.round(1000, book(1000, [(0.499, 500.0)], [(0.501, 500.0)]), context(1000, mark=0.5))
+    take(session, 1000, 1, "buy", 0.501, 100)
+    placed(session, trigger(1400, 2, "sell", 0.45, 100, 0.49))
+    session.round(1700, context(1650, mark=0.49))
+    assert session.statuses(2)[-1] == ("filled", "none")
