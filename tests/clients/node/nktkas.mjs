@@ -1,7 +1,8 @@
 // @nktkas/hyperliquid: all that is sent goes over one WebSocket, or over HTTP: node nktkas.mjs URL KEY ws|http
+// Node before 22 has no WebSocket. That of the package ws ends the process when a reconnect is refused; undici's does not.
 import { ExchangeClient, HttpTransport, InfoClient, SubscriptionClient, WebSocketTransport } from "@nktkas/hyperliquid";
+import { WebSocket } from "undici";
 import { privateKeyToAccount } from "viem/accounts";
-import WebSocket from "ws";
 import { gone, heard, said, until, view } from "./said.mjs";
 
 globalThis.WebSocket ??= WebSocket;
