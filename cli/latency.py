@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from papertrader.replay.latency import Point, curve, worth
+from papertrader.replay.latency import Point, Slope, curve, worth
 from papertrader.replay.session import sessions
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.service.config import Settings
@@ -34,13 +34,23 @@ def run(tables: Mapping[str, Any], as_json: bool, cache: Path | None = None) -> 
     for market, points in found.items():
         out.print(_table(market, points))
         fills, pnl = worth(points)
-        out.print(f"100 ms less bring {fills:+.1f} fills and {pnl:+.2f} an hour, by a straight line", highlight=False)
+        said = f"{fills.value:+.1f}{_within(fills, 1)} fills and {pnl.value:+.2f}{_within(pnl, 2)} an hour"
+        out.print(f"100 ms less bring {said}, by a straight line", highlight=False)
     return 0
 
 
-def _worth(points: list[Point]) -> dict[str, float]:
+def _worth(points: list[Point]) -> dict[str, float | None]:
     fills, pnl = worth(points)
-    return {"fills_per_hour_for_100_ms": fills, "pnl_per_hour_for_100_ms": pnl}
+    return {
+        "fills_per_hour_for_100_ms": fills.value,
+        "fills_per_hour_for_100_ms_within": fills.within,
+        "pnl_per_hour_for_100_ms": pnl.value,
+        "pnl_per_hour_for_100_ms_within": pnl.within,
+    }
+
+
+def _within(slope: Slope, digits: int) -> str:
+    return "" if slope.within is None else f" ± {slope.within:.{digits}f}"
 
 
 def _table(market: str, points: list[Point]) -> Table:

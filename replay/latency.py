@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from papertrader.replay.replay import replay
 from papertrader.replay.session import NS_PER_S, Session
@@ -14,6 +15,9 @@ from papertrader.shared.service.config import ACCOUNTS, Settings
 
 LATER_MS: Final = (0.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 S_PER_HOUR: Final = 3600.0
+STUDENT: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306)
+"""Student's .975 quantiles by degrees of freedom, from 1."""
+Floats = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 
 
@@ -25,6 +29,13 @@ class Point(NamedTuple):
     fills_per_hour: float
     pnl_per_hour: float
     markout_bps: float | None
+
+
+class Slope(NamedTuple):
+    """What a line says, and the half-width of its 95 % interval."""
+
+    value: float
+    within: float | None
 
 
 def later(latency: Latency, by_ms: float) -> Any:
@@ -79,11 +90,24 @@ def _point(session: Session, settings: Settings, by_ms: float) -> Point:
     return Point(by_ms, fills, fills / hours, float(sum(totals)) / hours, markout)
 
 
-def worth(points: Sequence[Point], by_ms: float = 100.0) -> tuple[float, float]:
-    """What so many ms less bring by a straight line through the points: fills and PnL per hour."""
+def worth(points: Sequence[Point], by_ms: float = 100.0) -> tuple[Slope, Slope]:
+    """What so many ms less bring by a straight line through the points: fills and PnL per hour.
+
+    The interval is 95 %, from how far the points lie off the line; none with fewer than three.
+    """
     x = np.array([point.later_ms for point in points])
     if len(points) < 2 or np.ptp(x) == 0:
-        return 0.0, 0.0
+        return Slope(0.0, None), Slope(0.0, None)
     columns = (np.array([getattr(point, name) for point in points]) for name in ("fills_per_hour", "pnl_per_hour"))
-    fills, pnl = (-float(np.polyfit(x, y, 1)[0]) * by_ms for y in columns)
+    fills, pnl = (_slope(x, y, by_ms) for y in columns)
     return fills, pnl
+
+
+def _slope(x: Floats, y: Floats, by_ms: float) -> Slope:
+    slope, height = np.polyfit(x, y, 1)
+    free = len(x) - 2
+    if free < 1:
+        return Slope(-float(slope) * by_ms, None)
+    residual = float(((y - height - slope * x) ** 2).sum()) / free
+    error = np.sqrt(residual / ((x - x.mean()) ** 2).sum())
+    return Slope(-float(slope) * by_ms, STUDENT[min(free, len(STUDENT)) - 1] * float(error) * by_ms)

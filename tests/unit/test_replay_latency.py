@@ -31,8 +31,19 @@ def test_every_account_is_delayed_from_its_own_latency():
 
 def test_worth_of_100_ms_is_the_slope():
     points = [Point(ms, 0, 60.0 - ms / 10, 5.0 - ms / 100, None) for ms in (0.0, 100.0, 400.0)]
-    assert worth(points) == (pytest.approx(10.0), pytest.approx(1.0))
-    assert worth(points[:1]) == (0.0, 0.0)
+    fills, pnl = worth(points)
+    assert (fills.value, pnl.value) == (pytest.approx(10.0), pytest.approx(1.0))
+    assert fills.within == pytest.approx(0.0, abs=1e-9), "on the line"
+    assert worth(points[:1]) == ((0.0, None), (0.0, None))
+    assert worth(points[:2])[0].within is None
+
+
+def test_worth_is_as_sure_as_the_points_lie_on_a_line() -> None:
+    """0, 3, 0 at 0, 100, 200 ms: slope 0 at height 1, squares 1 + 4 + 1, one degree of freedom, Σ(x − 100)² = 2e4."""
+    points = [Point(ms, 0, fills, 0.0, None) for ms, fills in ((0.0, 0.0), (100.0, 3.0), (200.0, 0.0))]
+    fills, _ = worth(points)
+    assert fills.value == pytest.approx(0.0, abs=1e-9)
+    assert fills.within == pytest.approx(12.706 * (6 / 2e4) ** 0.5 * 100)
 
 
 def test_hyperliquid_is_slow_unless_it_is_set() -> None:
