@@ -1,28 +1,19 @@
 """The odds that a cancel is ahead, measured on order-by-order data: what `fill_sim.cancel_odds` should be there.
 
-For every cancel one order of its level, by a hash of its number, is taken for the one in front of an own order. With f
-the share of the level that is ahead of the own order, the cancel was ahead with probability w·f/(w·f + 1 − f), and it
-is known whether it was: w is the likeliest, its interval from a bootstrap of blocks of time.
+With f the share of a level that is ahead of an own order, a cancel of it was ahead with probability w·f/(w·f + 1 − f),
+and it is known whether it was: w is the likeliest, its interval from a bootstrap of blocks of time.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from papertrader.replay.judge.feeds import DUST
-from papertrader.replay.judge.orders import ADD, EXECUTE, MODIFY, REDUCE, STANDING, OrderData
+from papertrader.replay.judge.cancels import cancels
+from papertrader.replay.judge.orders import OrderData
 from papertrader.replay.judge.scores import BLOCKS, INTERVAL, RESAMPLES
-from papertrader.shared.kernels import njit
-from papertrader.shared.market.hashing import splitmix64
-from papertrader.shared.market.records import Integers, Record, Records
 
-Floats = npt.NDArray[np.float64]
 GRID: Final = np.geomspace(0.005, 20.0, 160)
 LEAST_CANCELS: Final = 30
-NONE: Final = -1
-SEEN: Final = np.dtype([("ts", "i8"), ("share", "f8"), ("ahead", "i1")], align=True)
-"""A cancel: the share of the level that was ahead of the own order, and whether the cancel was of it."""
 
 
 class Odds(NamedTuple):
@@ -32,15 +23,6 @@ class Odds(NamedTuple):
     low: float
     high: float
     cancels: int
-
-
-class Line(NamedTuple):
-    """The queues of all levels. By order: size, and level, side, order before and after. By level: see `head`."""
-
-    sizes: Floats
-    places: Integers
-    head: Integers
-    """First and last order of a level, −1 for none, and how many there are; shape (2, levels, 3)."""
 
 
 def odds_of(data: OrderData, seed: int = 1) -> Odds | None:
@@ -57,95 +39,3 @@ def odds_of(data: OrderData, seed: int = 1) -> Odds | None:
     drawn = np.random.default_rng(seed).multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), size=RESAMPLES) @ sums
     low, high = np.quantile(GRID[drawn.argmax(axis=1)], INTERVAL)
     return Odds(float(GRID[sums.sum(axis=0).argmax()]), float(low), float(high), len(seen))
-
-
-def cancels(data: OrderData) -> Records:
-    """Every cancel that leaves a question open: levels of one order, and all of it ahead, tell nothing."""
-    ticks, levels = np.unique(data.events["tick"], return_inverse=True)
-    head = np.full((2, len(ticks), 3), NONE)
-    head[:, :, 2] = 0
-    line = Line(np.zeros(data.orders), np.full((data.orders, 4), NONE), head)
-    out = np.zeros(len(data.events), dtype=SEEN)
-    fold_all: Any = fold
-    return out[: fold_all(data.events, levels, line, out)]
-
-
-@njit(cache=True)
-def fold(events: Records, levels: Integers, line: Line, out: Records) -> int:
-    """Fold all order events and write down the cancels; returns how many."""
-    count = 0
-    for row in range(len(events)):
-        event = events[row]
-        order = event.order
-        if event.action == ADD or event.action == STANDING:
-            stand(line, order, levels[row], 0 if event.side > 0 else 1, event.size)
-        elif event.action == REDUCE and line.sizes[order] > 0:
-            count += observe(line, order, row, event.ts, out[count])
-            lessen(line, order, event.size)
-        elif event.action == EXECUTE and line.sizes[order] > 0:
-            lessen(line, order, event.size)
-        elif event.action == MODIFY and line.sizes[order] > 0:
-            kept = levels[row] == line.places[order, 0] and event.size <= line.sizes[order]
-            if not kept or event.size < line.sizes[order] - DUST:
-                count += observe(line, order, row, event.ts, out[count])
-            if kept:
-                lessen(line, order, line.sizes[order] - event.size)
-            else:
-                side = line.places[order, 1] if event.side == 0 else (0 if event.side > 0 else 1)
-                lessen(line, order, line.sizes[order])
-                stand(line, order, levels[row], side, event.size)
-    return count
-
-
-@njit(cache=True)
-def stand(line: Line, order: int, level: int, side: int, size: float) -> None:
-    """Put an order at the end of its level."""
-    head = line.head[side, level]
-    line.sizes[order] = size
-    place = line.places[order]
-    place[0], place[1], place[2], place[3] = level, side, head[1], NONE
-    if head[1] == NONE:
-        head[0] = order
-    else:
-        line.places[head[1], 3] = order
-    head[1] = order
-    head[2] += 1
-
-
-@njit(cache=True)
-def lessen(line: Line, order: int, size: float) -> None:
-    """Take size off an order; without any left it leaves its level."""
-    line.sizes[order] -= size
-    if line.sizes[order] > DUST:
-        return
-    line.sizes[order] = 0.0
-    level, side, before, after = line.places[order]
-    head = line.head[side, level]
-    if before == NONE:
-        head[0] = after
-    else:
-        line.places[before, 3] = after
-    if after == NONE:
-        head[1] = before
-    else:
-        line.places[after, 2] = before
-    head[2] -= 1
-
-
-@njit(cache=True)
-def observe(line: Line, order: int, number: int, ts: int, out: Record) -> bool:
-    """Write down a cancel as it looks from behind one order of its level; whether that tells anything."""
-    head = line.head[line.places[order, 1], line.places[order, 0]]
-    if head[2] < 2:
-        return False
-    front = int(splitmix64(number) % np.uint64(head[2] - 1))
-    total, ahead, before, at, place = 0.0, 0.0, False, head[0], 0
-    while at != NONE:
-        total += line.sizes[at]
-        if place <= front:
-            ahead += line.sizes[at]
-            before |= at == order
-        at = line.places[at, 3]
-        place += 1
-    out.ts, out.share, out.ahead = ts, ahead / total, before
-    return True

@@ -6,11 +6,9 @@ of a print can be filled by it, one whose cancel takes effect then cannot.
 
 At one instant: mark and oracle move; funding is paid; the maintenance margin is checked; who fails is liquidated;
 orders that the mark has triggered are placed; orders go live, change and end; the book changes; prints are matched.
-`docs/concepts.md` says it for users.
 
-How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is
-there again in the next message, and for the next taker; there is no margin check at the match (a spot account alone
-cannot spend twice); only the model `draws` fills an order that a book crosses without a print.
+How this differs from a real exchange: our orders change nothing that others do; displayed size that was taken is there
+again for the next taker; only the model `draws` fills an order that a book crosses without a print.
 """
 
 from typing import Final

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from papertrader.replay.judge.odds import cancels, odds_of
+from papertrader.replay.judge.cancels import cancels
+from papertrader.replay.judge.odds import odds_of
 from papertrader.replay.judge.orders import OrderData, order_data
 from tests.unit.judging import Row, add, cancel, modify, trade
 
