@@ -92,6 +92,9 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("ahead > 0 and", "ahead >= 0 and", "where nobody is ahead nobody leaves from there"),
         Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
         Equivalent("< odds * f", "<= odds * f", "no number is just that"),
+        Equivalent(
+            "draws[AHEAD, draw] >= 0", "draws[AHEAD, draw] > 0", "of nothing nothing is taken", within="wait_behind("
+        ),
         Equivalent("newly > 0", "newly > -1", "where none is newly reached none is kept"),
         Equivalent("newly > 0", "newly >= 0", "where none is newly reached none is kept"),
         Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),

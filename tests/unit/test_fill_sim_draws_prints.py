@@ -150,3 +150,24 @@ def test_draw_at_the_place_of_the_decision_says_how_much_is_left(
     assert order["in_front"] == (1 if behind else 0)
     assert order["reached"] == pytest.approx((before + reached_now) / LINES)
     assert sorted(set(draws[0])) == ([REACHED, 5.0] if before + reached_now else [5.0])
+
+
+def wait(order: Record, draws: Records, left: float) -> None:
+    """A print of 0.5 comes, of which so much is left behind an own order that is not filled."""
+    event = message(30)
+    event["size"] = 0.5
+    kernels.wait_behind(order, draws, settings_with(), event, left)
+
+
+def test_line_behind_an_own_order_that_is_not_filled_moves_and_reaches_nobody() -> None:
+    draws, order = draws_of(5.0, 2.0, 0.0, 0.5), order_with(seen_ts=20, ahead_at_join=5.0)
+    wait(order, draws, 1.5)
+    assert ahead(draws, 6) == [3.5, 0.5, 0.0, 0.0, REACHED, REACHED]
+    assert (order["ahead"], order["reached"], order["traded"]) == (1.0, 0, 0.5)
+
+
+@pytest.mark.parametrize("known", [{"in_front": 1, "ahead_at_join": 5.0}, {"ahead_at_join": UNKNOWN}])
+def test_order_in_front_and_one_of_an_unknown_queue_have_no_line_that_moves(known: dict[str, float]) -> None:
+    draws, order = draws_of(5.0, 2.0), order_with(seen_ts=20, **known)
+    wait(order, draws, 1.5)
+    assert (ahead(draws, 3), order["traded"]) == ([5.0, 2.0, REACHED], 0.5)
