@@ -18,7 +18,7 @@ def test_run_goes_on_when_a_full_disk_has_room_again(tmp_path: Path) -> None:
     tables = market(None)
     undisturbed = run(tmp_path / "calm", tables, ())
     assert undisturbed.fills
-    campaign = (Disk(at_s=5.0, for_s=8.0),)
+    campaign = (Disk(at_s=3.0, for_s=15.0),)  # longer than it takes to be noticed
     outcome = run(tmp_path / "full", tables, campaign)
     assert not wrong(outcome, undisturbed, campaign)
     assert any("the disk of" in note for note in outcome.noted), outcome.noted

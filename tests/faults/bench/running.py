@@ -39,6 +39,7 @@ from tests.faults.bench.catalogue import (
 from tests.faults.bench.children import apart, forked, verified
 from tests.faults.bench.judging import Counts, Outcome, causes, holders_of, is_own, market_of
 from tests.faults.operators import processes_of
+from tests.runs import papertrader
 
 PATIENCE_S: Final = 300.0
 DISK_MIB: Final = 768
@@ -61,8 +62,8 @@ def run(directory: Path, tables: dict[str, Any], campaign: Campaign, exact: bool
         finally:
             run_.stop()
         orphans = tuple({*processes_of(directory), *holders_of(directory)})
-        proved = verified(directory)
-        words = apart(_words, directory, folder=directory.parent)
+        proved = papertrader("verify", directory, "--json", timeout_s=900).returncode if exact else verified(directory)
+        words = _words(directory) if exact else apart(_words, directory, folder=directory.parent)
         again, counts = ((), {}) if said else _once_more(directory, run_.tables, exact)
         return Outcome(words, said, tuple(run_.noted), proved, orphans, again, (run_.counts, counts))
 
