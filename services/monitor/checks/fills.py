@@ -68,7 +68,8 @@ def _no_orders(case: Case) -> Check | None:
         return waits("no orders yet: waiting for the first quote")
     return fails(
         f"no orders for {facts.unquoted_s:.0f} s of market data: the quoter is down or says nothing",
-        "start the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote",
+        "start the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote; "
+        "with strategy `none` start the program that trades this account",
     )
 
 
