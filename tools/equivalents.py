@@ -42,6 +42,7 @@ ANY_SIDE: Final = "what is not above 0 is the asks' side, what is above the bids
 OTHER_NUMBERS: Final = "other numbers, no less random"
 NO_TICK: Final = "the exchange's own order rests nowhere: any tick so low is as far from the touch"
 NO_DRAWS: Final = "an order without draws is of a model that reads none"
+ALONE: Final = "no other order is there then, and no rule of the venue is asked about the exchange's own"
 IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
@@ -63,6 +64,10 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("size) > account.cash", "size) >= account.cash", "what costs all of the cash is what it pays for"),
     ),
     "services/fill_sim/liquidation.py": (
+        Equivalent("order.ending = 0, 0, NONE", "order.ending = 1, 0, NONE", ALONE),
+        Equivalent("order.ending = 0, 0, NONE", "order.ending = -1, 0, NONE", ALONE),
+        Equivalent("order.ending = 0, 0, NONE", "order.ending = 0, 1, NONE", ALONE),
+        Equivalent("order.ending = 0, 0, NONE", "order.ending = 0, -1, NONE", ALONE),
         Equivalent("account.sequence, -1", "account.sequence, - 2", "no row is any below 0"),
         Equivalent("order.tick = price, 0", "order.tick = price, 1", NO_TICK),
         Equivalent("order.tick = price, 0", "order.tick = price, -1", NO_TICK),

@@ -8,6 +8,7 @@ from papertrader.services.fill_sim.state import SYSTEM_ORDER_ID
 from papertrader.shared import messages as m
 from tests.unit.fill_sim_session import Session, cancel, context, ns, place
 from tests.unit.test_fill_sim_liquidation import TIERS, trading
+from tests.unit.test_fill_sim_triggers import trigger
 
 INVERSE = m.Instrument(
     ts=ns(0), tick_size=0.1, lot_size=1.0, kind="inverse", contract_size=100.0, margin_tiers=TIERS[:1]
@@ -54,6 +55,16 @@ def test_order_that_closes_has_no_draws_whatever_the_order_before_it_had() -> No
     session.round(1300, context(1250, 100.0))
     own = [ack for ack in session.acks if ack.order_id > SYSTEM_ORDER_ID]
     assert [(ack.fill_probability, ack.fills_expected, ack.fills_variance) for ack in own] == [(None, None, None)] * 2
+
+
+def test_everything_that_waits_for_the_mark_goes_and_nothing_else() -> None:
+    session = trading(leverage=20.0)
+    session.round(1150, said=tuple(trigger(1000, number, "buy", 200.0, 1, 190.0) for number in (1, 2, 3)))
+    state = session.exchange.account_states
+    state["position"], state["cash"] = 5.0, -495.0
+    session.round(1300, context(1250, 100.0))
+    assert [session.statuses(number)[-1] for number in (1, 2, 3)] == [("cancelled", "liquidated")] * 3
+    assert (state["triggers_count"][0], session.account.position) == (0, 0)
 
 
 def test_cancelled_order_that_waits_for_late_prints_ends_as_cancelled() -> None:
