@@ -167,7 +167,8 @@ def test_a_resting_order_at_the_touch_is_filled_as_a_maker(bot: Bot) -> None:
         return next((fill for fill in fills if not fill["crossed"]), None)
 
     fill = wait_until(made, 120)
-    assert float(fill["fee"]) == pytest.approx(float(fill["px"]) * float(fill["sz"]) * 1.5e-4, rel=1e-6)
+    fee = float(fill["px"]) * float(fill["sz"]) * 1.5e-4
+    assert float(fill["fee"]) == pytest.approx(fee, rel=1e-6, abs=5.1e-9), "eight decimals are told"
     bot.exchange.bulk_cancel([{"coin": "BTC", "oid": order["oid"]} for order in bot.info.open_orders(ME)])
     bot.exchange.market_close("BTC")
     wait_until(lambda: bot.position() == 0.0)
