@@ -1,5 +1,6 @@
 """Signs as the venue's clients do, for tests without any of them; checked against theirs in tests/unit."""
 
+import itertools
 import time
 from typing import Any, Final
 
@@ -16,11 +17,13 @@ def address_of(key: PrivateKey) -> str:
 
 
 ADDRESS: Final = address_of(KEY)
+NONCES: Final = itertools.count(time.time_ns() // 1_000_000)
+"""From now on, each once: two requests of the same millisecond are two."""
 
 
 def signed(action: dict[str, Any], nonce: int | None = None, source: int = 0, key: PrivateKey = KEY) -> dict[str, Any]:
     """A whole request. `source` 0 signs as `a`, 1 as `b`."""
-    number = time.time_ns() // 1_000_000 if nonce is None else nonce
+    number = next(NONCES) if nonce is None else nonce
     digest = l1_digests(connection_id(action, number, b"", None))[source]
     raw = key.sign_recoverable(digest, hasher=None)
     signature = {"r": f"0x{raw[:32].hex()}", "s": f"0x{raw[32:64].hex()}", "v": 27 + raw[64]}

@@ -80,6 +80,24 @@ def test_keys_alone_reach_and_work_every_control(chromium: Chromium) -> None:
     assert watched.complaints == []
 
 
+def test_a_key_right_after_a_dialog_has_closed_is_heard(chromium: Chromium) -> None:
+    """Until the next frame the focus is still within the dialog that closed."""
+    watched = Watched(30)
+    hurried = """() => {
+        const press = (where, key) => where.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+        press(document.body, "p");
+        document.getElementById("confirm").close();
+        press(document.getElementById("confirm-no"), "f");
+        return document.getElementById("confirm-title").innerText;
+    }"""
+
+    async def see(page: "Page") -> None:
+        assert (await page.evaluate(hurried)).startswith("Flatten ")
+        assert await page.is_visible("#confirm")
+
+    chromium.look(watched, see, UNLOCKED)
+
+
 def test_without_the_token_nothing_is_commanded_and_a_wrong_one_is_refused(chromium: Chromium) -> None:
     watched = Watched(30)
 

@@ -21,7 +21,7 @@ export function startKeys(actions) {
     return pair;
   }));
   document.addEventListener("keydown", event => {
-    const writing = event.target.closest("input, select, textarea, dialog");
+    const writing = event.target.closest("input, select, textarea, dialog[open]");
     if (writing || event.ctrlKey || event.metaKey || event.altKey || !keys.has(event.key)) return;
     event.preventDefault();
     keys.get(event.key)();
