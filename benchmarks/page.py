@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.watching import ARGUMENTS, CHROMIUM, Watched
+from tests.page.watching import ARGUMENTS, CHROMIUM, Watched
 
 MARKETS = 20
 HISTORY_S = 30.0

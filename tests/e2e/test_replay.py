@@ -33,9 +33,10 @@ def test_two_replays_are_byte_identical(tape_dir: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_replay_says_what_a_run_says(tape_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("speed", [0, 30])
+def test_replay_says_what_a_run_says_at_any_speed(tape_dir: Path, tmp_path: Path, speed: int) -> None:
     """On a real tape: every fill, ack, account, markout and estimate byte for byte, and the whole summary."""
-    _, run = run_json(tmp_path, "--tape", tape_dir / TAPE, "--speed", 0, "--duration", DURATION_S)
+    _, run = run_json(tmp_path, "--tape", tape_dir / TAPE, "--speed", speed, "--duration", DURATION_S)
     replayed = json.loads(papertrader("replay", tape_dir / TAPE, "--duration", DURATION_S, "--json").stdout)
     assert len(run["markets"]) == len(replayed["markets"]) == 1
     assert comparable(replayed["markets"][0]) == comparable(run["markets"][0])

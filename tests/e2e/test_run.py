@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import logged, run_json
+from tests.e2e.running import run_json
 from tests.runs import papertrader
 
 NAMES = {
@@ -33,20 +33,6 @@ def test_synthetic_run_says_everything_in_one_object(tmp_path: Path) -> None:
         assert market["checkpoints"] >= 6
         assert sum(market["regimes"].values()) == 0  # five minutes are too few to know what is normal here
         assert market["checks"]["regime"]["state"] == "waiting"
-
-
-@pytest.mark.slow
-def test_two_speeds_give_the_same_log(tmp_path: Path, tape_dir: Path) -> None:
-    """The same tape unpaced and at 30 times real time: every message of every fold is the same, byte for byte."""
-    tape = tape_dir / "hyperliquid-20250904-WLFI.gz"
-    subjects = ("fills.>", "acks.>", "markouts.>", "orders.>", "account.>", "params.>", "checks.>")
-    logs = []
-    for speed in (0, 30):
-        directory = tmp_path / f"speed{speed}"
-        run_json(directory, "--tape", tape, "--speed", speed, "--duration", 400)
-        logs.append({subject: logged(directory, subject) for subject in subjects})
-    assert logs[0]["fills.>"]
-    assert logs[0] == logs[1]
 
 
 @pytest.mark.slow

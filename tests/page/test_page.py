@@ -10,7 +10,7 @@ from papertrader.services.monitor.kernel import CHECKS
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.health import Failure
 from papertrader.shared.log.subjects import Market
-from tests.e2e.watching import CHROMIUM, UNLOCKED, Chromium, Watched, drawn_pixels, page_of, until, violations
+from tests.page.watching import CHROMIUM, UNLOCKED, Chromium, Watched, drawn_pixels, page_of, until, violations
 from tests.unit.monitoring import ACCOUNT, instrument
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.watching import CHROMIUM, TOKEN, UNLOCKED, Chromium, Watched, until
+from tests.page.watching import CHROMIUM, TOKEN, UNLOCKED, Chromium, Watched, until
 from tests.unit.monitoring import ACCOUNT
 
 if TYPE_CHECKING:

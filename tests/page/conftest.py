@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.watching import Chromium
+from tests.page.watching import Chromium
 
 
 @pytest.fixture(scope="module")
