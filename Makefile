@@ -9,7 +9,7 @@ WARM := $(VENV)/.warm
 BENCH_TAPES ?= $(or $(PAPER_TEST_DATA),../shared/data)
 HFTBACKTEST := build/hftbacktest/bin/python
 
-.PHONY: help setup run bench bench-quick test test-long test-ccxt test-clients test-compose test-wheel audit lock-check coverage mutation lint unit integration docs dashboards lock pin up down logs clean
+.PHONY: help setup run bench bench-quick test test-long test-ccxt test-clients test-compose test-wheel audit lock-check coverage mutation fuzz lint unit integration docs dashboards lock pin up down logs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ mutation: setup $(MUTATION)  ## which changes of the money and queue kernels no 
 
 test-long: setup  ## chaos, scaling, whole tapes
 	$(BIN)/pytest -q -m long
+
+fuzz: setup  ## a million broken bodies and frames against the gateway (some ten minutes)
+	$(BIN)/python -m tests.fuzz
 
 test-ccxt:  ## the ccxt source with ccxt itself, in an environment of its own: it pins older packages than the product has
 	test -x .venv-ccxt/bin/python || $(PYTHON) -m venv .venv-ccxt

@@ -13,6 +13,8 @@ DIAGNOSIS: Final = "paperDiagnosis"
 """A question to /info that the venue does not know: what stands in a bot's way."""
 OUTSIDE: Final = "none"
 """The strategy of an account that a program outside trades."""
+PACED: Final = ("synthetic", "tape")
+"""The feed's sources that have the speed of its settings; the first is the default."""
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,3 +91,9 @@ def traded_outside(settings: Settings) -> tuple[str, ...]:
     own = settings.tables.get(ACCOUNTS, {})
     quoters = {account: {**common, **own.get(account, {}).get("quoter", {})} for account in settings.accounts}
     return tuple(account for account, quoter in quoters.items() if quoter.get("strategy") == OUTSIDE)
+
+
+def event_speed(settings: Settings) -> float:
+    """How many seconds of event time go by in one; 0 where the source goes as fast as it can."""
+    feed = settings.tables.get("feed", {})
+    return float(feed.get("speed", 1.0)) if feed.get("source", PACED[0]) in PACED else 1.0

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from papertrader.services.gateway.config import GatewayConfig, traded_outside
+from papertrader.services.gateway.config import GatewayConfig, event_speed, traded_outside
 from papertrader.services.gateway.exchange.asking import Asking, Ids
 from papertrader.services.gateway.exchange.exchange import Exchange
 from papertrader.services.gateway.exchange.identity import Identities
@@ -49,7 +49,7 @@ class Gateway:
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.config = settings.section("gateway", GatewayConfig)
-        self.ledger = Ledger(settings.accounts)
+        self.ledger = Ledger(settings.accounts, event_speed(settings))
         self.identities = identities_of(settings)
         self.info = Info(self.ledger, self.identities, self.config.address_requests)
         self.havoc = Havoc(self.config)

@@ -157,10 +157,12 @@ def test_streams_of_ccxt_pro(paper: Paper) -> None:
             orders, trades = (
                 asyncio.ensure_future(watch(SYMBOL)) for watch in (exchange.watch_orders, exchange.watch_my_trades)
             )
-            await asyncio.sleep(1)
-            price = book["asks"][0][0]
-            await exchange.create_order(SYMBOL, "market", "buy", 0.002, price)
-            assert (await asyncio.wait_for(orders, 15))[0]["symbol"] == SYMBOL
+            price, bought = book["asks"][0][0], 0.0
+            while not orders.done():  # a first order may be older than the subscription
+                await exchange.create_order(SYMBOL, "market", "buy", 0.002, price)
+                bought += 0.002
+                await asyncio.wait([orders], timeout=5)
+            assert (await orders)[0]["symbol"] == SYMBOL
             assert (await asyncio.wait_for(trades, 15))[-1]["amount"] > 0
             await asyncio.wait_for(exchange.watch_positions([SYMBOL]), 15)
             assert (await asyncio.wait_for(exchange.watch_balance(), 15))["USDC"]["total"] > 0
@@ -170,7 +172,7 @@ def test_streams_of_ccxt_pro(paper: Paper) -> None:
             await exchange.cancel_orders_ws([placed["id"]], SYMBOL)
             with pytest.raises(ccxt.InvalidOrder):
                 await exchange.create_order_ws(SYMBOL, "limit", "buy", 0.001, round(price * 1.01), {"postOnly": True})
-            await exchange.create_order(SYMBOL, "market", "sell", 0.002, price, {"reduceOnly": True})
+            await exchange.create_order(SYMBOL, "market", "sell", bought, price, {"reduceOnly": True})
         finally:
             await exchange.close()
 

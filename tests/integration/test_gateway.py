@@ -1,7 +1,6 @@
 """The gateway on a real broker, over HTTP and WebSocket; the exchange is played by what a test appends to the log."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +23,6 @@ from tests.messages import account, ack, fill
 from tests.signing import ADDRESS, KEY, address_of, order, signed
 
 MARKET = "hyperliquid.BTC"
-FUZZED = 1_000
 SETTINGS: dict[str, Any] = {"quoter": {"strategy": "none"}, "gateway": {"answer_timeout_s": 1.0}}
 
 
@@ -109,7 +107,8 @@ def test_an_order_is_a_message_and_its_answer_what_the_exchange_says(broker: Bro
                 placed = await accepted(bus)
                 status, answer = await asking
                 (action,) = await said(bus, "actions")
-                assert (placed.ts, placed.side, placed.price, placed.time_in_force) == (10**9, "buy", 99.0, "post_only")
+                assert (placed.side, placed.price, placed.time_in_force) == ("buy", 99.0, "post_only")
+                assert 10**9 < placed.ts <= 2 * 10**9, "time has gone on since the round's end, by a second at most"
                 assert action.orders[0].order_id == placed.order_id
                 (resting,) = answer["response"]["data"]["statuses"]
                 assert (status, resting) == (
@@ -281,63 +280,3 @@ def test_a_gateway_says_what_stands_in_a_bots_way(broker: Broker) -> None:
 def test_accounts_that_cannot_be_are_named(accounts: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         identities_of(Settings({"gateway": {"accounts": accounts}}))
-
-
-def scraps(chance: random.Random) -> Any:
-    """Something JSON, made of what the venue's bodies are made of."""
-    words = ["type", "order", "cancel", "user", ADDRESS, "BTC", "l2Book", "action", "nonce", "a", "o", "", "0x", "é"]
-    leaf = [0, 1, -1, 2**63, 2**64 - 1, 1.5, True, None, [], {}, *words]
-    shape = chance.random()
-    if shape < 0.5:
-        return chance.choice(leaf)
-    if shape < 0.75:
-        return [scraps(chance) for _ in range(chance.randrange(3))]
-    return {str(chance.choice(words)): scraps(chance) for _ in range(chance.randrange(4))}
-
-
-def broken(chance: random.Random, door: str) -> bytes:
-    """A body of which something is not as it should be: before it was signed, or afterwards, or as bytes.
-
-    Its order has no size, so that one that comes through by chance is none either.
-    """
-    whole: dict[str, Any] = {"type": "candleSnapshot", "user": ADDRESS, "coin": "BTC", "req": {"coin": "BTC"}}
-    if door == "exchange":
-        action = order(size="0")
-        part = chance.choice([action, action["orders"][0]])
-        part[chance.choice([*part, "cancels", "modifies", "oid", "time"])] = scraps(chance)
-        whole = signed(action)
-    if chance.random() < 0.5:
-        whole[chance.choice([*whole, "vaultAddress", "expiresAfter"])] = scraps(chance)
-    raw = bytearray(msgspec.json.encode(whole if chance.random() < 0.9 else scraps(chance)))
-    for _ in range(chance.choice((0, 0, 0, 1, 3))):
-        raw[chance.randrange(len(raw))] = chance.randrange(256)
-    return bytes(raw)
-
-
-def test_no_body_and_no_frame_breaks_a_gateway_or_changes_an_account(broker: Broker) -> None:
-    """Bounded; the connection is the same all the time, and at the end it still answers."""
-
-    async def work() -> None:
-        chance = random.Random(20261129)
-        async with connected(broker) as bus:
-            await told(bus)
-            named = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}}}
-            async with opened(bus, named) as door, door.http.ws_connect(f"{door.url}/ws") as socket:
-                for number in range(FUZZED):
-                    name = "exchange" if number % 2 else "info"
-                    body = broken(chance, name)
-                    status, _ = await door.post(name, body)
-                    assert status in (200, 422), (status, body)
-                    wrapped = [body, b'{"method":"subscribe","subscription":' + body + b"}"]
-                    request = b'{"method":"post","id":1,"request":{"type":"action","payload":' + body + b"}}"
-                    await socket.send_bytes(chance.choice([*wrapped, request]))
-                await socket.send_json({"method": "ping"})
-                while (await socket.receive_json(timeout=10))["channel"] != "pong":
-                    pass
-                assert await said(bus, "orders") == []
-                assert (await door.user("openOrders"), door.gateway.failure) == ([], None)
-                started = time.monotonic()
-                assert (await door.post("exchange", signed({"type": "noop"})))[0] == 200
-                assert time.monotonic() - started < 1
-
-    bounded(work())

@@ -117,7 +117,7 @@ class Asking:
         assert wire.kind.limit is not None
         tif = TIME_IN_FORCE[wire.kind.limit.tif]
         command = Place(
-            ts=view.clock_ts,
+            ts=view.now_ts,
             order_id=number,
             side="buy" if wire.is_buy else "sell",
             price=price,
@@ -159,7 +159,7 @@ class Asking:
             return Asked(refusal=error(NO_FAST_CANCEL.format(asset=asset)))
         return Asked(
             market=view.market,
-            command=Cancel(ts=view.clock_ts, order_id=order.order_id),
+            command=Cancel(ts=view.now_ts, order_id=order.order_id),
             answer=self._waiting.cancel(account.name, order.order_id, asset),
         )
 
@@ -167,7 +167,7 @@ class Asking:
         """Cancel everything."""
         found = [(order, self._markets.coin(order.coin)) for order in account.orders.open()]
         return [
-            Asked(market=view.market, command=Cancel(ts=view.clock_ts, order_id=order.order_id))
+            Asked(market=view.market, command=Cancel(ts=view.now_ts, order_id=order.order_id))
             for order, view in found
             if view is not None
         ]
@@ -198,7 +198,7 @@ class Asking:
         whole = order.filled_before + order.filled + size
         return Asked(
             market=view.market,
-            command=Modify(ts=view.clock_ts, order_id=order.order_id, price=price, size=whole),
+            command=Modify(ts=view.now_ts, order_id=order.order_id, price=price, size=whole),
             named=named,
             answer=self._waiting.modify(account.name, named.oid, view),
         )
@@ -220,7 +220,7 @@ def _trigger(view: MarketView, wire: OrderWire, number_: int) -> Trigger:
     asked = wire.kind.trigger
     assert asked is not None
     return Trigger(
-        ts=view.clock_ts,
+        ts=view.now_ts,
         order_id=number_,
         side="buy" if wire.is_buy else "sell",
         price=number(wire.price),

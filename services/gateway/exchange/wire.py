@@ -102,7 +102,7 @@ class BatchModifyAction(msgspec.Struct, frozen=True):
 class ScheduleCancelAction(msgspec.Struct, frozen=True):
     """`scheduleCancel`: when to cancel everything, ms UTC; never without a time."""
 
-    time: int | None = None
+    time: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class LeverageAction(msgspec.Struct, frozen=True):

@@ -239,9 +239,10 @@ class Info:
         }
 
     def _role(self, body: dict[str, Any]) -> dict[str, Any]:
-        if self._identities.owner_of(body["user"]):
-            return {"role": "agent", "data": {"user": body["user"]}}
-        return {"role": "user" if self.account(body) else "missing"}
+        account, user = self.account(body), body["user"]
+        if self._identities.owner_of(user):
+            return {"role": "agent", "data": {"user": user}}
+        return {"role": "user" if account else "missing"}
 
     def _agents(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         account = self.account(body)

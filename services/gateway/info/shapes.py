@@ -8,7 +8,7 @@ from typing import Any, Final
 from papertrader.services.gateway.kernel import decimal, liquidation_price, money, significant
 from papertrader.services.gateway.ledger.accounts import Funding, Holding, PaperAccount, Trade
 from papertrader.services.gateway.ledger.candles import Candle
-from papertrader.services.gateway.ledger.markets import MarketView
+from papertrader.services.gateway.ledger.markets import LEVELS, MarketView, Sides
 from papertrader.services.gateway.ledger.orders import NS_PER_MS, Order
 from papertrader.shared.messages import Trades
 
@@ -136,11 +136,19 @@ def figures_of(said: dict[str, Any]) -> int | None:
     return None if figures is None else max(2, min(int(figures), 5))
 
 
-def book(view: MarketView, depth: int = 20, figures: int | None = None) -> dict[str, Any]:
-    """The levels of a market; `figures` puts together those that are the same in so many significant figures."""
-    sides = view.levels(depth if figures is None else 1_000)
-    shaped = [_levels(side, depth, figures) for side in sides]
-    return {"coin": view.coin, "time": view.book_ts // NS_PER_MS, "levels": shaped}
+def book(view: MarketView, depth: int = LEVELS, figures: int | None = None) -> dict[str, Any]:
+    """The levels of now; `figures` puts together those that are the same in so many significant figures."""
+    return _book(view.coin, view.book, depth, figures)
+
+
+def told_book(view: MarketView, depth: int = LEVELS, figures: int | None = None) -> dict[str, Any]:
+    """The levels as the venue told them last, as its stream of books does."""
+    return _book(view.coin, view.told, depth, figures)
+
+
+def _book(coin: str, known: Sides, depth: int, figures: int | None) -> dict[str, Any]:
+    shaped = [_levels(side, depth, figures) for side in known.levels(depth if figures is None else 1_000)]
+    return {"coin": coin, "time": known.ts // NS_PER_MS, "levels": shaped}
 
 
 def _levels(side: list[tuple[float, float]], depth: int, figures: int | None) -> list[dict[str, Any]]:
@@ -158,7 +166,7 @@ def bbo(view: MarketView) -> dict[str, Any]:
     sides = [
         None if side is None else {"px": decimal(side[0]), "sz": decimal(side[1]), "n": 1} for side in view.touch()
     ]
-    return {"coin": view.coin, "time": view.book_ts // NS_PER_MS, "bbo": sides}
+    return {"coin": view.coin, "time": view.book.ts // NS_PER_MS, "bbo": sides}
 
 
 def prints(view: MarketView, trades: Trades) -> list[dict[str, Any]]:

@@ -64,11 +64,11 @@ class _UnderWay(NamedTuple):
 
 
 class Ledger:
-    """Everything that the log says of the accounts that programs outside may trade."""
+    """Everything that the log says of the accounts that programs outside may trade. `speed` is that of event time."""
 
-    def __init__(self, accounts: Iterable[str]) -> None:
+    def __init__(self, accounts: Iterable[str], speed: float = 1.0) -> None:
         self.accounts = {name: PaperAccount(name) for name in accounts}
-        self.markets = Markets()
+        self.markets = Markets(speed)
         self.listeners: list[Listener] = []
         self.malformed: Counter[str] = Counter()
         self._under_way: dict[tuple[str, int], deque[_UnderWay]] = {}

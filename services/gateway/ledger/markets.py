@@ -1,6 +1,7 @@
 """Markets as the log tells them: book, touch, prints, context and candles."""
 
 import math
+import time
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -11,6 +12,10 @@ from papertrader.shared.messages import Bbo, Book, Context, Depth, Instrument, T
 
 PRINTS_KEPT: Final = 50
 LEVELS: Final = 20
+DEEPER_NS: Final = 10 * 10**9
+"""So long levels stay known that lie beyond those of a newer book: the venue's deep book comes every five seconds."""
+QUIET_S: Final = 1.0
+"""So long, at most, time is taken to go on though no round ends: a live feed ends one every second."""
 
 
 class Touch(NamedTuple):
@@ -20,10 +25,27 @@ class Touch(NamedTuple):
     ask: tuple[float, float] | None
 
 
-class MarketView:
-    """One market. `asset` is its id: its place among the perpetuals, or 10000 and its place among the spot pairs."""
+class Sides(NamedTuple):
+    """What is known of a book: the size, and when it was told, by price; `ts` is the time of the newest, ns UTC."""
 
-    def __init__(self, market: Market, asset: int, instrument: Instrument) -> None:
+    bids: dict[float, tuple[float, int]]
+    asks: dict[float, tuple[float, int]]
+    ts: int
+
+    def levels(self, depth: int = LEVELS) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """Bids and asks, best first: (price, size)."""
+        bids, asks = sorted(self.bids.items(), reverse=True)[:depth], sorted(self.asks.items())[:depth]
+        return [(price, size) for price, (size, _) in bids], [(price, size) for price, (size, _) in asks]
+
+
+class MarketView:
+    """One market. `asset` is its id: its place among the perpetuals, or 10000 and its place among the spot pairs.
+
+    `speed` is how many seconds of event time go by in one.
+    """
+
+    def __init__(self, market: Market, asset: int, instrument: Instrument, speed: float = 1.0) -> None:
+        self._speed = speed
         self.market = market
         self.coin = market.asset
         self.asset = asset
@@ -33,13 +55,12 @@ class MarketView:
         self.candles = Candles()
         self.clock_ts = 0
         self.round = -1
-        self.book_ts = 0
         self.book_changes = 0
         self.ended = False
-        self.round_at_s = -math.inf
-        """When a round's end was heard last, monotonic time."""
-        self._bids: dict[float, float] = {}
-        self._asks: dict[float, float] = {}
+        self.round_at_s = math.inf
+        """When a round's end was heard last, monotonic time; infinite before the first."""
+        self.book = Sides({}, {}, 0)
+        self._whole: Sides | None = None
 
     @property
     def size_decimals(self) -> int:
@@ -51,55 +72,71 @@ class MarketView:
         """Whether it is a spot pair."""
         return self.instrument.kind == "spot"
 
+    @property
+    def now_ts(self) -> int:
+        """The event clock of this moment, ns UTC: that of the last round's end, and what has gone by since."""
+        since_s = min(max(time.monotonic() - self.round_at_s, 0.0), QUIET_S)
+        return self.clock_ts + int(since_s * self._speed * 1e9)
+
     def on_book(self, book: Book) -> None:
-        """Take a whole book."""
-        self._bids = dict(zip(book.bid_prices, book.bid_sizes, strict=False))
-        self._asks = dict(zip(book.ask_prices, book.ask_sizes, strict=False))
-        self._changed(book.ts)
+        """Take a whole book, down to the levels that it shows; of what lies beyond, what was told lately stays."""
+        bids = _told(book.bid_prices, book.bid_sizes, book.ts)
+        asks = _told(book.ask_prices, book.ask_sizes, book.ts)
+        worst_bid, worst_ask, since = min(bids, default=-1.0), max(asks, default=math.inf), book.ts - DEEPER_NS
+        bids |= {price: told for price, told in self.book.bids.items() if price < worst_bid and told[1] > since}
+        asks |= {price: told for price, told in self.book.asks.items() if price > worst_ask and told[1] > since}
+        self._take(bids, asks, book.ts, whole=True)
 
     def on_depth(self, depth: Depth) -> None:
         """Take levels that changed; a size of 0 removes one."""
         for side, prices, sizes in (
-            (self._bids, depth.bid_prices, depth.bid_sizes),
-            (self._asks, depth.ask_prices, depth.ask_sizes),
+            (self.book.bids, depth.bid_prices, depth.bid_sizes),
+            (self.book.asks, depth.ask_prices, depth.ask_sizes),
         ):
             for price, size in zip(prices, sizes, strict=True):
                 if size > 0:
-                    side[price] = size
+                    side[price] = size, depth.ts
                 else:
                     side.pop(price, None)
-        self._changed(depth.ts)
+        self._take(self.book.bids, self.book.asks, depth.ts, whole=True)
 
     def on_bbo(self, bbo: Bbo) -> None:
         """Take the touch: no level of a side is better than its best."""
+        bids, asks = self.book.bids, self.book.asks
         if bbo.bid_price is not None and bbo.bid_size is not None:
-            self._bids = {price: size for price, size in self._bids.items() if price < bbo.bid_price}
-            self._bids[bbo.bid_price] = bbo.bid_size
-            self._asks = {price: size for price, size in self._asks.items() if price > bbo.bid_price}
+            bids = {price: told for price, told in bids.items() if price < bbo.bid_price}
+            bids[bbo.bid_price] = bbo.bid_size, bbo.ts
+            asks = {price: told for price, told in asks.items() if price > bbo.bid_price}
         if bbo.ask_price is not None and bbo.ask_size is not None:
-            self._asks = {price: size for price, size in self._asks.items() if price > bbo.ask_price}
-            self._asks[bbo.ask_price] = bbo.ask_size
-            self._bids = {price: size for price, size in self._bids.items() if price < bbo.ask_price}
-        self._changed(bbo.ts)
+            asks = {price: told for price, told in asks.items() if price > bbo.ask_price}
+            asks[bbo.ask_price] = bbo.ask_size, bbo.ts
+            bids = {price: told for price, told in bids.items() if price < bbo.ask_price}
+        self._take(bids, asks, bbo.ts, whole=False)
 
     def on_trades(self, trades: Trades, number: int) -> None:
         """Take prints; `number` is their place on the log."""
         self.candles.hear(trades)
         self.prints.append((trades, number))
 
-    def _changed(self, ts: int) -> None:
-        self.book_ts = max(self.book_ts, ts)
+    def _take(
+        self, bids: dict[float, tuple[float, int]], asks: dict[float, tuple[float, int]], ts: int, *, whole: bool
+    ) -> None:
+        if whole:
+            self._whole = None
+        elif self._whole is None:
+            self._whole = self.book
+        self.book = Sides(bids, asks, max(self.book.ts, ts))
         self.book_changes += 1
 
-    def levels(self, depth: int = LEVELS) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Bids and asks, best first: (price, size)."""
-        bids = sorted(self._bids.items(), reverse=True)[:depth]
-        return bids, sorted(self._asks.items())[:depth]
+    @property
+    def told(self) -> Sides:
+        """The book as the venue told it last: a newer touch takes levels away, and none tells what follows them."""
+        return self.book if self._whole is None else self._whole
 
     def touch(self) -> Touch:
         """Best bid and ask."""
-        bid = max(self._bids.items(), default=None)
-        return Touch(bid, min(self._asks.items(), default=None))
+        bid, ask = max(self.book.bids.items(), default=None), min(self.book.asks.items(), default=None)
+        return Touch(None if bid is None else (bid[0], bid[1][0]), None if ask is None else (ask[0], ask[1][0]))
 
     @property
     def mid(self) -> float | None:
@@ -118,10 +155,15 @@ class MarketView:
         return (ask is not None and price >= ask[0]) if side > 0 else (bid is not None and price <= bid[0])
 
 
+def _told(prices: list[float], sizes: list[float], ts: int) -> dict[float, tuple[float, int]]:
+    return {price: (size, ts) for price, size in zip(prices, sizes, strict=False)}
+
+
 class Markets:
     """All markets on the log, by coin and by asset id."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
         self._of: dict[Market, MarketView] = {}
         self._by_coin: dict[str, MarketView] = {}
         self._by_asset: dict[int, MarketView] = {}
@@ -134,7 +176,7 @@ class Markets:
             return found
         spot = instrument.kind == "spot"
         asset = (10_000 if spot else 0) + len(self.spot if spot else self.perpetuals)
-        found = self._of[market] = self._by_asset[asset] = MarketView(market, asset, instrument)
+        found = self._of[market] = self._by_asset[asset] = MarketView(market, asset, instrument, self._speed)
         self._by_coin.setdefault(found.coin, found)
         return found
 

@@ -10,7 +10,7 @@ from papertrader.services.gateway.info.info import Info
 from papertrader.services.gateway.ledger.accounts import Funding, PaperAccount, Trade
 from papertrader.services.gateway.ledger.candles import interval_ms
 from papertrader.services.gateway.ledger.ledger import Ledger
-from papertrader.services.gateway.ledger.markets import MarketView
+from papertrader.services.gateway.ledger.markets import LEVELS, MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.connection import Connection
 from papertrader.services.gateway.streams.subscription import OF_ALL_MARKETS, OF_STATE, Subscription
@@ -104,7 +104,7 @@ class Streams:
             yield frame
 
     def _book(self, view: MarketView, wanted: Subscription) -> dict[str, Any]:
-        shape = shapes.book(view, FAST_LEVELS if wanted.fast else 20, wanted.figures)
+        shape = shapes.told_book(view, FAST_LEVELS if wanted.fast else LEVELS, wanted.figures)
         return _frame("l2Book", {**shape, "fast": True} if wanted.fast else shape)
 
     def _all_markets(self, kind: str) -> dict[str, Any]:
