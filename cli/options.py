@@ -51,6 +51,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from papertrader.replay.log_file import LogError
     from papertrader.replay.replay import ReplayError
     from papertrader.replay.results import RunError
+    from papertrader.replay.sweep.workers import WorkersError
     from papertrader.shared.kernel_cache import KernelCacheError
     from papertrader.shared.log.broker import BrokerError
     from papertrader.shared.log.bus import BusError
@@ -59,7 +60,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from papertrader.shared.service.data_directory import DataDirectoryError
 
     system = (KernelCacheError, BusError, BrokerError, DataDirectoryError, LogError, NoRunError, SegmentError)
-    return (*system, ReplayError, RunError, TapeError, ValueError, OSError)
+    return (*system, ReplayError, RunError, TapeError, WorkersError, ValueError, OSError)
 
 
 def names(assets: str | None) -> list[str] | None:

@@ -1,33 +1,24 @@
-"""`papertrader sweep`: settings searched in parallel, ranked, and the best of them judged under every fill model."""
+"""`papertrader sweep`: settings searched in parallel, ranked, the best judged under every fill model and by luck."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from papertrader.replay.session import sessions
-from papertrader.replay.sweep import (
-    EARNS,
-    FRAGILE,
-    LOSES,
-    Axes,
-    Band,
-    Outcome,
-    Sweep,
-    Variant,
-    band_variants,
-    bands,
-    ranked,
-    variants_of,
-    with_variant,
-)
+from papertrader.replay.sweep.bands import EARNS, FRAGILE, LOSES, Band
+from papertrader.replay.sweep.luck import Luck, WalkForward
+from papertrader.replay.sweep.outcomes import Outcome
+from papertrader.replay.sweep.search import Found, Plan, search
+from papertrader.replay.sweep.workers import Cluster, Pool, Workers, files_of
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval
-from papertrader.shared.service.config import Settings
+from papertrader.shared.service.config import Settings, Tables
 
 MEANING: Final = {
     EARNS: "the 95 % interval lies above 0 under every fill model",
@@ -47,73 +38,112 @@ SAME: Final = (
 )
 
 
-def run(
-    tables: dict[str, Any],
-    axes: Axes,
-    random: int | None,
-    seed: int,
-    workers: int,
-    best: int,
-    same_orders: bool,
-    as_json: bool,
-) -> int:
-    """Sweep, and print the ranking and the bands of the best variants; always 0."""
-    variants = variants_of(axes, random, seed)
+def run(tables: Tables, plan: Plan, processes: int, scheduler: str | None, as_json: bool) -> int:
+    """Search, and print the ranking, the bands of the best variants and what luck did; always 0."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        _read(tables, variants[0], progress)
-        with Sweep(tables, workers) as sweep:
-            outcomes = ranked(_all(sweep, variants, progress, "variants"))
-            chosen = [outcome.variant for outcome in outcomes[:best]]
-            found = _bands(sweep, chosen, same_orders, progress)
+        _read(tables, progress)
+        with workers_of(tables, processes, scheduler) as workers:
+            found = search(tables, plan, workers, _bar(progress))
     if as_json:
-        result: dict[str, Any] = {
-            "variants": [_plain(item) for item in outcomes],
-            "bands": [_plain_band(band) for band in found],
-        }
-        result["same_orders"] = same_orders
-        sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(_told(found, plan)) + b"\n")
     else:
-        out = Console()
-        out.print(_ranking(outcomes, list(axes)))
-        for band in found:
-            out.print(_band(band))
-        if found:
-            out.print(SAME if same_orders else CLOSED_LOOP, style="dim")
+        _print(found, plan)
     return 0
 
 
-def _bands(sweep: Sweep, chosen: Sequence[Variant], same_orders: bool, progress: Progress) -> list[Band]:
-    """The best variants under every fill model: each model with its own loop, or all with the same orders."""
-    if not same_orders:
-        under_models = [model for variant in chosen for model in band_variants(variant).values()]
-        return bands(chosen, _all(sweep, under_models, progress, "bands"))
-    task, found = progress.add_task("same orders", total=len(chosen)), {}
-    for place, band in sweep.same_orders(chosen):
-        found[place] = band
-        progress.advance(task)
-    return [found[place] for place in range(len(chosen))]
+def workers_of(tables: Tables, processes: int, scheduler: str | None) -> Workers:
+    """Processes of this machine, or the workers of the scheduler at an address; raises WorkersError."""
+    return Pool(processes) if scheduler is None else Cluster(scheduler, files_of(tables))
 
 
-def _read(tables: Mapping[str, Any], variant: Variant, progress: Progress) -> None:
+def _bar(progress: Progress) -> Any:
+    """Shows what the search tells: a bar for each thing that it does."""
+    bars: dict[str, TaskID] = {}
+
+    def told(name: str, done: int, total: int) -> None:
+        bar = bars.setdefault(name, TaskID(-1))
+        if bar == -1:
+            bar = bars[name] = progress.add_task(name, total=total)
+        progress.update(bar, completed=done)
+
+    return told
+
+
+def _read(tables: Tables, progress: Progress) -> None:
     """Parse the sessions once, before many processes want them."""
     task = progress.add_task("reading", total=None)
-    config = Settings(with_variant(tables, variant)).section("feed", FeedConfig)
+    config = Settings(tables).section("feed", FeedConfig)
     for _ in sessions(config, None, lambda _market, rows: progress.update(task, completed=rows)):
         pass
     progress.remove_task(task)
 
 
-def _all(sweep: Sweep, variants: Sequence[Variant], progress: Progress, name: str) -> list[Outcome]:
-    outcomes: dict[int, Outcome] = {}
-    task = progress.add_task(name, total=len(variants))
-    for place, outcome in sweep.outcomes(variants):
-        outcomes[place] = outcome
-        progress.advance(task)
-    return [outcomes[place] for place in range(len(variants))]
+def _told(found: Found, plan: Plan) -> dict[str, Any]:
+    walked = found.walk_forward
+    return {
+        "variants": [_plain(item) for item in found.outcomes],
+        "front": found.front,
+        "pruned": found.pruned,
+        "luck": found.luck._asdict() if found.luck else None,
+        "walk_forward": walked
+        and walked._asdict()
+        | {"pnl_per_hour": walked.pnl_per_hour._asdict(), "steps": [step._asdict() for step in walked.steps]},
+        "bands": [_plain_band(band) for band in found.bands],
+        "same_orders": plan.same_orders,
+    }
+
+
+def _print(found: Found, plan: Plan) -> None:
+    out = Console()
+    out.print(_ranking(found.outcomes, list(plan.axes), found.front if len(plan.objectives) > 1 else []))
+    if found.pruned:
+        out.print(f"{found.pruned} more trials ended early, below the median of those before them.", style="dim")
+    out.print(_luck(found.luck))
+    if plan.steps:
+        out.print(_walked(found.walk_forward))
+    for band in found.bands:
+        out.print(_band(band))
+    if found.bands:
+        out.print(SAME if plan.same_orders else CLOSED_LOOP, style="dim")
+
+
+def _luck(luck: Luck | None) -> str:
+    if luck is None:
+        return "What the best owes to luck is not known: one variant, less than five minutes, or not the same minutes."
+    return (
+        f"Expect the best of {luck.variants} to be lucky: if none earned anything it would seem to earn "
+        f"{luck.expected:+.2f} per hour, and up to {luck.high:+.2f} in 95 of 100 such worlds. The best has "
+        f"{luck.best:+.2f}: {luck.deflated:+.2f} without that luck, p = {luck.p_value:.3f}."
+    )
+
+
+def _walked(walked: WalkForward | None) -> Table | str:
+    if walked is None:
+        return "No walk forward: fewer minutes than parts, or variants over different ones."
+    title = (
+        f"Walking forward, each part with what was best before it: {walked.pnl_per_hour.value:+.2f} per hour "
+        f"({_interval(walked.pnl_per_hour)}), chosen at {walked.before:+.2f}; in hindsight {walked.hindsight:+.2f}"
+    )
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for name in ("from (UTC)", "variant", "before", "after"):
+        table.add_column(name, justify="right" if name in ("before", "after") else "left")
+    for step in walked.steps:
+        when = datetime.fromtimestamp(step.start_ts / 1e9, UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(when, _named(step.variant), f"{step.before:+.2f}", f"{step.after:+.2f}")
+    return table
+
+
+def _named(variant: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={_shown(value)}" for key, value in variant.items()) or "the settings as they are"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
-    return {**outcome._asdict(), "pnl_per_hour": outcome.pnl_per_hour._asdict()}
+    numbers = {name: value for name, value in outcome._asdict().items() if name != "blocks"}
+    return {**numbers, "pnl_per_hour": outcome.pnl_per_hour._asdict()}
 
 
 def _plain_band(band: Band) -> dict[str, Any]:
@@ -122,7 +152,7 @@ def _plain_band(band: Band) -> dict[str, Any]:
     return {"variant": band.variant, "pnl_per_hour": interval, "verdict": band.verdict, "models": models}
 
 
-def _ranking(outcomes: Sequence[Outcome], keys: Sequence[str]) -> Table:
+def _ranking(outcomes: Sequence[Outcome], keys: Sequence[str], front: Sequence[int]) -> Table:
     hours = outcomes[0].hours if outcomes else 0.0
     title = f"{len(outcomes)} variants over {hours:.2f} h each; PnL per hour with its 95 % block-bootstrap interval"
     table = Table(title=title, title_justify="left", box=None, header_style="bold")
@@ -130,14 +160,15 @@ def _ranking(outcomes: Sequence[Outcome], keys: Sequence[str]) -> Table:
         table.add_column(key)
     for name in ("PnL/h", "95 %", "fills", "5 s bp", "adverse", "drawdown"):
         table.add_column(name, justify="right", no_wrap=True)
-    for outcome in outcomes:
-        table.add_row(*(str(outcome.variant[key]) for key in keys), *_numbers(outcome))
+    for place, outcome in enumerate(outcomes):
+        style = "bold" if place in front else None  # none beats it in all that was asked for
+        table.add_row(*(_shown(outcome.variant[key]) for key in keys), *_numbers(outcome), style=style)
     return table
 
 
 def _band(band: Band) -> Table:
-    name = ", ".join(f"{key}={value}" for key, value in band.variant.items()) or "the settings as they are"
-    title = f"{name}\nPnL/h from {band.low:+.2f} to {band.high:+.2f}: {band.verdict}, {MEANING[band.verdict]}"
+    span = f"PnL/h from {band.low:+.2f} to {band.high:+.2f}"
+    title = f"{_named(band.variant)}\n{span}: {band.verdict}, {MEANING[band.verdict]}"
     table = Table(title=title, title_justify="left", box=None, header_style="bold")
     table.add_column("fill model")
     for column in ("PnL/h", "95 %", "fills", "5 s bp", "adverse", "drawdown"):

@@ -1,7 +1,7 @@
-"""Search settings: every combination replayed, ranked by PnL per hour, the best judged under every fill model.
+"""Search settings: variants replayed, ranked by PnL per hour, the best judged under every fill model and by luck.
 
     found = run_sweep({"quoter.levels": [1, 2, 3]}, tapes=["BTC.gz"])
-    found.frame, found.models, found.outcomes[0].pnl_per_hour, found.bands[0].verdict, found.run(0).fills
+    found.frame, found.models, found.outcomes[0].pnl_per_hour, found.bands[0].verdict, found.luck, found.run(0).fills
 
 Processes are spawned: in a script, call it below `if __name__ == "__main__":`.
 """
@@ -9,7 +9,6 @@ Processes are spawned: in a script, call it below `if __name__ == "__main__":`.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,31 @@ import polars as pl
 
 from papertrader.replay.session import sessions
 from papertrader.replay.settings import check_all, tables_of
-from papertrader.replay.sweep import (
-    Band,
-    Outcome,
-    Variant,
-    band_variants,
-    bands,
-    outcomes_frame,
-    ranked,
-    variants_of,
-    with_variant,
-)
-from papertrader.replay.sweep import Sweep as Pool
+from papertrader.replay.sweep.bands import Band
+from papertrader.replay.sweep.luck import Luck, WalkForward
+from papertrader.replay.sweep.outcomes import Outcome, outcomes_frame
+from papertrader.replay.sweep.search import Plan, check_variants, search
+from papertrader.replay.sweep.variants import Range, Variant, with_variant
+from papertrader.replay.sweep.workers import Cluster, Pool, WorkersError, files_of
 from papertrader.runs import Run, run_replay
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.service.config import Settings, Tables
 
-__all__ = ["Band", "Outcome", "Sweep", "Variant", "run_sweep"]
+__all__ = ["Band", "Luck", "Outcome", "Range", "Sweep", "Variant", "WalkForward", "WorkersError", "run_sweep"]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a search found: the outcome of every variant, best first, and the best ones under every fill model."""
+    """What a search found: the outcome of every variant, best first, the best ones under every fill model, and what of
+    it is luck. `front` are the places of those that no other beats in every objective."""
 
     outcomes: list[Outcome]
     bands: list[Band]
     settings: Tables
+    luck: Luck | None = None
+    walk_forward: WalkForward | None = None
+    front: Sequence[int] = ()
+    pruned: int = 0
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -65,7 +63,7 @@ class Sweep:
 
 
 def run_sweep(
-    changes: Mapping[str, Sequence[Any]],
+    changes: Mapping[str, Sequence[Any] | Range],
     tapes: Sequence[Path | str] = (),
     *,
     strategy: str | None = None,
@@ -73,39 +71,43 @@ def run_sweep(
     assets: Sequence[str] | None = None,
     duration_s: float | None = None,
     draw: int | None = None,
+    trials: int | None = None,
+    objectives: Sequence[str] = ("pnl",),
+    storage: Path | str | None = None,
+    walk_forward: int = 0,
     seed: int = 1,
     workers: int | None = None,
+    scheduler: str | None = None,
     best: int = 1,
     same_orders: bool = False,
 ) -> Sweep:
-    """Replay every combination of `changes`, e.g. `{"quoter.levels": [1, 2]}`, over tapes or the synthetic market.
+    """Replay variants of `changes`, e.g. `{"quoter.levels": [1, 2], "quoter.half_spread_bps": Range(2.0, 20.0)}`, over
+    tapes or the synthetic market: all combinations, `draw` random ones, or `trials` chosen by those before.
 
-    `draw` takes so many combinations at random, `best` says how many are judged under every fill model, `workers` is
-    the number of processes (default: one per core). With `same_orders` every model hears the orders of the variant, so
-    that a stricter one is a bound; without, each model quotes for itself. Raises SettingsError for the first variant
-    that is wrong.
+    `objectives` and `storage` are those of trials. `best` says how many are judged under every fill model: with
+    `same_orders` every model hears the orders of the variant, so that a stricter one is a bound; without, each model
+    quotes for itself. `walk_forward` cuts the time in so many parts and one. `workers` is the number of processes
+    (default: one per core), `scheduler` the address of a Dask scheduler in their place. Raises SettingsError for the
+    first variant that is wrong, WorkersError for workers that are not as this side.
     """
     feed = {"source": "tape" if tapes else None, "tapes": [str(Path(tape).resolve()) for tape in tapes] or None}
     feed |= {"assets": list(assets) if assets else None, "duration_s": duration_s}  # type: ignore[dict-item]
     tables = tables_of(settings, {"feed": feed, "quoter": {"strategy": strategy}})
-    variants = variants_of({key: list(values) for key, values in changes.items()}, draw, seed)
-    for variant in variants:
-        check_all(Settings(with_variant(tables, variant)))
+    plan = Plan(
+        axes={key: values if isinstance(values, Range) else list(values) for key, values in changes.items()},
+        random=draw,
+        trials=trials,
+        objectives=tuple(objectives),
+        storage=Path(storage) if storage else None,
+        seed=seed,
+        best=best,
+        same_orders=same_orders,
+        steps=walk_forward,
+    )
+    check_variants(tables, plan, check_all)
     for _ in sessions(Settings(tables).section("feed", FeedConfig)):
         pass  # parsed once, before many processes want them
-    with Pool(tables, workers or os.cpu_count() or 1) as pool:
-        outcomes = ranked(_in_order(pool, variants))
-        chosen = [outcome.variant for outcome in outcomes[:best]]
-        return Sweep(outcomes, _bands(pool, chosen, same_orders), tables)
-
-
-def _bands(pool: Pool, chosen: Sequence[Variant], same_orders: bool) -> list[Band]:
-    if same_orders:
-        return [band for _, band in sorted(pool.same_orders(chosen), key=itemgetter(0))]
-    models = [model for variant in chosen for model in band_variants(variant).values()]
-    return bands(chosen, _in_order(pool, models))
-
-
-def _in_order(pool: Pool, variants: Sequence[Variant]) -> list[Outcome]:
-    found = dict(pool.outcomes(variants))
-    return [found[place] for place in range(len(variants))]
+    processes = Pool(workers or os.cpu_count() or 1) if scheduler is None else Cluster(scheduler, files_of(tables))
+    with processes as those:
+        found = search(tables, plan, those, lambda _name, _done, _total: None)
+    return Sweep(found.outcomes, found.bands, tables, found.luck, found.walk_forward, tuple(found.front), found.pruned)

@@ -88,7 +88,10 @@ def sweep(
     tapes: Tapes = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="values to try, e.g. quoter.levels=1,2,3; may be given several times"),
+        typer.Option(
+            "--set",
+            help="values to try, quoter.levels=1,2,3, or a range, quoter.min_edge_bps=0.5..8.0:log; several times",
+        ),
     ] = None,
     settings: SettingsFile = None,
     assets: Assets = None,
@@ -96,8 +99,23 @@ def sweep(
     random: Annotated[
         int | None, typer.Option(min=1, help="draw so many variants at random, not the whole grid")
     ] = None,
-    seed: Annotated[int, typer.Option(help="seed of the random draw")] = 1,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="choose so many by what came of those before (Optuna's TPE), not the grid")
+    ] = None,
+    objective: Annotated[
+        str, typer.Option(help="what --trials want: pnl, drawdown, adverse, several divided by commas")
+    ] = "pnl",
+    storage: Annotated[
+        Path | None, typer.Option(help="keep the trials in this SQLite file, and go on with those that are there")
+    ] = None,
+    walk_forward: Annotated[
+        int, typer.Option(min=0, help="cut the time in so many parts and one, and trade each with what was best before")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="seed of what is drawn")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="processes (default: one per core)")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="replay on the workers of the Dask scheduler at this address, tcp://HOST:PORT")
+    ] = None,
     best: Annotated[
         int, typer.Option(min=0, help="so many of the best variants are judged under every fill model")
     ] = 1,
@@ -111,20 +129,30 @@ def sweep(
     import os
 
     from papertrader.cli.sweep import run as run_sweep
-    from papertrader.replay.sweep import axes_of, variants_of, with_variant
+    from papertrader.replay.sweep.search import Plan, check_variants
+    from papertrader.replay.sweep.variants import axes_of
 
     feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
     feed |= {"tapes": paths(tapes), "assets": names(assets)}
     try:
         tables = tables_of(settings, {"feed": feed})
-        axes = axes_of(change or [])
-        for variant in variants_of(axes, random, seed):
-            check_all(Settings(with_variant(tables, variant)))
+        plan = Plan(
+            axes=axes_of(change or []),
+            random=random,
+            trials=trials,
+            objectives=tuple(names(objective) or ()),
+            storage=storage,
+            seed=seed,
+            best=best,
+            same_orders=same_orders,
+            steps=walk_forward,
+        )
+        check_variants(tables, plan, check_all)
     except SettingsError as error:
         raise fail(error) from None
     count = workers or os.cpu_count() or 1
     ensure_compiled(_part(tables))
-    raise typer.Exit(guarded(lambda: run_sweep(tables, axes, random, seed, count, best, same_orders, as_json)))
+    raise typer.Exit(guarded(lambda: run_sweep(tables, plan, count, scheduler, as_json)))
 
 
 def twin(

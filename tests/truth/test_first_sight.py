@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from papertrader.replay.sweep import outcome
+from papertrader.replay.sweep.outcomes import outcome
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from array import array
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from papertrader.replay.column_words import OTHER_WORDS, WORDS
 from papertrader.replay.columns import FRAMES, columns, frame, quotes
 from papertrader.replay.log_file import write_log
 from papertrader.replay.results import _Heard
-from papertrader.replay.sweep import Band, Outcome
+from papertrader.replay.sweep.bands import Band
+from papertrader.replay.sweep.outcomes import Blocks, Outcome
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval
 from papertrader.shared.log.segments import Entry
@@ -245,7 +247,8 @@ def test_export_writes_tables(log: Path, tmp_path: Path) -> None:
 
 def test_frames_of_a_sweep_have_what_was_varied_and_the_documented_columns() -> None:
     interval = Interval(2.0, None, 3.0)
-    one = Outcome({"quoter.levels": 2}, 1.0, 2.0, interval, 3.0, -1.0, 0.5, 7, 0.25, None, 1.5)
+    blocks = Blocks(array("q", [0]), array("q", [60]), array("d", [2.0]))
+    one = Outcome({"quoter.levels": 2}, 1.0, 2.0, interval, 3.0, -1.0, 0.5, 7, 0.25, None, 1.5, blocks)
     found = Sweep([one], [Band(one.variant, {"through": one, "ahead": one})], {})
     assert found.frame.columns == ["variant", "quoter.levels", *(item.name for item in columns("sweep")[1:])]
     assert found.frame.row(0)[:6] == (0, 2, 1.0, 2.0, 2.0, None)

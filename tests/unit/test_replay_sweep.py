@@ -1,5 +1,7 @@
 """Sweeps: which variants there are, what each came to, and when a strategy is robust."""
 
+from array import array
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,22 +10,10 @@ import numpy as np
 import pytest
 
 import papertrader
-from papertrader.replay.sweep import (
-    BAND,
-    Band,
-    Outcome,
-    Sweep,
-    axes_of,
-    band_variants,
-    bands,
-    block_pnl,
-    drawdown,
-    outcome,
-    ranked,
-    same_orders_band,
-    variants_of,
-    with_variant,
-)
+from papertrader.replay.sweep.bands import BAND, Band, band_variants, bands, same_orders_band
+from papertrader.replay.sweep.outcomes import Blocks, Outcome, block_pnl, drawdown, outcome, ranked
+from papertrader.replay.sweep.variants import Range, axes_of, variants_of, with_variant
+from papertrader.replay.sweep.workers import Pool
 from papertrader.services.monitor.report.statistics import Interval
 from papertrader.shared.market.events import EVENT
 from papertrader.shared.market.records import record_dtype
@@ -70,6 +60,34 @@ def test_variants_drawn_at_random_differ_and_are_the_same_for_the_same_seed() ->
         variants_of(axes)
 
 
+def test_range_is_read_whole_and_logarithmic_by_what_is_written() -> None:
+    axes = axes_of(["quoter.levels=1..5", "quoter.min_edge_bps=0.5..8.0:log", "quoter.half_spread_bps=2..4.5"])
+    assert axes == {
+        "quoter.levels": Range(1, 5, False, True),
+        "quoter.min_edge_bps": Range(0.5, 8.0, True, False),
+        "quoter.half_spread_bps": Range(2, 4.5, False, False),
+    }
+
+
+@pytest.mark.parametrize("values", ["5..1", "a..b", "0..1:log", "2..2"])
+def test_range_that_is_none_is_refused(values: str) -> None:
+    with pytest.raises(SettingsError, match=r"LOW\.\.HIGH are two numbers"):
+        axes_of([f"quoter.levels={values}"])
+
+
+def test_variants_of_ranges_are_drawn_within_them_and_the_same_for_the_same_seed() -> None:
+    axes = {"a.x": Range(1, 3, False, True), "a.y": Range(0.1, 10.0, True, False), "a.z": ["u", "v"]}
+    drawn = variants_of(axes, 300, seed=3)
+    assert drawn == variants_of(axes, 300, seed=3) != variants_of(axes, 300, seed=4)
+    assert {variant["a.x"] for variant in drawn} == {1, 2, 3}
+    assert all(0.1 <= variant["a.y"] <= 10.0 for variant in drawn)
+    below = sum(variant["a.y"] < 1.0 for variant in drawn)
+    assert 110 < below < 190, "half of them below the geometric middle"
+    assert len(variants_of({"a.x": Range(1, 3, False, True)}, 10)) == 3, "no more than there are"
+    with pytest.raises(SettingsError, match="--random or search with --trials"):
+        variants_of(axes)
+
+
 def test_variant_wins_over_an_accounts_own_settings() -> None:
     tables = {"quoter": {"levels": 2}, "accounts": {"one": {"quoter": {"levels": 3, "min_edge_bps": 1.0}}}}
     changed = with_variant(tables, {"quoter.levels": 4, "feed.synthetic.kappa": 900.0})
@@ -92,14 +110,15 @@ def replayed(duration_s: float, totals: dict[float, float]) -> Any:
 
 
 def test_block_pnl_is_what_each_minute_earned() -> None:
-    pnl, seconds = block_pnl(replayed(150.0, {10.0: 1.0, 59.0: 4.0, 60.5: 3.0, 130.0: 5.0}))
-    assert pnl.tolist() == [4.0, -1.0, 2.0]
-    assert seconds.tolist() == [60, 60, 30]
+    blocks = block_pnl(replayed(150.0, {10.0: 1.0, 59.0: 4.0, 60.5: 3.0, 130.0: 5.0}))
+    assert blocks.pnl.tolist() == [4.0, -1.0, 2.0]
+    assert blocks.seconds.tolist() == [60, 60, 30]
+    assert blocks.start_ts.tolist() == [1000 * SECOND, 1060 * SECOND, 1120 * SECOND]
 
 
 def test_block_pnl_without_any_message_is_zero() -> None:
-    pnl, seconds = block_pnl(replayed(60.0, {}))
-    assert (pnl.tolist(), seconds.tolist()) == ([0.0], [60])
+    blocks = block_pnl(replayed(60.0, {}))
+    assert (blocks.pnl.tolist(), blocks.seconds.tolist()) == ([0.0], [60])
 
 
 def test_drawdown_is_the_largest_fall_below_the_peak_zero_included() -> None:
@@ -108,7 +127,8 @@ def test_drawdown_is_the_largest_fall_below_the_peak_zero_included() -> None:
 
 
 def one(pnl_per_hour: float) -> Outcome:
-    return Outcome({}, 1.0, 0.0, Interval(pnl_per_hour, None, None), 0.0, 0.0, 0.0, 0, None, None, 0.0)
+    blocks = Blocks(array("q"), array("q"), array("d"))
+    return Outcome({}, 1.0, 0.0, Interval(pnl_per_hour, None, None), 0.0, 0.0, 0.0, 0, None, None, 0.0, blocks)
 
 
 def test_ranking_puts_the_best_first() -> None:
@@ -150,8 +170,8 @@ def test_bands_belong_to_their_variants() -> None:
 
 def test_sweep_in_processes_gives_what_one_replay_gives(tmp_path: Path) -> None:
     variants = [{"quoter.levels": 1}, *list(band_variants({"quoter.levels": 1}).values())[:1]]
-    with Sweep(TABLES, 1, tmp_path) as sweep:
-        found = dict(sweep.outcomes(variants))
+    with Pool(1) as pool:
+        found = dict(pool.each(partial(outcome, TABLES, cache=tmp_path), variants))
     expected = outcome(TABLES, variants[0], tmp_path)
     assert found[0] == expected
     assert expected.fills > 0

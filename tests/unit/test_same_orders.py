@@ -8,7 +8,7 @@ import pytest
 from papertrader.replay.replay import Replayed, composed
 from papertrader.replay.same_orders import AS_SET, same_orders, stream_of
 from papertrader.replay.session import sessions
-from papertrader.replay.sweep import SAME_ORDERS
+from papertrader.replay.sweep.bands import SAME_ORDERS
 from papertrader.services.feed.config import FeedConfig, SyntheticAsset, SyntheticConfig
 from papertrader.shared.messages import Cancel, Place
 from papertrader.shared.service.config import Settings
