@@ -88,7 +88,11 @@ class Cluster(AbstractContextManager["Cluster"]):
             self._client = Client(address, timeout=CONNECT_S)
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkersError(f"no Dask scheduler answers at {address}: {error}") from None
-        self._check(files)
+        try:
+            self._check(files)
+        except WorkersError:
+            self._client.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         """Leave the cluster, which stays."""
