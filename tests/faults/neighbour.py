@@ -1,17 +1,19 @@
 """A hostile neighbour: somebody with the key of one user of the broker, who tries everything but what that user is for.
 
-`python -m tests.faults.neighbour URL MONITORING USER SEED_FILE SECONDS SEED` disturbs for so long, as its seed says,
-and prints how often the broker refused what. The user `exporter` has no key: it reaches the broker's monitoring port
-alone. A user's own well-formed words are no attack: whoever has a key may say what it is the key for. Without a seed
-file, on a broker that asks for none, it only does what no right forbids.
+`python -m tests.faults.neighbour URL MONITORING USER SEED_FILE SECONDS SEED` disturbs for so long, or until it is
+terminated, as its seed says, and prints how often the broker refused what. The user `exporter` has no key: it reaches
+the broker's monitoring port alone. A user's own well-formed words are no attack: whoever has a key may say what it is
+the key for. Without a seed file, on a broker that asks for none, it only does what no right forbids.
 """
 
 import asyncio
 import contextlib
 import json
 import random
+import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -57,6 +59,8 @@ FOREIGN: Final = (
 """Subjects beside the log that are each somebody's own."""
 
 Attack: TypeAlias = Callable[[], Awaitable[None]]
+Asked: TypeAlias = Callable[[], bool]
+"""Whether to go on."""
 
 
 class Neighbour:
@@ -69,13 +73,13 @@ class Neighbour:
         self._numbers = iter(range(10**9))
         self._consumers: list[str] = []
 
-    async def disturb(self, until: float) -> None:
+    async def disturb(self, more: Asked) -> None:
         """Attack, one thing after another."""
         self._bus = await self._login()
         weights = {self._nonsense: 6, self._looks: 4, self._connections: 1}
         if self._seed_file:
             weights |= {self._words: 6, self._answers: 4, self._deliveries: 2, self._listens: 1}
-        while time.monotonic() < until:
+        while more():
             attack: Attack = self._chance.choices(list(weights), list(weights.values()))[0]
             with contextlib.suppress(nats.errors.Error, APIError, BusError, OSError, TimeoutError):
                 await attack()
@@ -167,11 +171,11 @@ class Neighbour:
                 await subscription.unsubscribe()
 
 
-def _pages(monitoring: str, until: float, chance: random.Random) -> None:
+def _pages(monitoring: str, more: Asked, chance: random.Random) -> None:
     """What reaches the monitoring port alone: whole pages, half requests."""
     place = urlsplit(monitoring)
     halves: list[socket.socket] = []
-    while time.monotonic() < until:
+    while more():
         page = chance.choice(
             ("varz", "connz?subs=1&limit=10000", "jsz?consumers=1&config=1", "subsz?subs=1", "stacksz")
         )
@@ -189,12 +193,21 @@ def _pages(monitoring: str, until: float, chance: random.Random) -> None:
 def main(url: str, monitoring: str, user: str, seed_file: str, seconds: str, seed: str) -> None:
     """Disturb, then tell what was refused."""
     chance, until = random.Random(seed), time.monotonic() + float(seconds)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     refusals: Any = {}
+
+    def more() -> bool:
+        return time.monotonic() < until and not ended.is_set()
+
     if user == "exporter":
-        _pages(monitoring, until, chance)
+        _pages(monitoring, more, chance)
     else:
         neighbour = Neighbour(url, user, seed_file, chance)
-        asyncio.run(neighbour.disturb(until))
+        try:
+            asyncio.run(neighbour.disturb(more))
+        except BusError as error:  # the run has ended before it was disturbed
+            sys.exit(str(error))
         refusals = neighbour.refusals
     sys.stdout.write(json.dumps(refusals) + "\n")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nats.js import api
 
@@ -16,6 +16,8 @@ from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.config import Settings
 from tests.conftest import ROOT
+
+LOG_BYTES: Final = 2**30
 
 
 class Guarded(NamedTuple):
@@ -86,7 +88,7 @@ def guarded_broker(directory: Path) -> Iterator[Guarded]:
 
 
 def _make_log(broker: Guarded) -> None:
-    config = BusConfig(url=broker.url, nkey_seed_file=broker.seed("bootstrap"), max_bytes=2**26)
+    config = BusConfig(url=broker.url, nkey_seed_file=broker.seed("bootstrap"), max_bytes=LOG_BYTES)
     deadline = time.monotonic() + 10
     while True:
         try:

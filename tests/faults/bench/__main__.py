@@ -70,6 +70,7 @@ class Bench:
             try:
                 outcome = self._run(Path(place), *trial)
                 fault = wrong(outcome, self._undisturbed[trial.tape], trial.campaign)
+                fault += f"; it noted {outcome.noted}" if fault else ""
             except RunError as error:
                 fault = f"the run does not start: {error}"
             except Exception as error:

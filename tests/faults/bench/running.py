@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from nats.js.errors import APIError
 
@@ -44,8 +46,12 @@ from tests.runs import papertrader
 PATIENCE_S: Final = 300.0
 DISK_MIB: Final = 768
 SCRAPE_EVERY_S: Final = 0.5
+ANSWER_S: Final = 1.0
 NOTHING_LEFT: Final = "the log already holds the whole of this session"
 FULL: Final = "No space left"
+SLOW: Final = "did not start on port"
+"""What is said of a broker that takes long to start, as on a machine with much else to do: an operator tries again."""
+TRIES: Final = 3
 SHIFTED_CLOCK: Final = Path(__file__).with_name("shifted_clock")
 
 
@@ -104,7 +110,7 @@ class _Run:
         self.noted: list[str] = []
         self.supervisor = self._started()
 
-    def _started(self) -> Supervisor:
+    def _started(self, tries: int = TRIES) -> Supervisor:
         supervisor = Supervisor(self._directory, self.tables, None, {})
         if not self._exact:
             for process in supervisor.processes:
@@ -113,9 +119,11 @@ class _Run:
         self._scraped = itertools.cycle(one for process in supervisor.folds for one in (monitor, process))
         try:
             supervisor.start()
-        except RunError:
+        except RunError as error:
             supervisor.stop()
-            raise
+            if SLOW not in str(error) or not tries:
+                raise
+            return self._started(tries - 1)
         return supervisor
 
     def _started_again(self) -> Supervisor:
@@ -245,8 +253,7 @@ class _Run:
                 self.supervisor.stop()
                 self.supervisor = self._started_again()
             case Hostile():
-                self._reach_broker()
-                asyncio.run(self._say(fault.subject, fault.payload))
+                asyncio.run(_say(self._reach_broker(), fault.subject, fault.payload))
             case Neighbour():
                 self._neighbours.append(self._neighbour(fault))
             case Disk():
@@ -261,9 +268,8 @@ class _Run:
             case Change():
                 self._change(fault.fill_model)
             case Purge():
-                self._reach_broker()
                 with contextlib.suppress(APIError):  # a full disk keeps it from that
-                    asyncio.run(self._purge())
+                    asyncio.run(_purge(self._reach_broker()))
 
     def _change(self, fill_model: str) -> None:
         """Go on under another fill model, or as before where the run refuses: not everything has been folded."""
@@ -277,30 +283,43 @@ class _Run:
             self.supervisor = self._started_again()
 
     def _neighbour(self, fault: Neighbour) -> "subprocess.Popen[bytes]":
-        assert self.supervisor.broker is not None
-        command = [sys.executable, "-m", "tests.faults.neighbour", self.supervisor.broker.url, "", "trader", ""]
+        command = [sys.executable, "-m", "tests.faults.neighbour", self._reach_broker(), "", "trader", ""]
         return subprocess.Popen([*command, str(fault.for_s), str(fault.seed)], stdout=subprocess.DEVNULL)
 
     def _pid(self, service: str) -> int:
         return next(process.pid for process in self.supervisor.processes if process.name == service)
 
-    def _reach_broker(self) -> None:
-        """Let a broker that was killed be started again: nobody speaks to one that is not there."""
+    def _reach_broker(self) -> str:
+        """Let a broker that was killed be started again, and answer; where. Nobody speaks to one that is not there."""
         assert self.supervisor.broker is not None
-        while self.supervisor.broker.exit_code is not None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not _answers(self.supervisor.broker.url):
+            assert time.monotonic() < deadline, "the broker does not answer"
             self._step()
+        return self.supervisor.broker.url
 
-    async def _say(self, subject: str, payload: bytes) -> None:
-        assert self.supervisor.broker is not None
-        bus = await Bus.connect(self.supervisor.broker.url, "stranger")
-        await bus.publish(subject, payload)
-        await bus.close()
 
-    async def _purge(self) -> None:
-        assert self.supervisor.broker is not None
-        bus = await Bus.connect(self.supervisor.broker.url, "stranger")
-        await bus.jetstream.purge_stream(STREAM)
-        await bus.close()
+def _answers(url: str) -> bool:
+    """Whether a broker is there, and speaks first, as NATS servers do."""
+    place = urlsplit(url)
+    try:
+        with socket.create_connection((place.hostname, place.port), ANSWER_S) as line:
+            line.settimeout(ANSWER_S)
+            return line.recv(4) == b"INFO"
+    except OSError:
+        return False
+
+
+async def _say(url: str, subject: str, payload: bytes) -> None:
+    bus = await Bus.connect(url, "stranger")
+    await bus.publish(subject, payload)
+    await bus.close()
+
+
+async def _purge(url: str) -> None:
+    bus = await Bus.connect(url, "stranger")
+    await bus.jetstream.purge_stream(STREAM)
+    await bus.close()
 
 
 def _send(pid: int, number: int) -> None:
