@@ -188,8 +188,16 @@ class Publisher:
         self.messages += len(market_data)
         self.rounds += 1
         self.last_ts, self.last_round = end.ts, end.round
-        if not is_live(self._session):
-            await self._barrier.wait(self._market, end.round)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until the folds have folded the last round, which a feed before this one may have published.
+
+        One that died within it has yet to say what follows from it, before the next round is there. Live rounds wait
+        for nobody.
+        """
+        if self.last_round >= 0 and not is_live(self._session):
+            await self._barrier.wait(self._market, self.last_round)
 
     async def _publish_once(self, market_data: Sequence[Message], end: RoundEnd) -> bool:
         """Whether the log has the whole round for certain.

@@ -72,6 +72,7 @@ class Feed:
 
     async def _publish(self, source: MarketSource, after: int) -> None:
         publisher = self.publishers[source.market]
+        await publisher.settled()
         rounds = (round_.messages for round_ in source.rounds())
         for market_data, end in until(rounds, self._duration_ns, self._round_ns):
             if end.round > after:

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.publisher import Barrier, Publisher, SessionError
+from papertrader.services.feed.service import Feed
 from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.health import progress_subject
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.log.tasks import REFUSED
 from papertrader.shared.messages import RoundEnd
@@ -169,6 +172,35 @@ def test_feed_killed_while_it_repeats_a_round_publishes_it_again(broker: Broker,
             assert await orders_on(bus) == undisturbed(parts)[0]
 
     bounded(work())
+
+
+def test_feed_that_goes_on_waits_until_the_last_round_is_folded(broker: Broker) -> None:
+    """When everything died at once within a round, a fold has yet to say what follows from it."""
+
+    async def work() -> None:
+        config = msgspec.convert(FEED | {"barrier": ["quoter"], "duration_s": 1.0}, FeedConfig)
+        source = sources(config)[0]
+        rounds = until((round_.messages for round_ in source.rounds()), 10**9, config.round_ms * 1_000_000)
+        async with connected(broker) as bus, connected(broker, "fold") as fold:
+            before = Publisher(bus, source.market, source.session, Barrier((), 1.0, 1.0))
+            for market_data, end in itertools.islice(rounds, 5):
+                await before.publish(market_data, end)
+            feed = Feed(bus, config, [source])
+            going_on = asyncio.create_task(feed.run())
+            await become(lambda: feed.connected, "the feed to know where the log ends")
+            await asyncio.sleep(0.3)
+            assert await last_number(bus, source.market) == before.last_round
+            await fold.publish(progress_subject("quoter", source.market), b"%d" % before.last_round)
+            await reached(bus, source.market, 1.0, wanted(source.market, config)[:6])
+            going_on.cancel()
+
+    bounded(work())
+
+
+async def last_number(bus: Bus, market: Market) -> int:
+    """The last round of the log that is not the marker of one that comes again."""
+    markers = [msgspec.json.decode(entry.payload, type=RoundEnd) for entry in await entries(bus, f"md.{market}.round")]
+    return max(end.round for end in markers if not end.discard)
 
 
 @contextlib.asynccontextmanager
