@@ -1,25 +1,21 @@
 """The archive's process: wiring only."""
 
 import asyncio
-import sys
 from pathlib import Path
-
-import uvloop
 
 from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.archive.metrics import METRICS, samples
 from papertrader.services.archive.service import Archive
 from papertrader.services.archive.store import Store, StoreError
 from papertrader.shared.log.bus import Bus, BusError
-from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.bus_config import BusConfig
-from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.epoch import check_sealed, current
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
+from papertrader.shared.service.process import Work, enter, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 
@@ -47,22 +43,14 @@ async def _serve(config: ArchiveConfig, bus_config: BusConfig) -> None:
         task.result()
 
 
+def _prepared(settings: Settings) -> Work:
+    config, bus_config = settings.section("archive", ArchiveConfig), settings.section("bus", BusConfig)
+    return lambda: _serve(config, bus_config)
+
+
 def main() -> None:
-    """Seal until SIGTERM or SIGINT. Exit code `REFUSED` for what cannot be, 1 for what may be better the next time."""
-    arguments = parse_arguments("archive")
-    try:
-        settings = load(arguments.settings)
-        config, bus_config = settings.section("archive", ArchiveConfig), settings.section("bus", BusConfig)
-    except SettingsError as error:
-        sys.stderr.write(f"archive: {error}\n")
-        sys.exit(REFUSED)
-    try:
-        uvloop.run(_serve(config, bus_config))
-    except (StoreError, SegmentError) as error:
-        sys.stderr.write(f"archive: {error}\n")
-        sys.exit(REFUSED)
-    except (BusError, PortError, OSError) as error:
-        sys.exit(f"archive: {error}")
+    """Seal until SIGTERM or SIGINT; how it ends `enter` says."""
+    enter("archive", _prepared, refused=(StoreError, SegmentError), mendable=(OSError,))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
 """The broker exporter's process: wiring only."""
 
-import asyncio
-import sys
 from pathlib import Path
 
 from papertrader.services.broker_exporter.metrics import METRICS, Watched, samples
 from papertrader.services.broker_exporter.refusals import Refusals
-from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.bus_config import BusConfig
-from papertrader.shared.service.config import SettingsError, load
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
+from papertrader.shared.service.process import Work, enter, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 
@@ -25,13 +22,14 @@ async def _serve(config: BusConfig) -> None:
     status.stop()
 
 
+def _prepared(settings: Settings) -> Work:
+    config = settings.section("bus", BusConfig)
+    return lambda: _serve(config)
+
+
 def main() -> None:
-    """Answer scrapes until SIGTERM or SIGINT."""
-    arguments = parse_arguments("broker-exporter")
-    try:
-        asyncio.run(_serve(load(arguments.settings).section("bus", BusConfig)))
-    except (SettingsError, PortError) as error:
-        sys.exit(f"broker-exporter: {error}")
+    """Answer scrapes until SIGTERM or SIGINT; how it ends `enter` says."""
+    enter("broker-exporter", _prepared)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,9 @@
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
-
-import uvloop
 
 from papertrader.services.feed.config import LIVE_SOURCES, FeedConfig
 from papertrader.services.feed.market_source import MarketSource
@@ -16,13 +12,12 @@ from papertrader.services.feed.publisher import SessionError
 from papertrader.services.feed.service import Feed
 from papertrader.services.feed.sources import sources
 from papertrader.services.feed.venues.live import LiveError
-from papertrader.shared.log.bus import Bus, BusError
-from papertrader.shared.log.ports import PortError
-from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.market.tape import TapeError
 from papertrader.shared.service.bus_config import BusConfig
-from papertrader.shared.service.config import SettingsError, load
-from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.process import Work, enter, stop_on_signals
 
 log = logging.getLogger("feed")
 
@@ -67,30 +62,15 @@ async def _publish(feed: Feed, bus_config: BusConfig) -> None:
         status.stop()
 
 
+def _prepared(settings: Settings) -> Work:
+    config, bus_config = settings.section("feed", FeedConfig), settings.section("bus", BusConfig)
+    recorded = () if config.source in LIVE_SOURCES else sources(config)
+    return lambda: _serve(config, bus_config, recorded)
+
+
 def main() -> None:
-    """Run the feed until its source ends or a signal comes.
-
-    Exit code 0 then, 2 if what was asked for cannot be, 1 for everything that may be better the next time,
-    `LEFT_UNCLEAN` if not everything could be ended in time.
-    """
-    arguments = parse_arguments("feed")
-    try:
-        settings = load(arguments.settings)
-        config, bus_config = settings.section("feed", FeedConfig), settings.section("bus", BusConfig)
-        recorded = () if config.source in LIVE_SOURCES else sources(config)
-    except (SettingsError, TapeError, ValueError) as error:
-        _refuse(error)
-    try:
-        uvloop.run(_serve(config, bus_config, recorded))
-    except (SessionError, LiveError) as error:
-        _refuse(error)
-    except (BusError, PortError) as error:
-        sys.exit(f"feed: {error}")
-
-
-def _refuse(error: Exception) -> NoReturn:
-    sys.stderr.write(f"feed: {error}\n")
-    sys.exit(REFUSED)
+    """Publish until the source ends or a signal comes; how it ends `enter` says."""
+    enter("feed", _prepared, refused=(SessionError, LiveError, TapeError))
 
 
 if __name__ == "__main__":

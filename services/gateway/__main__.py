@@ -2,26 +2,24 @@
 
 import asyncio
 import logging
-import sys
 from pathlib import Path
 
 import msgspec
-import uvloop
 from aiohttp import web
 
 from papertrader.services.gateway.certificates import AUTHORITY_FILE, server_context
 from papertrader.services.gateway.metrics import METRICS, samples
 from papertrader.services.gateway.server import serve, serve_tls
 from papertrader.services.gateway.service import Gateway, identities_of
-from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
 from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.bus_config import BusConfig
-from papertrader.shared.service.config import Settings, SettingsError, load
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.metrics import FoldCollector, registry_of
-from papertrader.shared.service.runtime import parse_arguments, stop_on_signals
+from papertrader.shared.service.process import Work, enter, stop_on_signals
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger("gateway")
@@ -78,20 +76,15 @@ async def _beat(bus: Bus) -> None:
         await asyncio.sleep(HEARTBEAT_EVERY_S)
 
 
+def _prepared(settings: Settings) -> Work:
+    config = settings.section("bus", BusConfig)
+    identities_of(settings)
+    return lambda: _serve(settings, config)
+
+
 def main() -> None:
-    """Answer until SIGTERM or SIGINT. Exit code `REFUSED` for settings that cannot be."""
-    arguments = parse_arguments("gateway")
-    try:
-        settings = load(arguments.settings)
-        config = settings.section("bus", BusConfig)
-        identities_of(settings)
-    except SettingsError as error:
-        sys.stderr.write(f"gateway: {error}\n")
-        sys.exit(REFUSED)
-    try:
-        uvloop.run(_serve(settings, config))
-    except (BusError, PortError) as error:
-        sys.exit(f"gateway: {error}")
+    """Answer until SIGTERM or SIGINT; how it ends `enter` says."""
+    enter("gateway", _prepared)
 
 
 if __name__ == "__main__":

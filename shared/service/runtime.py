@@ -1,11 +1,8 @@
 """What every fold service has in common: discover markets, run their folds, export metrics, stop cleanly."""
 
-import argparse
 import asyncio
 import gc
 import logging
-import signal
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -15,29 +12,27 @@ from typing import Any, Final
 
 import msgspec
 import nats.errors
-import uvloop
 from nats.js.errors import APIError
 from prometheus_client import CollectorRegistry
 
-from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, heartbeat_subject, worker_name
 from papertrader.shared.log.kinds import Kind, decode
 from papertrader.shared.log.lease import Leases
-from papertrader.shared.log.ports import PortError
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import matches
 from papertrader.shared.log.subjects import Market, address, subject
-from papertrader.shared.log.tasks import REFUSED, STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
-from papertrader.shared.service.config import Settings, load
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.continuation import StateError, round_end
 from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample, registry_of
+from papertrader.shared.service.process import Work, enter, stop_on_signals
 from papertrader.shared.service.runner import Runner
-from papertrader.shared.service.supervised import leave_with_parent
 from papertrader.shared.service.web import StatusServer
 
 log = logging.getLogger(__name__)
@@ -266,56 +261,16 @@ class Runtime:
 
 
 def main(service: Service) -> None:
-    """Run a fold service until SIGTERM or SIGINT; wrong settings and a missing broker end it with a clear text.
+    """Run a fold service until SIGTERM or SIGINT; how it ends `enter` says."""
 
-    Exit code 0 after a signal, `REFUSED` if what was asked for cannot be, `LEFT_UNCLEAN` if not everything could be
-    ended in time, 1 for what may be better the next time.
-    """
-    arguments = parse_arguments(service.name)
-    try:
-        settings = load(arguments.settings)
+    def prepared(settings: Settings) -> Work:
         config = settings.section("bus", BusConfig)
         service.warm(settings)
-    except ValueError as error:  # a setting, or a strategy that it names
-        sys.stderr.write(f"{service.name}: {error}\n")
-        sys.exit(REFUSED)
-    try:
         release_compiler_memory()
         gc.freeze()  # what was loaded so far stays: no collection has to walk through it
-        uvloop.run(_serve(service, settings, config))
-    except StateError as error:
-        sys.stderr.write(f"{service.name}: {error}\n")
-        sys.exit(REFUSED)
-    except (BusError, PortError) as error:
-        sys.exit(f"{service.name}: {error}")
+        return lambda: _serve(service, settings, config)
 
-
-def parse_arguments(name: str) -> argparse.Namespace:
-    """The command line of a service process, and its logging."""
-    parser = argparse.ArgumentParser(prog=name, description=f"The {name} service of the paper trader.")
-    parser.add_argument("--settings", help="settings file, TOML or JSON (default: PAPER_SETTINGS)")
-    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
-    parser.add_argument("--with-parent", action="store_true", help="leave as soon as standard input ends")
-    arguments = parser.parse_args()
-    if arguments.with_parent:
-        leave_with_parent()
-    logging.basicConfig(
-        level=arguments.log_level, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name} %(message)s"
-    )
-    return arguments
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; the process ends soon after, whatever becomes of that."""
-    stop = asyncio.Event()
-
-    def leave() -> None:
-        stop.set()
-        leave_within(STOP_LIMIT_S)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, leave)
-    return stop
+    enter(service.name, prepared, refused=(StateError,))
 
 
 async def _serve(service: Service, settings: Settings, config: BusConfig) -> None:
