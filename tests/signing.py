@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from coincurve import PrivateKey
 
-from papertrader.services.gateway.signing.hashing import connection_id, keccak, l1_digests
+from papertrader.services.gateway.signing.hashing import connection_id, keccak, l1_digest
 
 KEY: Final = PrivateKey(b"\x11" * 32)
 
@@ -24,7 +24,7 @@ NONCES: Final = itertools.count(time.time_ns() // 1_000_000)
 def signed(action: dict[str, Any], nonce: int | None = None, source: int = 0, key: PrivateKey = KEY) -> dict[str, Any]:
     """A whole request. `source` 0 signs as `a`, 1 as `b`."""
     number = next(NONCES) if nonce is None else nonce
-    digest = l1_digests(connection_id(action, number, b"", None))[source]
+    digest = l1_digest(connection_id(action, number, b"", None), source)
     raw = key.sign_recoverable(digest, hasher=None)
     signature = {"r": f"0x{raw[:32].hex()}", "s": f"0x{raw[32:64].hex()}", "v": 27 + raw[64]}
     return {"action": action, "nonce": number, "signature": signature}

@@ -124,10 +124,10 @@ class Gateway:
         said = [(subject("actions", ACCOUNT_WIDE, account.name), _encode(noted))]
         said += [(subject("orders", market, account.name), _encode(command)) for market, command in commands]
         writes = [Write(name, payload, f"gateway|{self._name}|{next(self._numbers)}") for name, payload in said]
-        begun = [(write, self._bus.begin(write)) for write in writes]
+        answers = self._bus.begin_all(writes)
 
         async def settle() -> None:
-            for write, answer in begun:
+            for write, answer in zip(writes, answers, strict=True):
                 await self._bus.settle(write, answer)
 
         saying = asyncio.ensure_future(settle())

@@ -272,6 +272,12 @@ class Bus:
         """Send a message to the log now, after the frames `before`; `settle` has to follow."""
         return self._ask(write.subject, write.payload, write.headers(), before)
 
+    def begin_all(self, writes: Iterable[Write]) -> list[Answer]:
+        """Send messages to the log now, in one step; `settle` has to follow for each."""
+        asked = [self._question(write.subject, write.payload, write.headers()) for write in writes]
+        self.client.send(sent for _, sent in asked)
+        return [answer for answer, _ in asked]
+
     async def settle(self, write: Write, answer: Answer) -> int:
         """Wait until the log has a message that was sent, as `append` does; its sequence."""
         while True:
@@ -308,11 +314,16 @@ class Bus:
 
     def _ask(self, subject: str, payload: bytes, headers: bytes = b"", before: Iterable[bytes] = ()) -> Answer:
         """Send a message that is answered, on a subject of its own."""
+        answer, sent = self._question(subject, payload, headers)
+        self.client.send((*before, sent))
+        return answer
+
+    def _question(self, subject: str, payload: bytes, headers: bytes = b"") -> tuple[Answer, bytes]:
+        """A message that will be answered, as it goes out."""
         reply = b"%s.%d" % (self._inbox.encode(), next(self._numbers))
         heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._answers[reply] = heard
-        self.client.send((*before, frame(subject.encode(), payload, reply, headers)))
-        return Answer(subject, reply, heard)
+        return Answer(subject, reply, heard), frame(subject.encode(), payload, reply, headers)
 
     async def _hear(self, answer: Answer) -> bytes:
         """The answer, empty if there is none in time, if nobody hears the question, or if the connection breaks."""

@@ -29,7 +29,7 @@ from papertrader.services.gateway.exchange.wire import (
 from papertrader.services.gateway.kernel import requests_allowed
 from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.ledger import Ledger
-from papertrader.services.gateway.signing.recover import USER_SIGNED, SignatureError, signers
+from papertrader.services.gateway.signing.recover import USER_SIGNED, SignatureError, recovered
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Command, Trigger
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
@@ -92,6 +92,8 @@ class Exchange:
         self.refusals = Refusals()
         self.verifications = 0
         self.verifying_s = 0.0
+        self._likely = 0
+        """The source of the last known signer, which is tried first."""
         self._acting: dict[str, Callable[[PaperAccount, Envelope, tuple[str, ...]], Awaitable[Answer]]] = {
             "order": self._order,
             "cancel": self._cancel,
@@ -133,7 +135,7 @@ class Exchange:
         """The account that a request acts for, and who may have signed it; raises RefusedError."""
         started = time.perf_counter()
         try:
-            candidates = signers(body)
+            candidates = self._candidates(body, kind)
         except SignatureError as error:
             raise RefusedError("signature", str(error)) from None
         finally:
@@ -156,6 +158,16 @@ class Exchange:
         for address in addresses:
             self._identities.nonces(address).use(envelope.nonce)
         return account, addresses
+
+    def _candidates(self, body: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+        """Who may have signed a request: the one that is known, or all; raises SignatureError."""
+        found = []
+        for source, address in recovered(body, self._likely):
+            if self._identities.known((address,), kind in USER_SIGNED):
+                self._likely = source
+                return (address,)
+            found.append((source, address))
+        return tuple(address for _, address in sorted(found))
 
     def _limit(self, account: PaperAccount, envelope: Envelope, kind: str) -> None:
         """Let a request pass that the account may still make, or one every 10 s; raises RefusedError."""

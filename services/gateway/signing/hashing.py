@@ -39,9 +39,9 @@ def connection_id(action: Mapping[str, Any], nonce: int, vault: bytes, expires_a
     return keccak(packed + tail)
 
 
-def l1_digests(connection: bytes) -> tuple[bytes, ...]:
-    """What is signed for an action, once per source."""
-    return tuple(keccak(b"\x19\x01" + _L1_DOMAIN + keccak(_AGENT + source + connection)) for source in _SOURCE_HASHES)
+def l1_digest(connection: bytes, source: int) -> bytes:
+    """What is signed for an action as one of the `SOURCES`, by its place."""
+    return keccak(b"\x19\x01" + _L1_DOMAIN + keccak(_AGENT + _SOURCE_HASHES[source] + connection))
 
 
 def user_digest(name: str, fields: tuple[tuple[str, str], ...], action: Mapping[str, Any]) -> bytes:

@@ -1,15 +1,16 @@
 """From a signed request to the addresses that may have signed it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from coincurve import PublicKey
 
 from papertrader.services.gateway.signing.hashing import (
+    SOURCES,
     address_bytes,
     connection_id,
     keccak,
-    l1_digests,
+    l1_digest,
     user_digest,
 )
 
@@ -54,23 +55,30 @@ def signers(body: Mapping[str, Any]) -> tuple[str, ...]:
 
     Only one of them exists; the other is nobody's. Raises SignatureError for what cannot be a signature.
     """
+    return tuple(address for _, address in sorted(recovered(body)))
+
+
+def recovered(body: Mapping[str, Any], likely: int = 0) -> Iterator[tuple[int, str]]:
+    """The same one after the other, each with its source; the `likely` source comes first."""
     try:
-        return tuple(_address(digest, body["signature"]) for digest in _digests(body))
+        for source, digest in _digests(body, likely):
+            yield source, _address(digest, body["signature"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SignatureError("Unable to recover signer.") from error
     except Exception as error:  # coincurve raises a bare Exception for a point that is not on the curve
         raise SignatureError("Unable to recover signer.") from error
 
 
-def _digests(body: Mapping[str, Any]) -> tuple[bytes, ...]:
+def _digests(body: Mapping[str, Any], likely: int) -> Iterator[tuple[int, bytes]]:
     action = body["action"]
     typed = USER_SIGNED.get(action["type"])
     if typed is not None:
-        return (user_digest(*typed, action),)
+        yield likely, user_digest(*typed, action)
+        return
     vault, expires_after = body.get("vaultAddress"), body.get("expiresAfter")
-    return l1_digests(
-        connection_id(action, body["nonce"], address_bytes(vault) if vault else b"", expires_after),
-    )
+    connection = connection_id(action, body["nonce"], address_bytes(vault) if vault else b"", expires_after)
+    for source in sorted(range(len(SOURCES)), key=lambda source: source != likely):
+        yield source, l1_digest(connection, source)
 
 
 def _address(digest: bytes, signature: Mapping[str, Any]) -> str:
