@@ -18,6 +18,7 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.data_directory import holder_of
+from papertrader.shared.service.outside import traded_outside
 
 
 def report_of(directory: Path) -> bytes:
@@ -62,7 +63,7 @@ def _restored(directory: Path) -> tuple[list[Monitor], Settings]:
     monitors = []
     for path in sorted((directory / "checkpoints" / "monitor").glob("*.checkpoint")):
         venue, _, asset = unquote(path.stem).partition(".")
-        monitor = Monitor(Market(venue, asset), configs)
+        monitor = Monitor(Market(venue, asset), configs, traded_outside(settings))
         position, complaints = store.restore(monitor.market, monitor.state())
         if position is None:
             raise SettingsError(f"the monitor's checkpoint of {monitor.market} cannot be read: {'; '.join(complaints)}")

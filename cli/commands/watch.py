@@ -14,7 +14,8 @@ from papertrader.cli.commands.venues import RECORDED, examine
 from papertrader.cli.monitor_client import MonitorError, fetch, fetch_json
 from papertrader.cli.options import AsJson, MonitorUrl, Nats, SettingsFile, VenueUrl, WhichRun, fail, guarded
 from papertrader.cli.runs import NoRunError, living, page_of, run_of
-from papertrader.shared.service.config import ACCOUNTS, SettingsError, Tables, load
+from papertrader.shared.service.config import ACCOUNTS, Settings, SettingsError, load
+from papertrader.shared.service.outside import traded_outside
 
 OUTSIDE = "this account is traded from outside: what its program sends is still obeyed, pause the program itself"
 NOTHING_YET = "No market data yet: is the feed running? Its log says what it waits for."
@@ -141,11 +142,6 @@ def tail(
     guarded(work)
 
 
-def _from_outside(tables: Tables, account: str) -> bool:
-    own = tables.get(ACCOUNTS, {}).get(account, {}).get("quoter", {})
-    return {**tables.get("quoter", {}), **own}.get("strategy") == "none"
-
-
 def _actions(incomplete: str) -> list[str]:
     from papertrader.cli.control import ACTIONS
 
@@ -169,12 +165,12 @@ def control(
     def work() -> int:
         check_action(action)
         broker = broker_of(nats, run, settings)
-        tables = load(broker.settings, {}).tables if broker.settings else {}
-        accounts = tables.get(ACCOUNTS, {})
+        known = load(broker.settings, {}) if broker.settings else Settings({})
+        accounts = known.tables.get(ACCOUNTS, {})
         outcome = asyncio.run(send(broker.url, action, market, account, accounts, **broker.login))
         console = Console(stderr=not outcome.done)
         console.print(outcome.text, style="" if outcome.done else "red", highlight=False, markup=False, soft_wrap=True)
-        if _from_outside(tables, account) and action in ("pause", "resume", "flatten"):
+        if account in traded_outside(known) and action in ("pause", "resume", "flatten"):
             Console(stderr=True).print(OUTSIDE, style="yellow", soft_wrap=True)
         return 0 if outcome.done else 1
 

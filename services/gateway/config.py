@@ -5,14 +5,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from papertrader.shared.service.config import ACCOUNTS, Settings
+from papertrader.shared.service.config import Settings
 
 DEFAULT_PORT: Final = 3001
 """Where the official clients look for a server on this machine."""
 DIAGNOSIS: Final = "paperDiagnosis"
 """A question to /info that the venue does not know: what stands in a bot's way."""
-OUTSIDE: Final = "none"
-"""The strategy of an account that a program outside trades."""
 PACED: Final = ("synthetic", "tape")
 """The feed's sources that have the speed of its settings; the first is the default."""
 
@@ -83,14 +81,6 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float, Meta(ge=0, description="how long after its opening every WebSocket is closed, s; 0 leaves them open")
     ] = 0.0
     havoc_seed: Annotated[int, Meta(description="seed of the draws of these faults")] = 0
-
-
-def traded_outside(settings: Settings) -> tuple[str, ...]:
-    """The accounts that programs outside trade, in the order of the settings."""
-    common = settings.tables.get("quoter", {})
-    own = settings.tables.get(ACCOUNTS, {})
-    quoters = {account: {**common, **own.get(account, {}).get("quoter", {})} for account in settings.accounts}
-    return tuple(account for account, quoter in quoters.items() if quoter.get("strategy") == OUTSIDE)
 
 
 def event_speed(settings: Settings) -> float:

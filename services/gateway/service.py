@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from papertrader.services.gateway.config import GatewayConfig, event_speed, traded_outside
+from papertrader.services.gateway.config import GatewayConfig, event_speed
 from papertrader.services.gateway.exchange.asking import Asking, Ids
 from papertrader.services.gateway.exchange.exchange import Exchange
 from papertrader.services.gateway.exchange.identity import Identities
@@ -30,6 +30,7 @@ from papertrader.shared.log.writes import Write
 from papertrader.shared.messages import Ack, Command, Message, RoundEnd
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 from papertrader.shared.service.config import Settings
+from papertrader.shared.service.outside import traded_outside
 
 log = logging.getLogger("gateway")
 

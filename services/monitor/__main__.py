@@ -18,6 +18,7 @@ from papertrader.shared.log.heard import heartbeat_of
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.log.tasks import ended
 from papertrader.shared.messages import Control
+from papertrader.shared.service.outside import traded_outside
 from papertrader.shared.service.runtime import Runtime, Service, main
 
 LIVENESS_EVERY_S = 0.5
@@ -72,7 +73,9 @@ def monitors(runtime: Runtime) -> list[Monitor]:
 SERVICE = Service(
     name="monitor",
     inputs=("md", "orders", "acks", "fills", "account", "markouts", "estimate", "calibration", "control"),
-    make_fold=lambda settings, market: Monitor(market, settings.by_account("monitor", MonitorConfig)),
+    make_fold=lambda settings, market: Monitor(
+        market, settings.by_account("monitor", MonitorConfig), traded_outside(settings)
+    ),
     metrics=METRICS,
     samples=samples,
     beside=beside,

@@ -46,13 +46,18 @@ def judge(
     history: History,
     liveness: Liveness,
     config: MonitorConfig,
+    outside: bool = False,
 ) -> Checklist:
-    """Judge one account. Without `liveness` (an empty mapping) the result follows from the log alone."""
+    """Judge one account. Without `liveness` (an empty mapping) the result follows from the log alone.
+
+    `outside`: a program outside trades it.
+    """
     case = Case(
         account=account,
         market=market,
         facts=facts,
         config=config,
+        outside=outside,
         liveness=liveness,
         broken=broken(liveness, config),
         settled=fills_until(history, facts, "heard_ts", market.answered_ts - int(config.silence_s * SECOND)),

@@ -1,7 +1,7 @@
 """The monitor's fold: hears everything that is said in a market and says whether the loops run."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -45,11 +45,13 @@ class Monitor:
     """Judges the checklist of every account of one market.
 
     `liveness` is what the process knows of the services from outside the log. It is no part of the state and never
-    enters what is said on the log, so that the log can be folded again; `checklist` judges with it.
+    enters what is said on the log, so that the log can be folded again; `checklist` judges with it. `outside` names
+    the accounts that programs outside trade.
     """
 
-    def __init__(self, market: Market, accounts: Mapping[str, MonitorConfig]) -> None:
+    def __init__(self, market: Market, accounts: Mapping[str, MonitorConfig], outside: Collection[str] = ()) -> None:
         self.market = market
+        self._outside = frozenset(outside)
         self.accounts = dict(accounts)
         self.liveness: Liveness = {}
         self.delivered: Mapping[tuple[str, str], int] = {}
@@ -98,6 +100,7 @@ class Monitor:
             self._histories[account],
             known,
             self.accounts[account],
+            account in self._outside,
         )
 
     def fold(self, round_: Round) -> list[Output]:

@@ -8,11 +8,12 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from papertrader.cli.commands.watch import _from_outside
 from papertrader.cli.control import ControlError, Watch, check_account, check_action, market_named
 from papertrader.messages import Account, Message, RoundEnd
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import Check, Checklist
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.outside import traded_outside
 from tests import messages
 
 MARKET = Market("hyperliquid", "BTC")
@@ -105,4 +106,4 @@ def test_choices_are_listed() -> None:
 )
 def test_account_that_a_program_trades_is_known(tables: dict[str, Any], outside: bool) -> None:
     """Pausing is the quoter's: a program outside goes on, and the operator is told."""
-    assert _from_outside(tables, "main") == outside
+    assert ("main" in traded_outside(Settings(tables))) == outside

@@ -100,6 +100,17 @@ def test_one_broken_wire_fails_one_check_that_names_it(
     assert cause in found[name]
 
 
+@pytest.mark.parametrize(("after_s", "cause"), [(0, "no orders yet"), (60, "no live quotes")])
+def test_an_account_that_a_program_outside_trades_waits_for_its_orders(after_s: float, cause: str) -> None:
+    monitor = Monitor(MARKET, {ACCOUNT: MonitorConfig()}, outside=[ACCOUNT])
+    for round_ in Session(["quoter"], after_s).rounds(60 + after_s):
+        monitor.fold(round_)
+    check = monitor.checklist(ACCOUNT).checks["fills"]
+    assert (check.state, check.cause.startswith(cause)) == ("waiting", True), check.cause
+    assert "--gateway" in check.remedy
+    assert failing(monitor.checklist(ACCOUNT)) == {}
+
+
 @pytest.mark.parametrize(("cut", "after_s", "seconds", "name", "cause"), FAILS)
 def test_every_failure_has_a_remedy(cut: str, after_s: float, seconds: float, name: str, cause: str) -> None:
     assert monitored(cut, after_s, seconds).checklist(ACCOUNT).checks[name].remedy

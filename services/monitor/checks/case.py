@@ -17,13 +17,14 @@ class Case(NamedTuple):
     """Everything that a check may look at.
 
     `settled` and `matured` count the fills that everyone must have counted, and labelled, by now. `broken` names the
-    services that are down or stuck; `account` is the account's name.
+    services that are down or stuck; `account` is the account's name, and `outside` says that no quoter trades it.
     """
 
     account: str
     market: MarketFacts
     facts: AccountFacts
     config: MonitorConfig
+    outside: bool
     liveness: Liveness
     broken: dict[str, str]
     settled: int

@@ -16,6 +16,7 @@ from papertrader.shared.messages import Check
 
 LOOK_AT_FEED: Final = "see paper_feed_gaps_total for the reason, and `papertrader doctor --source` for the connection"
 RESUME: Final = "resume the account when the reason is understood"
+START_PROGRAM: Final = "start the program, or see `papertrader doctor --gateway` for why it does not get through"
 THROUGH_LIMIT: Final = 100
 """So many prints in a row beyond a live quote without a fill are no chance, even where fills are drawn by a coin."""
 DROUGHT_WAITS: Final = 5.0
@@ -64,12 +65,13 @@ def _no_orders(case: Case) -> Check | None:
         return None
     if paused := _paused(case):
         return waits(f"no orders: quoting is paused by {paused}", remedy=RESUME)
+    if case.outside:
+        return waits("no orders yet: waiting for the program that trades this account", remedy=START_PROGRAM)
     if facts.unquoted_s <= case.config.silence_s:
         return waits("no orders yet: waiting for the first quote")
     return fails(
         f"no orders for {facts.unquoted_s:.0f} s of market data: the quoter is down or says nothing",
-        "start the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote; "
-        "with strategy `none` start the program that trades this account",
+        "start the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote",
     )
 
 
@@ -115,6 +117,9 @@ def _no_quotes(case: Case) -> Check | None:
         return waits(f"no quotes: quoting is paused by {paused}", numbers, RESUME)
     if facts.account is not None and facts.account.margin_available <= 0:
         return fails("no quotes: the account has no margin left", "lower the position limit, or reset it", numbers)
+    if case.outside:
+        cause = f"no live quotes for {facts.unquoted_s:.0f} s: the program that trades this account has none"
+        return waits(cause, numbers, START_PROGRAM)
     return fails(
         f"no live quotes for {facts.unquoted_s:.0f} s: the quoter is down or says nothing",
         "restart the quoter, or look at paper_quoter_no_quote_rounds_total for why it does not quote",
