@@ -15,6 +15,7 @@ from papertrader.replay.order import Answered, Life, OrderError, Trial
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.market_source import MarketSource
 from papertrader.services.feed.sources import sources
+from papertrader.shared.market.blocks import LARGEST_BID_BPS
 from papertrader.shared.messages import (
     HORIZONS_S,
     LABEL_HORIZON_S,
@@ -28,11 +29,12 @@ from papertrader.shared.messages import (
 from papertrader.shared.service.config import ACCOUNTS, Settings, setting_value
 
 PLACE_FORM: Final = (
-    '"TS_MS SIDE PRICE SIZE TIF [reduce_only] [stop=PRICE or take_profit=PRICE]", e.g. "1763370001500 buy 99999.4 0.5 '
-    'post_only" or "1763370001500 sell 99000 0.5 ioc reduce_only stop=99500"'
+    '"TS_MS SIDE PRICE SIZE TIF [reduce_only] [priority=BPS] [stop=PRICE or take_profit=PRICE]", e.g. "1763370001500 '
+    'buy 99999.4 0.5 post_only priority=0.5" or "1763370001500 sell 99000 0.5 ioc reduce_only stop=99500"'
 )
 TRIGGERS: Final = get_args(TriggerKind)
-CANCEL_FORM: Final = '"TS_MS N" where N is the number of a --place, e.g. "1763370002500 1"'
+PRIORITY: Final = "priority"
+CANCEL_FORM: Final = '"TS_MS N [fast]" where N is the number of a --place, e.g. "1763370002500 1"'
 SHOWN_HORIZONS: Final = tuple(f"{horizon:g}" for horizon in HORIZONS_S if horizon <= LABEL_HORIZON_S)
 
 
@@ -69,7 +71,9 @@ def placed(texts: Sequence[str]) -> list[Command]:
 def _place(number: int, text: str) -> Place | Trigger:
     words = text.split()
     reduces, waits = "reduce_only" in words[5:], [word for word in words[5:] if word.partition("=")[0] in TRIGGERS]
-    if len(words) != 5 + reduces + len(waits) or len(waits) > 1 or len(words) < 5:
+    bids = [word for word in words[5:] if word.partition("=")[0] == PRIORITY]
+    known = 5 + reduces + len(waits) + len(bids)
+    if len(words) != known or len(words) < 5 or len(waits) > 1 or len(bids) > 1:
         raise OrderError(f"--place {text!r} has {len(words)} words: write {PLACE_FORM}")
     ts_ms, side, price, size, time_in_force = words[:5]
     if side not in ("buy", "sell"):
@@ -84,8 +88,16 @@ def _place(number: int, text: str) -> Place | Trigger:
         size=_number(size, "SIZE", f"--place {text!r}"),
         time_in_force=time_in_force,  # type: ignore[arg-type]
         reduce_only=reduces,
+        priority_bps=_bid(bids[0], text) if bids else 0.0,
     )
     return _waiting(order, waits[0], text) if waits else order
+
+
+def _bid(word: str, text: str) -> float:
+    bid_bps = _number(word.partition("=")[2], PRIORITY, f"--place {text!r}")
+    if not 0 <= bid_bps <= LARGEST_BID_BPS:
+        raise OrderError(f"--place {text!r}: {PRIORITY} is 0 to 10000 bp of the order, not {bid_bps:g}")
+    return bid_bps
 
 
 def _waiting(order: Place, word: str, text: str) -> Trigger:
@@ -93,6 +105,8 @@ def _waiting(order: Place, word: str, text: str) -> Trigger:
     kind, _, price = word.partition("=")
     if order.time_in_force == "post_only":
         raise OrderError(f"--place {text!r}: what waits for the mark is gtc or ioc, not post_only")
+    if order.priority_bps > 0:
+        raise OrderError(f"--place {text!r}: what waits for the mark bids for no place")
     return Trigger(
         ts=order.ts,
         order_id=order.order_id,
@@ -111,11 +125,12 @@ def cancelled(texts: Sequence[str], orders: int) -> list[Command]:
     found: list[Command] = []
     for text in texts:
         words = text.split()
-        if len(words) != 2 or not words[1].isdigit():
+        if words[2:] not in ([], ["fast"]) or len(words) < 2 or not words[1].isdigit():
             raise OrderError(f"--cancel {text!r}: write {CANCEL_FORM}")
         if not 1 <= int(words[1]) <= orders:
             raise OrderError(f"--cancel {text!r}: there is no order {words[1]}, --place was given {orders} times")
-        found.append(Cancel(ts=_nanoseconds(words[0], f"--cancel {text!r}"), order_id=int(words[1])))
+        ts = _nanoseconds(words[0], f"--cancel {text!r}")
+        found.append(Cancel(ts=ts, order_id=int(words[1]), fast=len(words) == 3))
     return found
 
 
@@ -178,6 +193,11 @@ def _life(life: Life) -> list[RenderableType]:
         f"{life.status}{_because(life.reason)}, filled {life.filled_size:.12g}"
     ]
     parts.append(f"  {_clock(life.placed_ts)} placed")
+    if life.priority_fee is not None:
+        passed = f", passed {life.queue_passed:.12g} of the queue" if life.queue_passed is not None else ""
+        parts.append(f"  its bid cost {life.priority_fee:.6g}{passed}")
+    if life.won_by_ms is not None:
+        parts.append(f"  cancelled {life.won_by_ms:g} ms before a taker whom a cancel without f would have met")
     told = [(answer.ts, f"{answer.status}{_because(answer.reason)}") for answer in life.answers]
     told += [(queue.ts, f"queue ahead {_known(queue.ahead)}") for queue in life.queue]
     parts += [f"  {_clock(ts)} {text}" for ts, text in sorted(told, key=lambda item: item[0])]

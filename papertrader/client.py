@@ -158,10 +158,12 @@ class Client:
         order_id: int | None = None,
         p_fill: float | None = None,
         p_adverse: float | None = None,
+        priority_bps: float = 0.0,
     ) -> int:
         """Place an order, price in quote currency, size in base units; returns its id. An ack says what became of it.
 
         `p_fill` forecasts a fill within 10 s, `p_adverse` an adverse move within 5 s of a fill: both are judged later.
+        `priority_bps` is bid for a place in the block, bps of the order's value, where the venue sells them.
         """
         chosen = next(self._ids) if order_id is None else order_id
         order = Place(
@@ -173,6 +175,7 @@ class Client:
             time_in_force=time_in_force,
             p_fill=p_fill,
             p_adverse=p_adverse,
+            priority_bps=priority_bps,
         )
         await self._say(order)
         return chosen
@@ -208,9 +211,9 @@ class Client:
         await self._say(order)
         return chosen
 
-    async def cancel(self, order_id: int) -> None:
-        """Cancel an order."""
-        await self._say(Cancel(ts=self.clock_ts, order_id=order_id))
+    async def cancel(self, order_id: int, fast: bool = False) -> None:
+        """Cancel an order, `fast` with Hyperliquid's `f`."""
+        await self._say(Cancel(ts=self.clock_ts, order_id=order_id, fast=fast))
 
     async def modify(self, order_id: int, price: float, size: float) -> None:
         """Change an order. A new price joins the back of the queue; a smaller size keeps its place."""

@@ -154,6 +154,8 @@ def _only_what_was_said(orders: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("type") != "cancel").then(pl.col("price", "size")),
         pl.when(new).then(pl.col("side", "time_in_force", "reduce_only", "params_version")),
         pl.when(pl.col("type") == "trigger").then(pl.col(OF_TRIGGERS)),
+        pl.when(pl.col("type") == "place").then(pl.col("priority_bps")),
+        pl.when(pl.col("type") == "cancel").then(pl.col("fast")),
     )
 
 

@@ -77,7 +77,7 @@ def say_orders(progress: Record, index: int, commands: Records, said: Said) -> N
         if order.type == CANCEL:
             order.price, order.size, order.mid = 0.0, 0.0, np.nan
             order.p_fill, order.p_adverse, order.params_version = np.nan, np.nan, 0
-            order.side, order.time_in_force, order.reduce_only = 0, 0, 0
+            order.side, order.time_in_force, order.reduce_only, order.priority_bps = 0, 0, 0, 0.0
     address(progress, ORDERS, said.orders.of, index, len(commands))
 
 

@@ -57,6 +57,7 @@ def delayed(tables: Mapping[str, Any], by_ms: float, venue: str = "") -> dict[st
             "placement_latency_ms": later(used.new, by_ms),
             "modify_latency_ms": later(used.modify, by_ms),
             "cancel_latency_ms": later(used.cancel, by_ms),
+            "fast_cancel_latency_ms": later(used.fast_cancel, by_ms),
             "response_latency_ms": later(used.response, 0.0),
         }
         if name in own:

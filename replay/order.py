@@ -77,6 +77,7 @@ class Life(msgspec.Struct):
 
     `status` is the last word about it: `under_way` before there was one, `accepted` while it rests. `reason` says why
     it was rejected or what has kept it from filling. `queue_ahead` is the external size ahead when it joined its level.
+    What its bid cost, the size that it passed by it, and by how much a fast cancel won are as in its acks.
     """
 
     order_id: int
@@ -93,6 +94,9 @@ class Life(msgspec.Struct):
     p_fill: float | None = None
     filled_size: float = 0.0
     average_price: float | None = None
+    priority_fee: float | None = None
+    queue_passed: float | None = None
+    won_by_ms: float | None = None
     answers: list[Answer] = []
     queue: list[Queue] = []
     fills: list[OwnFill] = []
@@ -263,6 +267,7 @@ def _on_ack(life: Life, ack: Ack) -> None:
     life.live_ts = ack.live_ts or life.live_ts
     life.filled_size = ack.filled_size
     life.queue_ahead = ack.queue_ahead
+    life.priority_fee, life.queue_passed, life.won_by_ms = ack.priority_fee, ack.queue_passed, ack.won_by_ms
     life.p_fill = ack.p_fill if ack.fill_probability is None else ack.fill_probability
     if ack.status in ("accepted", "modified") and life.time_in_force != "ioc":
         life.queue.append(Queue(ack.ts, ack.queue_ahead))

@@ -56,6 +56,7 @@ def twin(
         modify_latency_ms=None,
         cancel_latency_ms=0.0,
         response_latency_ms=None,
+        block_ms=0.0,  # its time is the end of its block
     )
     first = int(len(orders) * fit_share) if len(orders) >= LEAST_ORDERS else 0
     fitted, best = _fitted(source, orders[:first], found, progress)

@@ -8,6 +8,7 @@ one rule of linear, spot and inverse markets: see `papertrader.shared.market.mon
 
 import numpy as np
 
+from papertrader.services.fill_sim.bursts import note_move
 from papertrader.services.fill_sim.lots import nearest_lot
 from papertrader.services.fill_sim.margin import leverage_at, maintenance_margin, mark_of
 from papertrader.services.fill_sim.schedule import orders_live
@@ -24,6 +25,7 @@ def on_mid(market: Record, book: Record) -> None:
     mid = mid_of(book)
     if np.isnan(mid) or mid == market.mid:
         return
+    note_move(market, mid, book.ts)
     market.mid = mid
     row = market.mids_count % MIDS
     market.mid_ts[row], market.mids[row] = book.ts, mid
@@ -102,7 +104,7 @@ def reset_money(account: Record, settings: Record) -> None:
     """Start the money afresh; fill and order counters go on, so that ids stay unique."""
     account.position, account.average_entry_price, account.cash = 0.0, 0.0, settings.initial_cash
     account.realised, account.spread, account.inventory = 0.0, 0.0, 0.0
-    account.fees, account.funding, account.turnover = 0.0, 0.0, 0.0
+    account.fees, account.priority_fees, account.funding, account.turnover = 0.0, 0.0, 0.0, 0.0
     account.liquidations = 0
 
 
@@ -120,7 +122,7 @@ def write_account(account: Record, market: Record, settings: Record, ts: int, ou
     now, entry = worth(market.mid, market.inverse_size), worth(account.average_entry_price, market.inverse_size)
     out.unrealised = account.position * (now - entry) if account.position != 0 else 0.0
     out.spread, out.inventory = account.spread, account.inventory
-    out.fees, out.funding = account.fees, account.funding
+    out.fees, out.priority_fees, out.funding = account.fees, account.priority_fees, account.funding
     out.total = total
     out.residual = total - (account.spread + account.inventory - account.fees + account.funding)
     out.turnover = account.turnover

@@ -47,6 +47,9 @@ def write_ack(exchange: Exchange, order: Record, ts: int, status: int, reason: i
     ack.fill_probability = order.reached if drawn else np.nan
     ack.fills_expected = order.expected if drawn else np.nan
     ack.fills_variance = order.variance if drawn else np.nan
+    ack.priority_fee = order.priority_fee if order.priority_bps > 0 else np.nan
+    ack.queue_passed = order.queue_passed
+    ack.won_by_ms = (order.won_ts - order.cancel_ts) * 1e-6 if order.won_ts > 0 else np.nan
 
 
 @njit(cache=True)
@@ -62,5 +65,7 @@ def candidate(exchange: Exchange, command: Record, live_ts: int) -> Record:
     order.mid_at_placement, order.p_fill, order.p_adverse = command.mid, command.p_fill, command.p_adverse
     order.touched, order.touched_before_live = 0, command.touched
     order.reduce_only, order.group = command.reduce_only, command.group
+    order.priority_bps, order.priority_fee, order.queue_passed = command.priority_bps, 0.0, np.nan
+    order.slow_cancel_ts, order.won_ts = 0, 0
     order.triggered, order.ending = 1 if command.type == TRIGGER else 0, NONE
     return order

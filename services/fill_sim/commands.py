@@ -6,10 +6,13 @@ Commands for one order never overtake each other.
 
 from typing import Final
 
+import numpy as np
+
 from papertrader.services.fill_sim.acks import candidate, write_ack
+from papertrader.services.fill_sim.auction import enter_block, sooner_ns, watch_levels
+from papertrader.services.fill_sim.bursts import in_bursts, is_slow
 from papertrader.services.fill_sim.chance import (
     CANCEL_LATENCY,
-    LATENCY_BURST,
     MODIFY_LATENCY,
     PLACEMENT_LATENCY,
     RESPONSE_LATENCY,
@@ -44,10 +47,7 @@ NEW: Final = Latencies._fields.index("new")
 CHANGE: Final = Latencies._fields.index("modify")
 CANCELLING: Final = Latencies._fields.index("cancel")
 RESPONSE: Final = Latencies._fields.index("response")
-SLOW: Final = 0.9
-"""The quantile from which on a latency is slow."""
-BURSTS: Final = 0.05
-"""The share of time in which all are."""
+FAST_CANCELLING: Final = Latencies._fields.index("fast_cancel")
 
 
 @njit(cache=True)
@@ -72,7 +72,7 @@ def hear(exchange: Exchange, sent: Record, heard_ts: int) -> None:
     else:
         command.decided_ts = max(command.decided_ts, heard_ts)
         if command.parent == 0:
-            schedule(exchange, command, latency_ns(exchange.settings, command))
+            schedule(exchange, command, latency_ns(exchange.market, exchange.settings, command))
         else:
             reason = attach(exchange, command, heard_ts)
             if reason != NONE:
@@ -90,41 +90,48 @@ def write_command(command: Record, sent: Record) -> None:
     command.trigger, command.trigger_price, command.due_ts = sent.trigger, sent.trigger_price, NEVER
     command.whole_position, command.attached = sent.whole_position, 0
     command.parent, command.group, command.replaces = sent.parent, sent.group, sent.replaces
+    command.priority_bps, command.fast, command.least = sent.priority_bps, sent.fast, np.nan
 
 
 @njit(cache=True)
-def latency_ns(settings: Record, command: Record) -> int:
+def latency_ns(market: Record, settings: Record, command: Record) -> int:
     """How old what the command was decided on is, and how long it travels: quantiles by hashes of seed and order id.
 
     * a change is drawn anew each time, everything else once for each order
-    * half of the slowest tenth comes in bursts, in one of twenty stretches of time: in one of those all are slow
+    * half of the slowest tenth comes in bursts, in which all are slow
+    * what is bid shortens the way, to nothing at most
     """
     kind, purpose, time = NEW, PLACEMENT_LATENCY, 0
     if command.type == CANCEL or command.type == CANCEL_ALL:
-        kind, purpose = CANCELLING, CANCEL_LATENCY
+        kind, purpose = FAST_CANCELLING if is_fast(settings, command) else CANCELLING, CANCEL_LATENCY
     elif command.type == MODIFY:
         kind, purpose, time = CHANGE, MODIFY_LATENCY, command.decided_ts
-    slow = False
-    if settings.burst_ns > 0:
-        stretch = command.decided_ts // settings.burst_ns
-        slow = uniform(settings.seed, LATENCY_BURST, stretch, 0) < BURSTS
-    way = in_bursts(uniform(settings.seed, purpose, command.order_id, time), settings.burst_ns > 0, slow)
-    response = in_bursts(uniform(settings.seed, RESPONSE_LATENCY, command.order_id, time), settings.burst_ns > 0, slow)
-    return int(
-        quantile(way, settings.latency_u[kind], settings.latency_ns[kind])
-        + quantile(response, settings.latency_u[RESPONSE], settings.latency_ns[RESPONSE])
-    )
+    slow = settings.burst_ns > 0 and is_slow(market, settings, command.decided_ts)
+    way_ns = drawn_ns(settings, command, kind, purpose, time, slow) - sooner_ns(settings, command)
+    return int(max(way_ns, 0.0) + drawn_ns(settings, command, RESPONSE, RESPONSE_LATENCY, time, slow))
 
 
 @njit(cache=True)
-def in_bursts(u: float, bursts: bool, slow: bool) -> float:
-    """A number in [0, 1) moved to where bursts put it: over all stretches of time it is uniform still."""
-    if not bursts:
-        return u
-    if slow:
-        return SLOW + (1 - SLOW) * u
-    calm = u * (1 - BURSTS)
-    return calm if calm < SLOW else SLOW + (calm - SLOW) * (1 - SLOW) / (1 - BURSTS - SLOW)
+def drawn_ns(settings: Record, command: Record, kind: int, purpose: int, time: int, slow: bool) -> float:
+    """The latency of a kind that a command draws, `slow` in a burst."""
+    u = in_bursts(uniform(settings.seed, purpose, command.order_id, time), settings.burst_ns > 0, slow)
+    return quantile(u, settings.latency_u[kind], settings.latency_ns[kind])
+
+
+@njit(cache=True)
+def is_fast(settings: Record, command: Record) -> bool:
+    """Whether a cancel carries `f`."""
+    return bool(command.fast == 1 or settings.fast_cancels == 1)
+
+
+@njit(cache=True)
+def head_start_ns(market: Record, settings: Record, command: Record) -> int:
+    """How much later a fast cancel would have taken effect without `f`; 0 of one that has none."""
+    if not is_fast(settings, command):
+        return 0
+    slow = settings.burst_ns > 0 and is_slow(market, settings, command.decided_ts)
+    without_ns = drawn_ns(settings, command, CANCELLING, CANCEL_LATENCY, 0, slow)
+    return int(max(without_ns - drawn_ns(settings, command, FAST_CANCELLING, CANCEL_LATENCY, 0, slow), 0.0))
 
 
 @njit(cache=True)
@@ -137,12 +144,15 @@ def schedule(exchange: Exchange, command: Record, latency: int) -> None:
         same = other.order_id == command.order_id or 0 < other.order_id == command.replaces
         if same or command.type == CANCEL_ALL or command.type == CLOSE:
             command.effective_ts = max(command.effective_ts, other.effective_ts)
+    enter_block(account, exchange.settings, command)
     account.sequence += 1
     command.sequence = account.sequence
     command.tick = nearest_tick(exchange.book, command.price)
     account.commands[account.commands_count] = command
     account.commands_count += 1
     reschedule(account, exchange.settings)
+    if account.bids > 0:
+        watch_levels(account, exchange.book, exchange.settings, exchange.book.ts, False)
 
 
 @njit(cache=True)
@@ -155,10 +165,10 @@ def flatten(exchange: Exchange, ts: int) -> None:
     command = account.commands[COMMANDS]
     command.order_id, command.decided_ts = SYSTEM_ORDER_ID + account.sequence, ts
     command.type, command.side, command.price, command.touched, command.reduce_only = CANCEL_ALL, 0, 0.0, 0, 0
-    command.group, command.replaces = 0, 0
-    schedule(exchange, command, latency_ns(exchange.settings, command))
+    command.group, command.replaces, command.priority_bps, command.fast = 0, 0, 0.0, 0
+    schedule(exchange, command, latency_ns(exchange.market, exchange.settings, command))
     command.type = CLOSE
-    schedule(exchange, command, latency_ns(exchange.settings, command))
+    schedule(exchange, command, latency_ns(exchange.market, exchange.settings, command))
 
 
 @njit(cache=True)

@@ -17,11 +17,12 @@ import numpy as np
 
 from papertrader.services.fill_sim import draws
 from papertrader.services.fill_sim.account import on_mid, write_account
+from papertrader.services.fill_sim.auction import watch_bids
 from papertrader.services.fill_sim.commands import flatten, hear
 from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.funding import begin_funding, hear_funding, hear_settlement, settle_funding
 from papertrader.services.fill_sim.line import on_gap
-from papertrader.services.fill_sim.margin import check_margin
+from papertrader.services.fill_sim.margin import check_margin, check_margins
 from papertrader.services.fill_sim.matching import fill_crossed, on_print
 from papertrader.services.fill_sim.orders import reset, take_step
 from papertrader.services.fill_sim.queue import on_level
@@ -212,13 +213,6 @@ def take_steps(
 
 
 @njit(cache=True)
-def check_margins(market: Record, accounts: Records, settings: Records, ts: int) -> None:
-    """Check the maintenance margin of every account at `ts`."""
-    for index in range(len(accounts)):
-        check_margin(accounts[index], market, settings[index], ts)
-
-
-@njit(cache=True)
 def on_book(
     market: Record, book: Record, features: Record, accounts: Records, settings: Records, event: Record, out: Outbox
 ) -> None:
@@ -238,6 +232,8 @@ def on_levels(book: Record, accounts: Records, settings: Records, event: Record,
     """
     for index in range(len(accounts)):
         account = accounts[index]
+        if account.bids > 0:
+            watch_bids(account, book, settings[index], event)
         if event.kind == TOUCH and account.high_bid < book.best_bid and account.low_ask > book.best_ask:
             continue
         for slot in range(account.orders_count):

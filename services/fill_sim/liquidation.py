@@ -95,4 +95,6 @@ def closing_order(account: Record, price: float, ts: int) -> Record:
     order.ahead, order.ahead_at_join = np.nan, np.nan
     order.group, order.triggered, order.ending = 0, 0, NONE
     order.p_fill, order.p_adverse = np.nan, np.nan
+    order.priority_bps, order.priority_fee, order.queue_passed = 0.0, 0.0, np.nan
+    order.slow_cancel_ts, order.won_ts = 0, 0
     return order

@@ -12,7 +12,7 @@ itself: paper accounts have their money per market.
 from papertrader.services.fill_sim.state import NEVER, SPOT, Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.money import notional, quote_value, worth
-from papertrader.shared.market.records import Record
+from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)
@@ -156,3 +156,10 @@ def coverable(exchange: Exchange, order: Record, price: float, size: float) -> f
         if cost_of(exchange, price, size) > account.cash:
             size = account.cash / cost_of(exchange, price, 1.0)
     return size
+
+
+@njit(cache=True)
+def check_margins(market: Record, accounts: Records, settings: Records, ts: int) -> None:
+    """Check the maintenance margin of every account at `ts`."""
+    for index in range(len(accounts)):
+        check_margin(accounts[index], market, settings[index], ts)

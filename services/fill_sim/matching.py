@@ -69,12 +69,19 @@ def note_under_way(account: Record, event: Record) -> None:
 
 @njit(cache=True)
 def eligible(order: Record, event: Record) -> bool:
-    """Whether the order was in the market at the print's own time; one that was not yet remembers the touch."""
+    """Whether the order was in the market at the print's own time; one that was not yet remembers the touch.
+
+    One that a fast cancel took out in time remembers the first taker whom a cancel without `f` would have met.
+    """
     if event.ts < order.joined_ts:
         if event.ts >= order.decided_ts and event.side == -order.side:
             order.touched_before_live = 1
         return False
-    return event.ts < order.cancel_ts
+    if event.ts < order.cancel_ts:
+        return True
+    if event.ts < order.slow_cancel_ts and event.side == -order.side and order.won_ts == 0:
+        order.won_ts = event.ts
+    return False
 
 
 @njit(cache=True)

@@ -6,8 +6,9 @@ import numpy as np
 
 from papertrader.services.fill_sim.account import reset_money, settle
 from papertrader.services.fill_sim.acks import candidate, write_ack
+from papertrader.services.fill_sim.auction import charge, come_before_tail, comes_after
 from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
-from papertrader.services.fill_sim.commands import find_order, turn_down
+from papertrader.services.fill_sim.commands import find_order, head_start_ns, turn_down
 from papertrader.services.fill_sim.draws import begin
 from papertrader.services.fill_sim.groups import announce_children, end_trigger
 from papertrader.services.fill_sim.line import free_row, stand
@@ -30,6 +31,7 @@ from papertrader.services.fill_sim.state import (
     MODIFIED,
     NEVER,
     NEVER_TRIGGERED,
+    NO_PRIORITY,
     NONE,
     ORDERS,
     REDUCE_ONLY,
@@ -57,7 +59,7 @@ def next_command(account: Record) -> int:
         command = account.commands[slot]
         if first >= 0:
             leader = account.commands[first]
-            if (command.effective_ts, command.sequence) > (leader.effective_ts, leader.sequence):
+            if comes_after(command, leader):
                 continue
         first = slot
     return first
@@ -145,6 +147,9 @@ def place(exchange: Exchange, command: Record) -> None:
             order.row = free_row(account)
             begin(order, settings)
         stand(exchange, order, ts)
+        if order.priority_bps > 0:
+            come_before_tail(exchange, order, command.least)
+            charge(exchange, order, order.price, order.size)
     account.orders_count += 1
     account.accepted += 1
     write_ack(exchange, order, ts, ACCEPTED, REDUCE_ONLY if order.size < command.size else NONE)
@@ -228,10 +233,17 @@ def mark_cancelled(order: Record, ts: int) -> None:
 
 @njit(cache=True)
 def cancel(exchange: Exchange, command: Record) -> None:
-    """Let a cancel take effect; that the order is gone already is normal, and refused as unknown."""
+    """Let a cancel take effect; that the order is gone already is normal, and refused as unknown.
+
+    A fast one is refused for an order that waits for the mark.
+    """
     slot, waiting = find_order(exchange.account, command.order_id), find_trigger(exchange.account, command.order_id)
     if slot >= 0:
-        mark_cancelled(exchange.account.orders[slot], command.effective_ts)
+        order = exchange.account.orders[slot]
+        mark_cancelled(order, command.effective_ts)
+        order.slow_cancel_ts = order.cancel_ts + head_start_ns(exchange.market, exchange.settings, command)
+    elif waiting >= 0 and command.fast == 1:
+        turn_down(exchange, command, command.effective_ts, NO_PRIORITY)
     elif waiting >= 0:
         end_trigger(exchange, waiting, command.effective_ts, CANCELLED, NEVER_TRIGGERED)
     else:
@@ -305,7 +317,7 @@ def close_position(exchange: Exchange, command: Record) -> None:
     command.tick = nearest_tick(exchange.book, command.price)
     command.time_in_force, command.touched = IOC, 0
     command.mid, command.p_fill, command.p_adverse, command.reduce_only = np.nan, np.nan, np.nan, 1
-    command.group = 0
+    command.group, command.priority_bps = 0, 0.0
     exchange.account.placed += 1
     place(exchange, command)
 

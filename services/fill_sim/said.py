@@ -4,6 +4,7 @@ import numpy as np
 
 from papertrader.services.fill_sim.account import mid_before, trade
 from papertrader.services.fill_sim.acks import say, write_ack
+from papertrader.services.fill_sim.auction import charge
 from papertrader.services.fill_sim.funding import pay_late
 from papertrader.services.fill_sim.groups import drop_with_position, follow_end
 from papertrader.services.fill_sim.lots import nearest_lot
@@ -135,6 +136,8 @@ def fill_taker(exchange: Exchange, order: Record, ts: int, price: float, size: f
     """Fill an order that takes displayed size at `price`."""
     rate = exchange.settings.taker_fee[exchange.market.kind]
     write_taker(exchange, order, ts, price, size, notional(size, price, exchange.market.inverse_size) * rate)
+    if order.priority_bps > 0:
+        charge(exchange, order, price, size)
 
 
 @njit(cache=True)

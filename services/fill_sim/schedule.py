@@ -1,5 +1,6 @@
 """What follows from an account's tables: when something happens next, and which prints can matter."""
 
+from papertrader.services.fill_sim.auction import bids_for_place
 from papertrader.services.fill_sim.state import NEVER
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
@@ -10,11 +11,13 @@ from papertrader.shared.market.records import Record
 def reschedule(account: Record, settings: Record) -> None:
     """Recompute when something happens next and which prints can matter; after every change of the tables."""
     account.next_ts, account.high_bid, account.low_ask = account.liquidation_ts, 0, NEVER
+    account.bids = 0
     for slot in range(account.commands_count):
         command = account.commands[slot]
         account.next_ts = min(account.next_ts, command.effective_ts)
         if command.type == PLACE:
             widen(account, command.side, command.tick)
+            account.bids += bids_for_place(command)
     for slot in range(account.triggers_count):
         account.next_ts = min(account.next_ts, account.triggers[slot].due_ts)
     for slot in range(account.orders_count):

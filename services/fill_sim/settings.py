@@ -7,6 +7,7 @@ import numpy as np
 from papertrader.services.fill_sim.config import Cancels, Decide, FillModel, FillSimConfig
 from papertrader.services.fill_sim.fees import fees_bps, liquidation_rules
 from papertrader.services.fill_sim.state import KINDS
+from papertrader.shared.market.blocks import rules_of
 from papertrader.shared.market.latencies import LATENCY_KNOTS, Latencies, Latency
 from papertrader.shared.market.records import Records, Row, code
 
@@ -25,6 +26,12 @@ SETTINGS: Final = np.dtype(
         ("latency_u", "f8", (len(Latencies._fields), LATENCY_KNOTS)),  # in the order of `Latencies`
         ("latency_ns", "f8", (len(Latencies._fields), LATENCY_KNOTS)),
         ("burst_ns", "i8"),
+        ("burst_market", "f8"),
+        ("fast_cancels", "i1"),
+        ("block_ns", "i8"),  # 0 where there are no blocks
+        ("tail_ns", "i8"),
+        ("sooner_ns_per_bp", "f8"),
+        ("sooner_limit_bps", "f8"),
         ("late_print_ns", "i8"),
         ("maker_fee", "f8", (len(KINDS),)),  # fractions, by kind of market
         ("taker_fee", "f8", (len(KINDS),)),
@@ -69,6 +76,12 @@ def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
         for kind, latency in enumerate(config.latencies(venue)):
             write_latency(latency, row["latency_u"][kind], row["latency_ns"][kind])
         row["burst_ns"] = round(config.latency_burst_s * 1e9)
+        row["burst_market"] = config.latency_burst_market
+        blocks = rules_of(venue)
+        row["fast_cancels"] = config.fast_cancels
+        row["block_ns"] = round((blocks.block_ms if config.block_ms is None else config.block_ms) * 1e6)
+        row["tail_ns"] = round(blocks.tail_ms * 1e6)
+        row["sooner_ns_per_bp"], row["sooner_limit_bps"] = blocks.sooner_ms_per_bp * 1e6, blocks.sooner_limit_bps
     return settings
 
 

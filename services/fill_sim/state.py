@@ -61,6 +61,7 @@ WAITS_FOR_PARENT: Final = code(Reason, "waits_for_parent")
 PARENT_ENDED: Final = code(Reason, "parent_ended")
 SIBLING_FILLED: Final = code(Reason, "sibling_filled")
 SELF_TRADE: Final = code(Reason, "self_trade")
+NO_PRIORITY: Final = code(Reason, "no_priority")
 
 KINDS: Final = get_args(MarketKind)
 SPOT: Final = code(MarketKind, "spot")
@@ -127,6 +128,11 @@ ORDER: Final = np.dtype(
         ("reached", "f8"),  # the share of its draws that is reached
         ("expected", "f8"),  # first fills expected so far: the hazards of all moments that could have brought one
         ("variance", "f8"),  # of that number
+        ("priority_bps", "f8"),  # bid for a place in the block
+        ("priority_fee", "f8"),  # what that has cost
+        ("queue_passed", "f8"),  # what would stand ahead without it, NaN of an order that bids for no place in the line
+        ("slow_cancel_ts", "i8"),  # when a cancel without `f` would have taken effect, 0 where there was no fast one
+        ("won_ts", "i8"),  # the first taker between the two, 0 for none
         ("pending_full", "i1"),  # the message that waits was a full book or a touch
         ("in_front", "i1"),  # it was decided that the market has reached it
         ("side", "i1"),
@@ -145,6 +151,8 @@ ORDER: Final = np.dtype(
 COMMAND_UNDER_WAY: Final = np.dtype(
     [
         ("effective_ts", "i8"),
+        ("arrives_ts", "i8"),  # when it gets to the exchange, where it waits for the end of a block
+        ("rank", "f8"),  # among what arrives at one time
         ("sequence", "i8"),
         ("decided_ts", "i8"),
         ("order_id", "i8"),
@@ -159,6 +167,8 @@ COMMAND_UNDER_WAY: Final = np.dtype(
         ("replaces", "i8"),
         ("trigger_price", "f8"),
         ("due_ts", "i8"),  # when the mark met its trigger, NEVER before
+        ("priority_bps", "f8"),
+        ("least", "f8"),  # the smallest size of its level in the time of a tail, where it bids for a place in the line
         ("type", "i1"),
         ("side", "i1"),
         ("time_in_force", "i1"),
@@ -167,6 +177,7 @@ COMMAND_UNDER_WAY: Final = np.dtype(
         ("trigger", "i1"),
         ("whole_position", "i1"),
         ("attached", "i1"),  # it waits for its parent to be filled
+        ("fast", "i1"),
     ],
     align=True,
 )
@@ -181,6 +192,7 @@ ACCOUNT_STATE: Final = np.dtype(
         ("liquidation_ts", "i8"),  # when its equity was found below the maintenance margin, NEVER if it is not
         ("high_bid", "i8"),  # the own prices that a print must reach to matter, under way included
         ("low_ask", "i8"),
+        ("bids", "i8"),  # commands under way that bid for a place in the line
         ("sequence", "i8"),
         ("published_ts", "i8"),
         ("changed", "i1"),
@@ -192,6 +204,7 @@ ACCOUNT_STATE: Final = np.dtype(
         ("spread", "f8"),
         ("inventory", "f8"),
         ("fees", "f8"),
+        ("priority_fees", "f8"),  # a part of them
         ("funding", "f8"),
         ("mid", "f8"),  # the mid up to which `inventory` is settled, 0 before the first
         ("turnover", "f8"),
@@ -261,6 +274,11 @@ MARKET_STATE: Final = np.dtype(
         ("tier_deduction", "f8", (MARGIN_TIERS,)),
         ("recent", RECENT),
         ("before", FROZEN),  # before the open round's prints, where one of them may fill an order
+        ("moving_second", "i8"),  # the second in which the mid moved last, and how far it went
+        ("moved", "f8"),  # in it, as a fraction
+        ("moved_before", "f8"),  # in the second before
+        ("mean_moved", "f8"),  # per second
+        ("moving_n", "i8"),  # seconds in that mean, or more
         ("mids_count", "i8"),
         ("mid_ts", "i8", (MIDS,)),
         ("mids", "f8", (MIDS,)),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from papertrader.services.fill_sim.acks import candidate
+from papertrader.services.fill_sim.auction import bids_in_vain
 from papertrader.services.fill_sim.draws import crosses_freshest
 from papertrader.services.fill_sim.margin import balance_allows, margin_allows, mark_of
 from papertrader.services.fill_sim.state import (
@@ -16,6 +17,7 @@ from papertrader.services.fill_sim.state import (
     INSUFFICIENT_MARGIN,
     IOC,
     NO_MARKET,
+    NO_PRIORITY,
     NONE,
     OFF_LOT,
     OFF_TICK,
@@ -154,12 +156,15 @@ def would_take(exchange: Exchange, order: Record) -> bool:
 def refusal(exchange: Exchange, order: Record) -> int:
     """Why a candidate order cannot go live, NONE if it can.
 
+    * what it bids for is sold;
     * its price and size keep the rules (orders of the exchange itself, which flatten, need not, and those that had a
       trigger were checked before);
     * post-only does not cross the opposite best of this moment: of the book, or with draws of the freshest source;
     * the margin allows the part that increases the position; in spot, the order is paid for or held.
     """
     book = exchange.book
+    if bids_in_vain(exchange.settings, order):
+        return NO_PRIORITY
     if order.order_id < SYSTEM_ORDER_ID and order.triggered == 0:
         reason = bad_value(exchange, order, exchange.market.mid)
         if reason != NONE:

@@ -79,7 +79,15 @@ TERMS: Final = np.dtype(
 )
 """The parts of the last decision."""
 TARGET: Final = np.dtype(
-    [("tick", "i8"), ("size", "f8"), ("p_fill", "f8"), ("p_adverse", "f8"), ("level", "i1"), ("side", "i1")],
+    [
+        ("tick", "i8"),
+        ("size", "f8"),
+        ("p_fill", "f8"),
+        ("p_adverse", "f8"),
+        ("priority_bps", "f8"),
+        ("level", "i1"),
+        ("side", "i1"),
+    ],
     align=True,
 )
 """A quote that is wanted; `level` counts from the inside of its side."""
@@ -263,7 +271,7 @@ def ladder(view: Record, settings: Record, terms: Record, side: int, targets: Re
             break
         price = price_of(view, tick)
         target = targets[count]
-        target.side, target.level, target.tick = side, level, tick
+        target.side, target.level, target.tick, target.priority_bps = side, level, tick, 0.0
         size = settings.quote_notional / quote_value(1.0, view.mid, view.inverse_size)
         target.size = max(floor_to_lot(view, size), smallest_size(view, price))
         inner = tick

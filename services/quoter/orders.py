@@ -217,7 +217,7 @@ def place(state: Record, view: Record, target: Record, size: float, command: Rec
     command.type, command.ts, command.order_id = PLACE, view.ts, order.id
     command.side, command.size, command.price = order.side, size, price_of(view, order.tick)
     command.time_in_force, command.mid, command.params_version = POST_ONLY, view.mid, view.params_version
-    command.p_fill, command.p_adverse = target.p_fill, target.p_adverse
+    command.p_fill, command.p_adverse, command.priority_bps = target.p_fill, target.p_adverse, target.priority_bps
     return True
 
 

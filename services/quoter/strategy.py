@@ -17,6 +17,7 @@ from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probabili
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.modules import module_named, module_of_file
 from papertrader.services.quoter.sight import Floats, OpenOrder, Sight, nothing
+from papertrader.shared.market.blocks import LARGEST_BID_BPS
 from papertrader.shared.market.book import price_of
 from papertrader.shared.market.money import quote_value
 from papertrader.shared.market.records import Record, Records, settings_records
@@ -118,7 +119,8 @@ class Target:
     """A quote that is wanted: `price` in quote currency, `size` in base units.
 
     The forecasts go with the order and are judged later: a fill within 10 s, and an adverse move within 5 s of a fill.
-    What is left out is filled in from the view.
+    What is left out is filled in from the view. `priority_bps` is bid for a place in the block, bps of the order's
+    value, on venues that sell them; elsewhere the order is rejected.
     """
 
     side: Literal["buy", "sell"]
@@ -126,6 +128,7 @@ class Target:
     size: float
     p_fill: float | None = None
     p_adverse: float | None = None
+    priority_bps: float = 0.0
 
 
 @runtime_checkable
@@ -232,6 +235,8 @@ def _check(index: int, target: Target) -> None:
         value = getattr(target, name)
         if value is not None and not 0 <= value <= 1:
             raise StrategyError(f"target {index}: {name} was {value!r}, not a probability")
+    if not 0 <= target.priority_bps <= LARGEST_BID_BPS:
+        raise StrategyError(f"target {index}: priority_bps was {target.priority_bps!r}, not in 0 to 10 000")
 
 
 def _record_of(target: Target, level: int, view: Record) -> Record:
@@ -244,6 +249,7 @@ def _record_of(target: Target, level: int, view: Record) -> Record:
     record["side"], record["level"], record["tick"], record["size"] = side, level, tick, target.size
     record["p_fill"] = fill_probability(view, side, price_of(view, tick)) if target.p_fill is None else target.p_fill
     record["p_adverse"] = toxicity if target.p_adverse is None else target.p_adverse
+    record["priority_bps"] = target.priority_bps
     return record
 
 

@@ -21,12 +21,14 @@ COMMAND: Final = np.dtype(
         ("group", "i8"),
         ("replaces", "i8"),
         ("trigger_price", "f8"),  # 0 of an order without a trigger
+        ("priority_bps", "f8"),
         ("type", "i1"),
         ("side", "i1"),  # +1 buy, −1 sell, 0 for cancel and modify
         ("time_in_force", "i1"),
         ("reduce_only", "i1"),
         ("trigger", "i1"),  # STOP or TAKE_PROFIT, 0 of an order without a trigger
         ("whole_position", "i1"),
+        ("fast", "i1"),  # of a cancel
     ],
     align=True,
 )
@@ -43,7 +45,7 @@ def command_of(record: Record) -> Command:
     """The message that a command record stands for."""
     ts, order_id = int(record["ts"]), int(record["order_id"])
     if record["type"] == CANCEL:
-        return Cancel(ts=ts, order_id=order_id)
+        return Cancel(ts=ts, order_id=order_id, fast=bool(record["fast"]))
     price, size = float(record["price"]), float(record["size"])
     if record["type"] == MODIFY:
         return Modify(ts=ts, order_id=order_id, price=price, size=size)
@@ -61,6 +63,7 @@ def command_of(record: Record) -> Command:
         p_fill=_known(record["p_fill"]),
         p_adverse=_known(record["p_adverse"]),
         reduce_only=bool(record["reduce_only"]),
+        priority_bps=float(record["priority_bps"]),
     )
 
 
@@ -92,7 +95,7 @@ def record_of_command(command: Command) -> Record:
     record["ts"], record["order_id"] = command.ts, command.order_id
     record["mid"] = record["p_fill"] = record["p_adverse"] = np.nan
     if isinstance(command, Cancel):
-        record["type"] = CANCEL
+        record["type"], record["fast"] = CANCEL, command.fast
         return record
     record["price"], record["size"] = command.price, command.size
     if isinstance(command, Modify):
@@ -106,7 +109,7 @@ def record_of_command(command: Command) -> Record:
         for name in ("trigger_price", "whole_position", "parent", "group", "replaces"):
             record[name] = getattr(command, name)
         return record
-    record["params_version"] = command.params_version
+    record["params_version"], record["priority_bps"] = command.params_version, command.priority_bps
     for name in ("mid", "p_fill", "p_adverse"):
         value = getattr(command, name)
         record[name] = np.nan if value is None else value

@@ -24,6 +24,7 @@ class Latencies(NamedTuple):
     modify: Latency
     cancel: Latency
     response: Latency
+    fast_cancel: Latency
 
 
 ENTRY: Final = ((0.05, 150.0), (0.5, 300.0), (0.9, 450.0), (0.99, 900.0))
@@ -41,39 +42,45 @@ of order to fill, as published in 2026. A change counts as what it places; a can
 """
 
 
-def preset_of(name: str, fast_cancels: bool) -> Latencies:
+def preset_of(name: str) -> Latencies:
     """The latencies of a preset; `none` is what was assumed of any venue before one was measured."""
     if name not in RESPONSES:
-        return Latencies(100.0, 100.0, 50.0, 0.0)
-    cancel = sooner(ENTRY, FAST_CANCEL_MS) if fast_cancels else ENTRY
-    return Latencies(ENTRY, ENTRY, cancel, RESPONSES[name])
+        return Latencies(100.0, 100.0, 50.0, 0.0, 50.0)
+    return Latencies(ENTRY, ENTRY, ENTRY, RESPONSES[name], sooner(ENTRY, FAST_CANCEL_MS))
 
 
 def in_force(
     venue: str,
     preset: str,
-    fast_cancels: bool,
     new: Latency | None,
     modify: Latency | None,
     cancel: Latency | None,
     response: Latency | None,
+    fast_cancel: Latency | None = None,
 ) -> Latencies:
     """What holds on a venue: a preset by its name, or the venue's (`venue`, `none`) but for what is set.
 
     * a change travels as a new order does, unless it is set itself
+    * a fast cancel that is not set is so much sooner than a set cancel as the venue's: not at all where there is none
     * a response that is not set is none where anything is set: whoever sets a way means all of it
     """
     if preset not in ("venue", "none"):
-        return preset_of(preset, fast_cancels)
-    default = preset_of(name_in_force(venue, preset), fast_cancels)
-    if new is None and modify is None and cancel is None and response is None:
+        return preset_of(preset)
+    name = name_in_force(venue, preset)
+    default = preset_of(name)
+    if new is None and modify is None and cancel is None and response is None and fast_cancel is None:
         return default
+    if fast_cancel is None:
+        fast_cancel = default.fast_cancel
+        if cancel is not None:
+            fast_cancel = sooner(cancel, FAST_CANCEL_MS) if name in RESPONSES else cancel
     placed = default.new if new is None else new
     return Latencies(
         placed,
         placed if modify is None else modify,
         default.cancel if cancel is None else cancel,
         0.0 if response is None else response,
+        fast_cancel,
     )
 
 
@@ -82,8 +89,10 @@ def name_in_force(venue: str, preset: str) -> str:
     return PRESET_OF_VENUE.get(venue, "none") if preset == "venue" else preset
 
 
-def sooner(table: tuple[tuple[float, float], ...], ms: float) -> tuple[tuple[float, float], ...]:
-    """A quantile table, all of it sooner by so much, but never below 0."""
+def sooner(table: Latency, ms: float) -> Latency:
+    """A constant or a quantile table, all of it sooner by so much, but never below 0."""
+    if isinstance(table, int | float):
+        return max(table - ms, 0.0)
     return tuple((quantile, max(value - ms, 0.0)) for quantile, value in table)
 
 

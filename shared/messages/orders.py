@@ -15,7 +15,8 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
 
     `mid` is the mid that the decision saw; `p_fill` forecasts a fill within 10 s of going live, `p_adverse` an
     adverse move within 5 s of a fill. A `reduce_only` order never makes the position larger or turns it: it is cut to
-    the position, and cancelled when there is nothing left to reduce.
+    the position, and cancelled when there is nothing left to reduce. `priority_bps` is bid for a place in the block,
+    bps of what is filled (`ioc`) or placed (`post_only`), on venues that sell them.
     """
 
     order_id: Annotated[int, msgspec.Meta(gt=0, lt=2**62)]
@@ -28,6 +29,7 @@ class Place(Message, frozen=True, kw_only=True, tag_field="type", tag="place", f
     p_fill: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     p_adverse: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     reduce_only: bool = False
+    priority_bps: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0.0
 
 
 class Trigger(Message, frozen=True, kw_only=True, tag_field="type", tag="trigger", forbid_unknown_fields=True):
@@ -58,9 +60,10 @@ class Trigger(Message, frozen=True, kw_only=True, tag_field="type", tag="trigger
 
 
 class Cancel(Message, frozen=True, kw_only=True, tag_field="type", tag="cancel", forbid_unknown_fields=True):
-    """Cancel an order."""
+    """Cancel an order; a `fast` one (Hyperliquid's `f`) comes sooner, and not to an order that waits for the mark."""
 
     order_id: Int
+    fast: bool = False
 
 
 class Modify(Message, frozen=True, kw_only=True, tag_field="type", tag="modify", forbid_unknown_fields=True):
@@ -119,6 +122,7 @@ Reason: TypeAlias = Literal[
     "parent_ended",
     "sibling_filled",
     "self_trade",
+    "no_priority",
 ]
 """Why an order was rejected or changed, or what kept an order that ended unfilled from filling."""
 
@@ -130,6 +134,10 @@ class Ack(Message, frozen=True, kw_only=True):
     With the fill model `draws`, `fill_probability` is the share of the order's draws that the market has reached, and
     `fills_expected` sums the hazards of a first fill over the order's life, `fills_variance` their variances: over
     many orders, orders filled less `fills_expected` has mean 0.
+
+    `priority_fee` is what the order's bid has cost so far, `queue_passed` the size that would stand ahead without it.
+    `won_by_ms`: so long after its fast cancel took effect a taker reached the order, whom a cancel without `f` would
+    have met.
     """
 
     order_id: Int
@@ -148,6 +156,9 @@ class Ack(Message, frozen=True, kw_only=True):
     fill_probability: float | None = None
     fills_expected: float | None = None
     fills_variance: float | None = None
+    priority_fee: float | None = None
+    queue_passed: float | None = None
+    won_by_ms: float | None = None
 
 
 class Fill(Message, frozen=True, kw_only=True):
@@ -184,7 +195,8 @@ class Account(Message, frozen=True, kw_only=True):
 
     All of it is in the currency that the market settles in: quote currency, of an inverse contract the base coin.
     `notional` is the position's value at the mark and `leverage` what it may be held at; below `maintenance_margin`
-    the account is liquidated. The fees are those of its next fills.
+    the account is liquidated. The fees are those of its next fills. `priority_fees`, a part of `fees`, is what bids for
+    a place in the block have cost.
     """
 
     position: float
@@ -211,3 +223,4 @@ class Account(Message, frozen=True, kw_only=True):
     liquidations: Int = 0
     maker_fee_bps: float | None = None
     taker_fee_bps: float | None = None
+    priority_fees: float = 0.0

@@ -223,6 +223,27 @@ def test_a_stop_is_modified_in_one_step_and_cancelled_but_not_fast(broker: Broke
     bounded(work())
 
 
+def test_a_bid_and_a_fast_cancel_reach_the_exchange_and_a_bid_for_what_is_not_sold_does_not(broker: Broker) -> None:
+    """12345 in 1e-8 is 1.2345 bp. All of an action are IOC, or all are post-only and not reduce-only."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                (status,) = await asked(door, bus, batch({"p": 12345}, {"price": "90.0"}), 0, ("accepted", "none"))
+                (bid,) = await commands(bus, 1)
+                assert (bid.priority_bps, bid.time_in_force) == (1.2345, "post_only")
+                assert "resting" in status
+                mixed = batch({"p": 5}, {"price": "90.0"}, {"price": "90.0", "tif": "Gtc"})
+                for action in (mixed, batch({"p": 5}, {"price": "90.0", "r": True}), batch({"p": 5}, stop())):
+                    assert all(item["error"].startswith("Priority is") for item in await asked(door, bus, action, 1))
+                cancel = {"type": "cancel", "cancels": [{"a": 0, "o": bid.order_id}], "f": True}
+                assert await asked_to_cancel(door, bus, cancel, bid) == ["success"]
+                assert (await commands(bus, 2))[-1].fast
+
+    bounded(work())
+
+
 async def asked_to_cancel(door: Door, bus: Bus, action: dict[str, Any], command: Any) -> Any:
     """The answers to a cancel that the exchange obeys."""
     asking = asyncio.ensure_future(door.post("exchange", signed(action)))

@@ -64,9 +64,9 @@ def place(ms: float, order_id: int, side: Any, price: float, size: float, **more
     return m.Place(ts=ns(ms), order_id=order_id, side=side, price=price, size=size, **more)
 
 
-def cancel(ms: float, order_id: int) -> m.Cancel:
+def cancel(ms: float, order_id: int, **more: Any) -> m.Cancel:
     """A cancel decided at a session time."""
-    return m.Cancel(ts=ns(ms), order_id=order_id)
+    return m.Cancel(ts=ns(ms), order_id=order_id, **more)
 
 
 def modify(ms: float, order_id: int, price: float, size: float) -> m.Modify:
@@ -77,7 +77,7 @@ def modify(ms: float, order_id: int, price: float, size: float) -> m.Modify:
 class Session:
     """A paper exchange with one account, `main`, and everything it said."""
 
-    def __init__(self, instrument: m.Instrument | None = None, **settings: Any) -> None:
+    def __init__(self, instrument: m.Instrument | None = None, market: Market = MARKET, **settings: Any) -> None:
         defaults: dict[str, Any] = {
             "fill_model": "fifo",
             "late_print_ms": 0.0,
@@ -85,7 +85,7 @@ class Session:
             "taker_fee_bps": 0.0,
         }
         self.config = FillSimConfig(**(defaults | settings))
-        self.exchange = FillSim(MARKET, {"main": self.config})
+        self.exchange = FillSim(market, {"main": self.config})
         self.outputs: list[Output] = []
         self.clock_ms = 0.0
         self._number = 0

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from papertrader.services.fill_sim.commands import in_bursts, latency_ns
+from papertrader.services.fill_sim.commands import latency_ns
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.settings import settings_of
-from papertrader.services.fill_sim.state import COMMAND_UNDER_WAY
+from papertrader.services.fill_sim.state import COMMAND_UNDER_WAY, new_market
 from papertrader.shared import messages as m
 from papertrader.shared.market.commands import PLACE
 from tests.unit.fill_sim_session import ASKS, BIDS, Session, book, cancel, modify, ns, place, prints, quoted
@@ -324,16 +324,8 @@ def test_bursts_are_slow_for_everybody_and_leave_the_distribution_as_it_is() -> 
     slow = np.zeros((400, 10), dtype=bool)
     for stretch, number in np.ndindex(slow.shape):
         command["order_id"], command["decided_ts"] = 10 * stretch + number, ns(1000 * stretch)
-        slow[stretch, number] = latency_ns(settings, command) > 100e6
+        slow[stretch, number] = latency_ns(new_market()[0], settings, command) > 100e6
     assert slow.mean() == pytest.approx(0.1, abs=0.02)
     bursts = slow.all(axis=1)
     assert bursts.mean() == pytest.approx(0.05, abs=0.02)
     assert slow[~bursts].mean() == pytest.approx(0.05 / 0.95, abs=0.01), "half of the slow ones come alone"
-
-
-@pytest.mark.parametrize(("u", "calm", "burst"), [(0.0, 0.0, 0.9), (0.5, 0.475, 0.95), (0.95, 0.905, 0.995)])
-def test_where_bursts_put_a_quantile(u: float, calm: float, burst: float) -> None:
-    """Calm: .95 u, and what of that is above .9 is spread over the rest: .9 + (.95 u − .9)·2."""
-    assert in_bursts(u, True, False) == pytest.approx(calm)
-    assert in_bursts(u, True, True) == pytest.approx(burst)
-    assert in_bursts(u, False, True) == u

@@ -111,6 +111,19 @@ def test_a_stop_is_triggered_by_the_mid_and_takes_at_the_next_round(tape: Path) 
     assert (waiting["status"], answer["account"]["position"]) == ("rejected", 0.0)
 
 
+def test_a_bid_comes_before_what_joined_and_a_fast_cancel_before_a_taker(tape: Path) -> None:
+    """99.9 · 1 bp, for a level that does not grow; cancelled at 1.95 instead of 2.1 s it escapes the taker of 2 s."""
+    answer = asked(
+        tape,
+        *("--place", f"{T0 + 1_000} buy 99.9 1 post_only priority=1", "--cancel", f"{T0 + 1_900} 1 fast"),
+        *("--account", "cancel_latency_ms=200", "--account", "fast_cancel_latency_ms=50"),
+    )
+    (order,) = answer["orders"]
+    assert (order["status"], order["priority_fee"], order["queue_passed"]) == ("cancelled", pytest.approx(0.00999), 0.0)
+    assert order["won_by_ms"] == pytest.approx(50.0)
+    assert answer["account"]["priority_fees"] == pytest.approx(0.00999)
+
+
 def test_answer_for_people_tells_the_life_and_the_money(tape: Path) -> None:
     arguments = ["order", str(tape), "--place", f"{T0 + 1_000} buy 99.9 1 post_only"]
     result = CliRunner().invoke(app, arguments)
@@ -129,6 +142,10 @@ def test_answer_for_people_tells_the_life_and_the_money(tape: Path) -> None:
         (["--place", "1763370001000 buy 99.9 1 gtc stop=1 stop=2"], "has 7 words"),
         (["--place", "1763370001000 buy 99.9 1 gtc stop=x"], "STOP 'x' is not a number"),
         (["--place", "1763370001000 buy 99.9 1 post_only stop=99"], "is gtc or ioc, not post_only"),
+        (["--place", "1763370001000 buy 99 1 ioc stop=99 priority=1"], "bids for no place"),
+        (["--place", "1763370001000 buy 99 1 ioc priority=10001"], "priority is 0 to 10000 bp"),
+        (["--place", "1763370001000 buy 99 1 ioc priority=x"], "priority 'x' is not a number"),
+        (["--place", "1763370001000 buy 99 1 ioc", "--cancel", "1763370001000 1 soon"], "write"),
         (["--place", "1763370001000 buy x 1 gtc"], "PRICE 'x' is not a number"),
         (["--place", "1763370001000 buy 99.9 inf gtc"], "SIZE 'inf' is not a finite number"),
         (["--place", "soon buy 99.9 1 gtc"], "TS_MS 'soon' is not a Unix time in ms"),

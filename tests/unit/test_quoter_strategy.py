@@ -174,7 +174,8 @@ def test_view_record_and_back_is_the_same(module: str) -> None:
 
 
 def test_targets_are_put_on_the_grid_under_the_cap_and_forecast(module: str) -> None:
-    wanted = [Target("buy", 1000.5, 0.4001), Target("buy", 999.123, 9.0), Target("sell", 1000.123, 0.5, 0.9, 0.1)]
+    sell = Target("sell", 1000.123, 0.5, 0.9, 0.1, priority_bps=0.25)
+    wanted = [Target("buy", 1000.5, 0.4001), Target("buy", 999.123, 9.0), sell]
     orders = start(scripted(wanted, module))
     assert [(order.side, order.price, order.size) for order in orders] == [
         ("buy", 1000.09, 0.4),
@@ -184,6 +185,7 @@ def test_targets_are_put_on_the_grid_under_the_cap_and_forecast(module: str) -> 
     assert orders[0].p_adverse == 0.5
     assert orders[0].p_fill == pytest.approx(1 / (1 + math.exp(-0.7))), "beyond the mid, as at it"
     assert (orders[2].p_fill, orders[2].p_adverse) == (0.9, 0.1)
+    assert [order.priority_bps for order in orders] == [0.0, 0.0, 0.25]
 
 
 @pytest.mark.parametrize(

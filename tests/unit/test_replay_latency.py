@@ -21,7 +21,7 @@ def test_every_account_is_delayed_from_its_own_latency():
     own = changed["accounts"]
 
     def way(new: float, cancel: float) -> dict[str, object]:
-        kinds = {"placement": new, "modify": new, "cancel": cancel, "response": 0.0}
+        kinds = {"placement": new, "modify": new, "cancel": cancel, "fast_cancel": cancel, "response": 0.0}
         return {"latency_preset": "none"} | {f"{kind}_latency_ms": ms for kind, ms in kinds.items()}
 
     assert own["main"]["fill_sim"] == way(120.0, 150.0)
@@ -46,23 +46,37 @@ def test_worth_is_as_sure_as_the_points_lie_on_a_line() -> None:
     assert fills.within == pytest.approx(12.706 * (6 / 2e4) ** 0.5 * 100)
 
 
+NONE = (100.0, 100.0, 50.0, 0.0, 50.0)
+
+
 def test_hyperliquid_is_slow_unless_it_is_set() -> None:
     """By default an order takes 0.6 to 0.7 s from what is known there, elsewhere 100 ms."""
     slow = FillSimConfig().latencies("hyperliquid")
     assert slow.new == slow.modify == slow.cancel == ENTRY
     assert median_ms(slow.new) + median_ms(slow.response) == pytest.approx(657)
-    assert FillSimConfig().latencies("binance") == FillSimConfig().latencies() == (100.0, 100.0, 50.0, 0.0)
-    assert FillSimConfig(latency_preset="none").latencies("hyperliquid") == (100.0, 100.0, 50.0, 0.0)
-    assert FillSimConfig(placement_latency_ms=20.0).latencies("hyperliquid") == (20.0, 20.0, ENTRY, 0.0)
+    assert FillSimConfig().latencies("binance") == FillSimConfig().latencies() == NONE
+    assert FillSimConfig(latency_preset="none").latencies("hyperliquid") == NONE
+    placing = FillSimConfig(placement_latency_ms=20.0).latencies("hyperliquid")
+    assert placing == (20.0, 20.0, ENTRY, 0.0, slow.fast_cancel)
     set_by_hand = FillSimConfig(placement_latency_ms=20.0, modify_latency_ms=30.0, response_latency_ms=5.0)
-    assert set_by_hand.latencies() == (20.0, 30.0, 50.0, 5.0)
+    assert set_by_hand.latencies() == (20.0, 30.0, 50.0, 5.0, 50.0)
+
+
+def test_a_fast_cancel_is_a_block_sooner_than_a_cancel_on_hyperliquid_unless_it_is_set() -> None:
+    slow = FillSimConfig().latencies("hyperliquid")
+    assert median_ms(slow.cancel) - median_ms(slow.fast_cancel) == pytest.approx(70.0)
+    set_by_hand = FillSimConfig(cancel_latency_ms=100.0)
+    assert set_by_hand.latencies("hyperliquid").fast_cancel == 30.0
+    assert set_by_hand.latencies("binance").fast_cancel == 100.0
+    assert FillSimConfig(fast_cancel_latency_ms=5.0).latencies("hyperliquid").fast_cancel == 5.0
 
 
 def test_preset_is_later_as_a_whole_and_fast_cancels_land_a_block_sooner() -> None:
     changed = delayed({"fill_sim": {"fast_cancels": True}}, 100.0, "hyperliquid")["fill_sim"]
     assert changed["latency_preset"] == "none"
     assert changed["placement_latency_ms"][1] == [0.5, 400.0]
-    assert changed["cancel_latency_ms"][1] == [0.5, 330.0]
+    assert changed["cancel_latency_ms"][1] == [0.5, 400.0]
+    assert changed["fast_cancel_latency_ms"][1] == [0.5, 330.0]
     assert changed["response_latency_ms"][1] == [0.5, 357.0]
     for preset, response in RESPONSES.items():
         used = FillSimConfig(latency_preset=preset, placement_latency_ms=1.0).latencies()  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from papertrader.services.gateway.exchange.texts import (
     CANNOT_MODIFY,
     NO_FAST_CANCEL,
     NO_MODIFY_OF_CHILDREN,
+    NO_PRIORITY,
     NOT_ALWAYS,
     NOT_GROUPED,
     ONLY_PRICE_AND_SIZE,
@@ -19,12 +20,13 @@ from papertrader.services.gateway.exchange.texts import (
     UNKNOWN_ORDER,
 )
 from papertrader.services.gateway.exchange.waiting import Answering, Status, Waiting, bbo_of, error
-from papertrader.services.gateway.exchange.wire import BodyError, ModifyWire, OrderAction, OrderWire
+from papertrader.services.gateway.exchange.wire import BodyError, ModifyWire, OrderAction, OrderWire, Priority
 from papertrader.services.gateway.ledger.accounts import PaperAccount
 from papertrader.services.gateway.ledger.markets import Markets, MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.ledger.statuses import REJECTIONS
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.market.blocks import rules_of
 from papertrader.shared.messages import Cancel, Command, Modify, Place, TimeInForce, Trigger
 from papertrader.shared.messages.actions import NamedOrder
 
@@ -50,7 +52,10 @@ class Asked(NamedTuple):
 
 
 class Tie(NamedTuple):
-    """What binds the orders of a batch: `own` says that they are a group, of the `whole` position or of a parent."""
+    """What binds the orders of a batch: `own` says that they are a group, of the `whole` position or of a parent.
+
+    `bid_bps` is bid for their places in the block, and `sold` whether such orders can have any.
+    """
 
     own: bool = False
     whole: bool = False
@@ -58,6 +63,8 @@ class Tie(NamedTuple):
     parent: int = 0
     asset: int = 0
     may_take: bool = False
+    bid_bps: float = 0.0
+    sold: bool = True
 
 
 class Ids:
@@ -89,6 +96,8 @@ class Asking:
         """Place orders. In a group the first is the parent, if it has no trigger, and nothing goes without it."""
         asked: list[Asked] = []
         tie = Tie(own=action.grouping in GROUPS, whole=action.grouping == "positionTpsl")
+        if isinstance(action.grouping, Priority) and action.grouping.rate > 0:
+            tie = Tie(bid_bps=action.grouping.rate / 1e4, sold=_sold(action))
         for wire in action.orders:
             first = asked[0] if asked else None
             if first is not None and tie.own and first.refusal is not None:
@@ -108,6 +117,8 @@ class Asking:
         refusal, price, size = _checked(view, wire, tie.whole)
         if refusal is not None or view is None:
             return Asked(refusal=refusal)
+        if not tie.sold:
+            return Asked(refusal=error(NO_PRIORITY.format(asset=wire.asset)))
         number = self._ids.next()
         if wire.kind.trigger is not None:
             group = (tie.group or number) if tie.own else 0
@@ -124,6 +135,7 @@ class Asking:
             size=size,
             time_in_force=tif,
             reduce_only=wire.reduce_only,
+            priority_bps=tie.bid_bps if rules_of(view.market.venue).block_ms else 0.0,
         )
         crosses = view.crosses(1 if wire.is_buy else -1, price)
         return self._asked(account, view, wire, command, tif == "ioc" or (tif == "gtc" and crosses))
@@ -159,7 +171,7 @@ class Asking:
             return Asked(refusal=error(NO_FAST_CANCEL.format(asset=asset)))
         return Asked(
             market=view.market,
-            command=Cancel(ts=view.now_ts, order_id=order.order_id),
+            command=Cancel(ts=view.now_ts, order_id=order.order_id, fast=fast),
             answer=self._waiting.cancel(account.name, order.order_id, asset),
         )
 
@@ -230,6 +242,13 @@ def _trigger(view: MarketView, wire: OrderWire, number_: int) -> Trigger:
         time_in_force="ioc" if asked.is_market else "gtc",
         reduce_only=wire.reduce_only,
     )
+
+
+def _sold(action: OrderAction) -> bool:
+    """Whether a place can be bought for the orders of an action: all of them IOC, or post-only and not reduce-only."""
+    kinds = [(wire.kind.limit.tif if wire.kind.limit else "", wire.reduce_only) for wire in action.orders]
+    takes = all(TIME_IN_FORCE.get(tif) == "ioc" for tif, _ in kinds)
+    return takes or all(tif == "Alo" and not reduces for tif, reduces in kinds)
 
 
 def _alive(account: PaperAccount, order: Order) -> bool:

@@ -18,6 +18,7 @@ NO_ANSWER: Final = "the paper exchange has not answered in time: has the market'
 BAD_TRIGGER: Final = "Invalid TP/SL price. asset={asset}"
 NOT_GROUPED: Final = "Only trigger orders of one asset can be grouped so. asset={asset}"
 NO_FAST_CANCEL: Final = "Fast cancel is not possible for trigger orders. asset={asset}"
+NO_PRIORITY: Final = "Priority is for actions of IOC or of non-reduce-only ALO orders alone. asset={asset}"
 PARENT_NOT_FILLED: Final = "The order was canceled with its parent. asset={asset}"
 ONLY_PRICE_AND_SIZE: Final = "On paper a modify changes price and size only. asset={asset}"
 NO_MODIFY_OF_CHILDREN: Final = "On paper an order whose parent is not filled is not modified. asset={asset}"

@@ -22,6 +22,7 @@ REJECTIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "bad_trigger_price": ("badTriggerPxRejected", "Invalid TP/SL price."),
     "unknown_order": ("rejected", "Cannot modify canceled or filled order"),
+    "no_priority": ("rejected", "Priority is not sold here."),
     "no_market": ("marketOrderNoLiquidityRejected", "No liquidity available for market order."),
 }
 """By the reason of an ack: the order's status, and the text of the answer, which ends in the asset."""

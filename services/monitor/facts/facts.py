@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from papertrader.services.monitor.facts.bids import Bids
 from papertrader.services.monitor.facts.events import Events
 from papertrader.services.monitor.facts.races import Races
 from papertrader.services.monitor.facts.worlds import Worlds
@@ -144,6 +145,7 @@ class AccountFacts(msgspec.Struct):
     quoted_s_by_minute: list[float] = msgspec.field(default_factory=lambda: [0.0] * RATE_MINUTES)
     worlds: Worlds = msgspec.field(default_factory=Worlds)
     races: Races = msgspec.field(default_factory=Races)
+    bids: Bids = msgspec.field(default_factory=Bids)
     reset_fills: int = 0
     reset_pending: bool = False
 

@@ -64,6 +64,7 @@ def on_command(facts: AccountFacts, command: Command, ts: int) -> None:
     if isinstance(command, Cancel):
         facts.cancels += 1
         facts.races.on_cancel(command)
+        facts.bids.fast_cancels += command.fast
     facts.modifies += isinstance(command, Modify)
     order = facts.working.get(command.order_id)
     if order is not None:
@@ -72,6 +73,7 @@ def on_command(facts: AccountFacts, command: Command, ts: int) -> None:
 
 def _place(facts: AccountFacts, place: Place, ts: int) -> None:
     facts.orders_placed += 1
+    facts.bids.on_place(place)
     facts.first_order_ts = facts.first_order_ts or ts
     facts.params_version = place.params_version
     if len(facts.working) < WORKING_LIMIT:
@@ -88,6 +90,7 @@ def on_ack(facts: AccountFacts, ack: Ack, ts: int) -> None:
     if order is not None:
         order.asked_ts = 0
     facts.races.on_ack(ack)
+    facts.bids.on_ack(ack)
     if ack.status == "accepted":
         _went_live(facts, ack, ts)
     elif ack.status == "modified":
@@ -143,6 +146,7 @@ def on_fill(facts: AccountFacts, fill: Fill, ts: int) -> None:
     """Count a fill, follow the position and notice round trips: a position that returned to 0 or changed its sign."""
     facts.fills.now += 1
     facts.races.on_fill(fill)
+    facts.bids.on_fill(fill)
     facts.fills_by_minute[0] += 1
     facts.buys += fill.side == "buy"
     facts.first_fill_ts = facts.first_fill_ts or ts

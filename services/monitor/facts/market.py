@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from papertrader.services.monitor.facts.bids import Bids
 from papertrader.services.monitor.facts.facts import (
     MINUTE,
     SECOND,
@@ -188,6 +189,8 @@ def follow_quotes(
     forget_minutes(facts.quoted_s_by_minute, minutes)
     if elapsed_s > LONGEST_STEP_S:
         elapsed_s = 0.0
+    if facts.bids.open or facts.bids.taken:
+        _outrun(market, facts.bids, messages)
     if any(isinstance(message, Gap) for message in messages):
         elapsed_s = facts.unquoted_s = 0.0
     if not any(order.live_ts for order in facts.working.values()):
@@ -202,6 +205,14 @@ def follow_quotes(
     for message in messages:
         if isinstance(message, Trades):
             _count_reached(facts, message)
+
+
+def _outrun(market: MarketFacts, bids: Bids, messages: Sequence[Message]) -> None:
+    """Compare what takers with a bid took with what others did."""
+    for message in messages:
+        if isinstance(message, Trades):
+            bids.on_trades(message)
+    bids.compare(market.previous_ts)
 
 
 def _measure_distance(market: MarketFacts, facts: AccountFacts) -> None:

@@ -68,9 +68,10 @@ def _model(fills: Mapping[str, Any]) -> str:
 def _latency(venue: str, fills: Mapping[str, Any]) -> str:
     """Whose latencies are in force, each, and the median from what is known until a new order is live."""
     preset = str(fills.get("latency_preset", "venue"))
-    own = [fills.get(f"{kind}_latency_ms") for kind in ("placement", "modify", "cancel", "response")]
-    used = in_force(venue, preset, bool(fills.get("fast_cancels")), *own)
-    ways = f"place {_ms(used.new)}, cancel {_ms(used.cancel)}"
+    own = [fills.get(f"{kind}_latency_ms") for kind in ("placement", "modify", "cancel", "response", "fast_cancel")]
+    used = in_force(venue, preset, *own)
+    cancel = used.fast_cancel if fills.get("fast_cancels") else used.cancel
+    ways = f"place {_ms(used.new)}, cancel {_ms(cancel)}"
     if not used.response:
         return ways
     whose = name_in_force(venue, preset).replace("_", " ") if not any(own) or preset in RESPONSES else "set by hand"

@@ -127,6 +127,7 @@ def _trading(entry: Mapping[str, Any]) -> str:
             "of the latter by less than a block; their markout at 5 s, quote currency",
             f"{cancels['lost_by_a_block']:,}; {cancels['worth_by_a_block']:+,.4f} of {cancels['worth']:+,.4f}",
         ),
+        *_priority(entry["priority"]),
         ("adverse rate", "–" if adverse is None else f"{adverse:.1%}"),
         (
             f"markout at {worth['horizon_s']:g} s, bp: mean, {worth['interval']}",
@@ -143,6 +144,24 @@ def _trading(entry: Mapping[str, Any]) -> str:
         rows.append(("instrument", f"{rules['kind']}, tick {rules['tick_size']:.12g}, lot {rules['lot_size']:.12g}"))
         rows.append(("of it guessed", guessed))
     return table(("what", "value"), rows, numbers=(1,))
+
+
+def _priority(bought: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What bids and fast cancels bought, where there were any."""
+    rows = []
+    if bought["orders"]:
+        rows.append(
+            (
+                "orders with a bid, of them filled; paid",
+                f"{bought['orders']:,}, {bought['filled']:,}; {bought['paid']:,.4f}",
+            )
+        )
+        rows.append(
+            ("queue passed; taken before others, size", f"{bought['queue_passed']:g}; {bought['before_others']:g}")
+        )
+    if bought["fast_cancels_won"]:
+        rows.append(("takers escaped by fast cancels alone", f"{bought['fast_cancels_won']:,}"))
+    return rows
 
 
 def _pnl(entry: Mapping[str, Any], facts: AccountFacts) -> str:

@@ -134,6 +134,7 @@ def _counts(facts: AccountFacts) -> dict[str, Any]:
         "unfilled": dict(facts.unfilled),
         "rejected": dict(facts.rejected),
         "cancels": facts.races.summary(),
+        "priority": facts.bids.summary(facts.account.priority_fees if facts.account else 0.0),
     }
 
 
