@@ -1,7 +1,7 @@
 """A settings file with every setting in it, each with its meaning and its default, to be changed by hand."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -70,6 +70,12 @@ def choices_of(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Annotated:
         return choices_of(get_args(hint)[0])
     return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def section_of(section: str, head: str, settings: Sequence[tuple[str, Any, str]]) -> str:
+    """A settings file of one section: name, value and where it comes from, in the order given."""
+    lines = [head, f"[{section}]", *(f"{name} = {toml(value)}  # {origin}" for name, value, origin in settings)]
+    return "\n".join(lines) + "\n"
 
 
 def toml(value: Any) -> str:

@@ -33,6 +33,29 @@ def record(
         raise fail(error) from None
 
 
+def probe(
+    source: Annotated[str, typer.Option(help=" or ".join(RECORDED))] = registry.DEFAULT,
+    assets: Annotated[str | None, typer.Option(help="asset whose data is listened to, as the venue spells it")] = None,
+    duration: Annotated[float, typer.Option(min=5, help="seconds to listen; half an hour tells of bursts")] = 60.0,
+    write_settings: Annotated[Path | None, typer.Option(help="file for the settings that this implies")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    venue_url: VenueUrl = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Measure how far away a venue is, and print the latencies that this implies for the paper exchange."""
+    import aiohttp
+
+    from papertrader.cli.probe import run
+
+    try:
+        config = _live_settings(settings, source, assets, venue_url)
+        if not config.assets:
+            config = msgspec.structs.replace(config, assets=(registry.venue(config.source).example,))
+        run(config, duration, write_settings, json)
+    except (SettingsError, ValueError, OSError, aiohttp.ClientError) as error:
+        raise fail(error) from None
+
+
 def convert(
     tapes: Annotated[list[Path], typer.Argument(help="tapes, or directories of them")],
     to: Annotated[str, typer.Option(help="hftbacktest (npz) or tardis (csv.gz)")],

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from papertrader.replay.settings_file import section_of
 from papertrader.replay.twin.comparison import CAUSES, Compared, Scores
 from papertrader.replay.twin.fit import Fitted
 from papertrader.replay.twin.twin import MarketTwin
@@ -87,8 +88,18 @@ def settings_toml(twins: Sequence[MarketTwin]) -> str:
         return ""
     best = max(fitted, key=lambda twin: twin.as_fitted.orders)
     origin = f"# fitted to the live orders of {best.market}, scored on {best.as_fitted.orders} later ones"
-    lines = [origin, "[fill_sim]", *(f"{item.name} = {item.value:g}  # {_support(item)}" for item in best.fitted)]
-    return "\n".join(lines) + "\n"
+    latency, *queue = best.fitted
+    ways = [
+        (f"{kind}_latency_ms", latency.value, "taken from new orders") for kind in ("modify", "cancel", "fast_cancel")
+    ]
+    settings = [
+        ("latency_preset", "none", "all of it is set below"),
+        (latency.name, latency.value, _support(latency)),
+        *ways,
+        ("response_latency_ms", 0.0, "a record has the times at which its orders were sent"),
+        *((item.name, item.value, _support(item)) for item in queue),
+    ]
+    return section_of("fill_sim", origin, settings)
 
 
 def _support(item: Fitted) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from typing import Any, Final
 
 from aiohttp import web
@@ -64,6 +65,7 @@ class Binance(Protocol):
             web.get("/market/stream", self._connect),
             web.get("/fapi/v1/exchangeInfo", self._exchange_info),
             web.get("/fapi/v1/depth", self._depth),
+            web.get("/fapi/v1/time", self._time),
             web.get("/fapi/v1/fundingInfo", self._funding_info),
         ]
 
@@ -120,6 +122,9 @@ class Binance(Protocol):
             await asyncio.sleep(0.01)
         recorded, depth.recorded = depth.recorded, b""
         return web.Response(body=recorded or depth.snapshot(), content_type="application/json")
+
+    async def _time(self, _request: web.Request) -> web.Response:
+        return web.json_response({"serverTime": time.time_ns() // 1_000_000})
 
     async def _funding_info(self, _request: web.Request) -> web.Response:
         """Only symbols that are not charged every eight hours are named, as at the venue."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import time
 from collections import deque
 from typing import Any, Final
 
@@ -125,6 +126,7 @@ class Hyperliquid(Protocol):
             "spotMeta": meta,
             "metaAndAssetCtxs": [meta, prices],
             "spotMetaAndAssetCtxs": [meta, prices],
+            "exchangeStatus": {"specialStatuses": None, "time": time.time_ns() // 1_000_000},
             "allMids": {price["coin"]: price["markPx"] for price in prices},
         }
         if kind not in answers:

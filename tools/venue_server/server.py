@@ -67,6 +67,7 @@ class VenueServer:
     With `restamp` event times are moved so that the programme begins `delay_s` before now (at a higher speed the delay
     must be as long as the programme, or it runs ahead of the clock). Without it frames are sent untouched, and where a
     tape has a hole the connections are cut, as they were. Nothing is played before `wait_for` streams are wanted.
+    Requests are answered `answer_s` late.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class VenueServer:
         delay_s: float = 0.3,
         script: Iterable[Fault] = (),
         seed: int = 0,
+        answer_s: float = 0.0,
     ) -> None:
         self.programme = programme
         self.faults = Faults(seed)
@@ -91,6 +93,7 @@ class VenueServer:
         self._speed = speed
         self._wait_for = wait_for
         self._delay_s = delay_s
+        self._answer_s = answer_s
         self._script = deque(sorted(script))
         self._started = time.monotonic()
         self._runner: web.AppRunner | None = None
@@ -137,6 +140,8 @@ class VenueServer:
                 request.transport.abort()
             while self.faults.active("slow_start", self.now_s()):  # noqa: ASYNC110 - a clock decides
                 await asyncio.sleep(0.02)
+            if not request.path.endswith(("/ws", "/stream")):
+                await asyncio.sleep(self._answer_s)
         return await handler(request)  # type: ignore[no-any-return]
 
     async def serve(self, request: web.Request, client: Client, answer: Any) -> None:

@@ -41,6 +41,17 @@ class Line(NamedTuple):
     max_age_s: float = 1e9
 
 
+class Question(NamedTuple):
+    """A small public request, to measure the way by: with a body a POST.
+
+    `time_field` is where the answer has the venue's own time, ms; empty where it has none.
+    """
+
+    url: str
+    body: Mapping[str, str] | None = None
+    time_field: str = ""
+
+
 class LiveVenue(Protocol):
     """A venue that can be followed live."""
 
@@ -59,6 +70,11 @@ class LiveVenue(Protocol):
     @property
     def rest_url(self) -> str:
         """The address that REST requests go to."""
+        ...
+
+    @property
+    def question(self) -> Question | None:
+        """The smallest public request; None of a venue that another library speaks to."""
         ...
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:

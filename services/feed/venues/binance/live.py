@@ -18,7 +18,7 @@ import msgspec
 from papertrader.services.feed.venues.binance.frames import BinanceAdapter
 from papertrader.services.feed.venues.binance.rules import ExchangeInfo, FundingInterval, of_symbols
 from papertrader.services.feed.venues.config import Access
-from papertrader.services.feed.venues.live import Line, LiveError, Socket, ask, choose
+from papertrader.services.feed.venues.live import Line, LiveError, Question, Socket, ask, choose
 from papertrader.shared.messages import Instrument
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,11 @@ class Live:
         self._assets = frozenset(config.assets)
         self._socket = f"ws{(config.venue_url or SOCKET_URL).rstrip('/').removeprefix('http')}"
         self.rest_url = (config.venue_rest_url or config.venue_url or REST_URL).rstrip("/")
+
+    @property
+    def question(self) -> Question:
+        """What time it is there: weight 1 of 2,400 a minute."""
+        return Question(f"{self.rest_url}/fapi/v1/time", time_field="serverTime")
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """Tick, lot and least notional of the symbols."""

@@ -48,6 +48,11 @@ class Live:
         """ccxt knows it; this is where it explains the exchange."""
         return str(self._exchange.urls.get("www") or "https://docs.ccxt.com")
 
+    @property
+    def question(self) -> None:
+        """None: ccxt asks."""
+        return None
+
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """Tick, lot and least cost of the symbols, as ccxt spells them (BTC/USDT:USDT)."""
         if not assets:

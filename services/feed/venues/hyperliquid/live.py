@@ -16,7 +16,7 @@ import msgspec
 from papertrader.services.feed.venues.config import Access
 from papertrader.services.feed.venues.hyperliquid.frames import HyperliquidAdapter
 from papertrader.services.feed.venues.hyperliquid.rules import Perpetuals, SpotPairs, is_spot, of_perpetuals, of_spot
-from papertrader.services.feed.venues.live import Line, LiveError, Socket, ask, choose
+from papertrader.services.feed.venues.live import Line, LiveError, Question, Socket, ask, choose
 from papertrader.shared.messages import Instrument
 
 URL: Final = "https://api.hyperliquid.xyz"
@@ -43,6 +43,11 @@ class Live:
         self.rest_url = (config.venue_rest_url or url).rstrip("/")
         self._socket = f"ws{url.removeprefix('http')}/ws"
         self._deep = config.live.deep_book
+
+    @property
+    def question(self) -> Question:
+        """Whether the exchange is at work: weight 2 of 1,200 a minute."""
+        return Question(f"{self.rest_url}/info", {"type": "exchangeStatus"})
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """The rules of the coins: 5 significant figures, 6 (spot 8) decimals less those of the size."""
