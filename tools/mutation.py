@@ -25,9 +25,11 @@ from tools.equivalents import EQUIVALENTS, EVERYWHERE
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = {
-    "services/fill_sim/account.py": ("fill_sim_bookkeeping",),
+    "services/fill_sim/account.py": ("fill_sim_bookkeeping", "fill_sim_auction"),
+    "services/fill_sim/auction.py": ("fill_sim_auction",),
+    "services/fill_sim/bursts.py": ("fill_sim_bursts",),
     "services/fill_sim/queue.py": ("fill_sim_queue_messages", "fill_sim_queue"),
-    "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_crossing", "fill_sim_models"),
+    "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_crossing", "fill_sim_models", "fill_sim_auction"),
     "services/fill_sim/margin.py": ("fill_sim_margin", "fill_sim_affordable", "fill_sim_reduce_only"),
     "services/fill_sim/liquidation.py": ("fill_sim_liquidation_terms", "fill_sim_liquidation"),
     "services/fill_sim/funding.py": ("fill_sim_settlements",),

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from papertrader.shared.market.blocks import BLOCK_RULES
 from papertrader.shared.messages import Ack, Cancel, Fill, Markout
 
-BLOCK_NS: Final = 70_000_000
-"""Between two of Hyperliquid's blocks, as updates of its touch come."""
+BLOCK_NS: Final = round(BLOCK_RULES["hyperliquid"].block_ms * 1e6)
 KEPT: Final = 1_000
 """Lost orders whose markouts may still come."""
 
