@@ -243,8 +243,8 @@ def essence(answered: Answered) -> tuple[list[Any], dict[str, Any]]:
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("model", ["fifo", "flat", "through"])
 def test_fills_and_money_do_not_depend_on_the_form_of_the_session(seed: int, model: str, tmp_path: Path) -> None:
-    own = {"maker_fee_bps": 1.5, "taker_fee_bps": 4.5, "latency_preset": "none"}  # else each venue has its own
-    settings = Settings({"fill_sim": {"fill_model": model, "initial_cash": 1e6, **own}})
+    own = {"maker_fee_bps": 1.5, "taker_fee_bps": 4.5, "latency_preset": "none", "block_ms": 0.0}
+    settings = Settings({"fill_sim": {"fill_model": model, "initial_cash": 1e6, **own}})  # else each venue has its own
     items, commands = session(seed), orders(seed)
     answers = {form: essence(Trial(make(items, tmp_path), settings, commands).run()) for form, make in FORMS.items()}
     lives, money = answers["hyperliquid"]
