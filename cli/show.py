@@ -195,9 +195,14 @@ def checklist(summary: dict[str, Any]) -> Group:
     return Group(*tables)
 
 
+def unowned(why: str) -> str:
+    """What is said of a market that no monitor owns."""
+    return "no monitor owns this market" + (f": {why}" if why else "")
+
+
 def failed(summary: dict[str, Any]) -> list[str]:
     """The checks that fail, as `<venue>.<asset>.<account> <check>`, and the markets that no monitor owns."""
-    return [f"{market}: no monitor owns this market" for market in summary.get("unwatched", ())] + [
+    return [f"{market}: {unowned(why)}" for market, why in summary.get("unwatched", {}).items()] + [
         f"{market['venue']}.{market['asset']}.{market['account']} {check_name}"
         for market in summary["markets"]
         for check_name, check in market["checks"].items()

@@ -32,7 +32,7 @@ async def beside(runtime: Runtime) -> None:
         if (beat := heartbeat_of(message.subject, message.data)) is not None:
             heartbeats.hear(beat, time.monotonic())
 
-    def unwatched() -> list[str]:
+    def unwatched() -> dict[str, str]:
         return heartbeats.unwatched(runtime.runners)
 
     await runtime.bus.subscribe("health.>", hear)

@@ -104,7 +104,7 @@ def test_unknown_account_is_a_404_that_says_so(path: str, error: str) -> None:
 
 def test_before_the_first_market_the_answers_are_empty_and_not_errors() -> None:
     assert get_json("/api/checks", list) == (200, {"markets": []})
-    assert get_json("/api/summary", list) == (200, {"markets": [], "unwatched": []})
+    assert get_json("/api/summary", list) == (200, {"markets": [], "unwatched": {}})
     status, answer = get_json("/api/state", list)
     assert (status, answer["error"]) == (404, "no market yet: waiting for the feed")
 

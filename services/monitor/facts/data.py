@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from papertrader.services.monitor.config import MonitorConfig
 from papertrader.services.monitor.facts.facts import AccountFacts, MarketFacts
-from papertrader.services.monitor.facts.liveness import FEED, NO_WRITES, Liveness
+from papertrader.services.monitor.facts.liveness import FEED, NO_WRITES, PURGED, Liveness
 
 TOUCHES_WITHOUT_DEPTH: Final = 100
 """After so many touches and no level beyond them the feed has no book."""
@@ -144,7 +144,7 @@ def _not_waited_for(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
 def _purged(seen: DataQuality, config: MonitorConfig) -> Doubt | None:
     if not seen.purged:
         return None
-    text = "the log was purged, or emptied, or taken away behind the run: it can no longer be proved nor gone on with"
+    text = f"{PURGED}: it can no longer be proved nor gone on with"
     return Doubt("log_purged", text, "find out who may do that to the broker; begin anew in another data directory")
 
 

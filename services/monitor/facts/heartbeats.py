@@ -5,7 +5,15 @@ from typing import Final
 
 import msgspec
 
-from papertrader.services.monitor.facts.liveness import ARCHIVE, FEED, MONITOR, STATEFUL, Liveness, ServiceHealth
+from papertrader.services.monitor.facts.liveness import (
+    ARCHIVE,
+    FEED,
+    MONITOR,
+    PURGED,
+    STATEFUL,
+    Liveness,
+    ServiceHealth,
+)
 from papertrader.shared.log.health import Heartbeat, MarketHealth
 from papertrader.shared.log.subjects import Market
 
@@ -59,11 +67,17 @@ class Heartbeats:
             else:
                 self._unowned_since.setdefault((service, market), now_s)
 
-    def unwatched(self, watched: Collection[Market]) -> list[str]:
-        """The markets that a feed tells and no living monitor owns, beside those that are watched here."""
+    def unwatched(self, watched: Collection[Market]) -> dict[str, str]:
+        """The markets that a feed tells and no living monitor owns, beside those that are watched here, each with what
+        another service knows to be the cause, empty if none does.
+        """
         told = {market for worker in self._workers.values() if worker.service == FEED for market in worker.markets}
         owned = {market for worker in self._workers.values() if worker.service == MONITOR for market in worker.markets}
-        return sorted(told - owned - {str(market) for market in watched})
+        return {market: self._cause(market) for market in sorted(told - owned - {str(market) for market in watched})}
+
+    def _cause(self, market: str) -> str:
+        known = (worker.markets.get(market, NOTHING).bad for worker in self._workers.values())
+        return PURGED if any(bad.get("log_purged") for bad in known) else ""
 
     def _forget(self, now_s: float) -> None:
         """A service that came back under another name has no use for its old one."""

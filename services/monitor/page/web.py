@@ -33,7 +33,7 @@ LARGEST_COMMAND: Final = 4_096
 _view: Final = web.AppKey[View]("view")
 _shared: Final = web.AppKey("shared", Shared)
 _streams: Final = web.AppKey("streams", set[object])
-_unwatched: Final = web.AppKey[Callable[[], list[str]]]("unwatched")
+_unwatched: Final = web.AppKey[Callable[[], dict[str, str]]]("unwatched")
 _settings: Final = web.AppKey[Mapping[str, Any] | None]("settings")
 _operator: Final = web.AppKey[Operator | None]("operator")
 
@@ -44,12 +44,12 @@ def app(
     settings: Mapping[str, Any] | None = None,
     operator: Operator | None = None,
     hosts: Collection[str] = (),
-    unwatched: Callable[[], list[str]] = list,
+    unwatched: Callable[[], dict[str, str]] = dict,
 ) -> web.Application:
     """The web application over the monitors that `view` returns. News go out every `interval_s` of wall time.
 
     `settings` are those of the run, for the report. Without an `operator` the page only shows; `hosts` are names that
-    it answers to, beside addresses and localhost; `unwatched` names the markets that no monitor owns.
+    it answers to, beside addresses and localhost; `unwatched` has the markets that no monitor owns, and why.
     """
     application = web.Application(middlewares=[guarded(hosts)], client_max_size=LARGEST_COMMAND)
     application[_view], application[_settings], application[_operator] = view, settings, operator
@@ -129,7 +129,7 @@ def _portfolio(application: web.Application) -> bytes:
 
 
 async def summary_(request: web.Request) -> web.Response:
-    """The run's numbers, as `papertrader run --json` prints them, and the markets that no monitor owns."""
+    """The run's numbers, as `papertrader run --json` prints them, and the markets that no monitor owns, and why."""
     found = summary(request.app[_view](), request.app[_settings])
     return _json(found | {"unwatched": request.app[_unwatched]()})
 

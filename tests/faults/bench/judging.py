@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from papertrader.cli.show import unowned
 from papertrader.shared.log.kinds import decode
 from papertrader.shared.log.subjects import address
 from tests.faults.bench.catalogue import CHANGES, SPOILS, Campaign
@@ -95,8 +96,8 @@ def market_of(entry: dict[str, Any]) -> str:
 
 def causes(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The checks that fail, each with its cause, and the markets that no monitor owns."""
-    for market in summary.get("unwatched", ()):
-        yield market, "no monitor owns this market"
+    for market, why in summary.get("unwatched", {}).items():
+        yield market, unowned(why)
     for market in summary["markets"]:
         for name, check in market["checks"].items():
             if check["state"] == "fail":
