@@ -22,6 +22,7 @@ OTHERS: Final = {
     "signature": "the signature is broken: r, s or v are not what the venue takes",
     "not_on_paper": "what it asks for means nothing on paper",
     "too_many_requests": "the account has had more requests than it has earned by trading: gateway.address_requests",
+    "ip_weight": "this IP asks more in a minute than the venue allows: subscribe instead, or set gateway.ip_weight",
     "too_early": "a scheduled cancel has to be five seconds ahead of this machine's clock",
     "unknown_asset": "there is no such market in this run",
 }

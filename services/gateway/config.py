@@ -52,6 +52,14 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "trades allows one more. Beyond that it has one every 10 s. 0 sets no limit",
         ),
     ] = 10_000
+    ip_weight: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="weight of requests over HTTP that one IP may make in a minute; beyond it the answer is 429. "
+            "An action counts 1 and one for each 40 of its batch, a question 2, 20 or 60. 0 sets no limit",
+        ),
+    ] = 1_200
     answer_timeout_s: Annotated[
         float,
         Meta(gt=0, le=60, description="how long a request waits for the paper exchange before it is answered 504, s"),

@@ -71,6 +71,11 @@ def requests_allowed(free: int, turnover: float, cancels: bool) -> int:
     return min(allowed + CANCELS_BEYOND, 2 * allowed) if cancels else allowed
 
 
+def action_weight(batch: int) -> int:
+    """What an action with so many elements counts towards the limit of its IP."""
+    return 1 + batch // 40
+
+
 def size_decimals(lot_size: float) -> int:
     """The decimals that sizes have."""
     for decimals in range(DECIMALS + 1):

@@ -19,6 +19,7 @@ REFUSALS: Final = (
     "no_answer",
     "not_on_paper",
     "too_many_requests",
+    "ip_weight",
 )
 
 REQUESTS: Final = Metric("paper_gateway_requests", "counter", "Signed requests, by what they ask for", ("action",))

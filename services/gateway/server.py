@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from papertrader.services.gateway.diagnosis import diagnosis
 from papertrader.services.gateway.exchange.exchange import Answer
 from papertrader.services.gateway.exchange.texts import NOT_DESERIALIZED
 from papertrader.services.gateway.info.info import UnknownQuestionError
+from papertrader.services.gateway.limits import weight_of
 from papertrader.services.gateway.service import Gateway
 from papertrader.services.gateway.streams.connection import Connection
 from papertrader.services.gateway.streams.subscription import subscription
@@ -48,11 +50,20 @@ async def _post(request: web.Request) -> web.StreamResponse:
     except (ValueError, RecursionError):
         return _text(422, NOT_DESERIALIZED)
     gateway = request.app[_gateway]
-    if gateway.havoc.strikes("busy"):
+    if gateway.havoc.strikes("busy") or _too_much(gateway, request, door, body):
         return _text(429, "null")
     if door == "info":
         return _info(gateway, body)
     return await _exchange(request, body)
+
+
+def _too_much(gateway: Gateway, request: web.Request, door: str, body: Any) -> bool:
+    """Whether its IP has asked too much lately."""
+    weight = weight_of(door, body)
+    if gateway.limits.admits(request.remote or "", weight, time.monotonic()):
+        return False
+    gateway.exchange.refusals.note("ip_weight", f"429: {door} of weight {weight}")
+    return True
 
 
 def _info(gateway: Gateway, body: Any) -> web.Response:

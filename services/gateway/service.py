@@ -21,6 +21,7 @@ from papertrader.services.gateway.ledger.accounts import Funding, PaperAccount, 
 from papertrader.services.gateway.ledger.ledger import SCHEDULED_CANCEL, Ledger, is_market_data
 from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
+from papertrader.services.gateway.limits import Limits
 from papertrader.services.gateway.streams.streams import Streams
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.kinds import MARKET_DATA
@@ -54,6 +55,7 @@ class Gateway:
         self.identities = identities_of(settings)
         self.info = Info(self.ledger, self.identities, self.config.address_requests)
         self.havoc = Havoc(self.config)
+        self.limits = Limits(self.config.ip_weight)
         self.streams = Streams(self.ledger, self.info, self.havoc)
         self.restored = 0
         """The sequence up to which accounts were restored from the log at the start."""

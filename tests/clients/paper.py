@@ -20,6 +20,7 @@ port = 0
 
 [gateway]
 port = 0
+ip_weight = 0
 accounts = {accounts}
 
 [feed]

@@ -18,6 +18,7 @@ from tests.integration.wire import connected, entries
 from tests.signing import ADDRESS, signed
 
 CLIENTS: Final = 4
+NO_LIMITS: Final = {"address_requests": 0, "ip_weight": 0}
 ANSWERS: Final = (200, 422)
 SHOWN: Final = ("openOrders", "historicalOrders", "userFills", "userFunding", "clearinghouseState", "extraAgents")
 FRAMES_BETWEEN_PINGS: Final = 50
@@ -115,7 +116,7 @@ async def attacked(broker: Broker, wanted: int, seed: int) -> Counter[str]:
     faults = Faults()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.found.append(str(context)))
     logging.getLogger().addHandler(faults)
-    tables = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}, "address_requests": 0, "answer_timeout_s": 60.0}}
+    tables = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}, "answer_timeout_s": 60.0, **NO_LIMITS}}
     try:
         async with connected(broker) as bus:
             await told(bus)

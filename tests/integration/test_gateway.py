@@ -252,6 +252,21 @@ def test_who_asks_too_much_is_told_so_and_may_still_ask_now_and_then(broker: Bro
     bounded(work())
 
 
+def test_who_asks_too_much_over_http_is_answered_429_and_the_doctor_says_why(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus, {**SETTINGS, "gateway": {"ip_weight": 41}}) as door:
+                assert [(await door.post("info", {"type": "meta"}))[0] for _ in range(3)] == [200, 200, 429]
+                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "ok"
+                assert await door.post("info", {"type": "meta"}) == (429, "null")
+                state = await asyncio.to_thread(asked, door.url)
+                assert state is not None
+                assert any("gateway.ip_weight" in item.remedy for item in findings(door.url, state))
+
+    bounded(work())
+
+
 def test_a_gateway_says_what_stands_in_a_bots_way(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker) as bus:

@@ -174,7 +174,7 @@ class Exchange:
         if self._free_requests == 0:
             return
         allowed = requests_allowed(self._free_requests, account.turnover, kind in CANCELS)
-        sent, now_s = account.requests + _weight(envelope), time.monotonic()
+        sent, now_s = account.requests + batch_of(envelope.action), time.monotonic()
         if sent <= allowed:
             return
         if now_s - account.beyond_at_s < BEYOND_EVERY_S:
@@ -307,12 +307,12 @@ def _signed(
         nonce=envelope.nonce,
         action=kind,
         orders=orders,
-        weight=_weight(envelope),
+        weight=batch_of(envelope.action),
         **changes,
     )
 
 
-def _weight(envelope: Envelope) -> int:
-    """What a request counts: the elements of a batch."""
-    batches = [envelope.action.get(name) for name in BATCHES]
+def batch_of(action: Mapping[str, Any]) -> int:
+    """How many orders, cancels or modifies an action has; 1 for any other."""
+    batches = [action.get(name) for name in BATCHES]
     return max((len(batch) for batch in batches if isinstance(batch, list)), default=1)
