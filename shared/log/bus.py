@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,6 +59,8 @@ class Bus:
         self._refusal = ""
         self._answers: dict[bytes, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count()
+        self.replicas = 1
+        """On how many servers each message is kept: with several, another one may lead from any moment on."""
         self.slow_consumer_drops = 0
         self.disconnects = 0
         """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
@@ -96,7 +98,7 @@ class Bus:
         client = Connection()
         bus = cls(client, Sealed(data_dir), name, api_of(name, "nkeys_seed" in options))
         connecting = client.connect(
-            url,
+            url.split(","),
             name=name,
             inbox_prefix=f"_INBOX_{name.replace('-', '_').replace('.', '_')}".encode(),
             max_reconnect_attempts=-1,
@@ -143,7 +145,7 @@ class Bus:
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError, OSError):
             await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
 
-    async def create_stream(self, max_bytes: int, max_readers: int = MOST_READERS) -> None:
+    async def create_stream(self, max_bytes: int, max_readers: int = MOST_READERS, replicas: int = 1) -> None:
         """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused.
 
         The broker drops nothing by itself: when it is full it refuses, and says so. What is sealed is taken from it.
@@ -158,13 +160,16 @@ class Bus:
             max_age=0,
             max_consumers=max_readers,
             duplicate_window=DUPLICATES_S,
+            num_replicas=replicas,
         )
+        self.replicas = replicas
         try:
             await self._create_or_update(config)
         except APIError as error:
             raise BusError(
-                f"the broker refuses a log of {max_bytes / 2**20:.0f} MiB: {error.description}; "
-                "free some disk, or lower [bus] max_bytes"
+                f"the broker refuses a log of {max_bytes / 2**20:.0f} MiB on {replicas} of its servers: "
+                f"{error.description}; "
+                "free some disk, lower [bus] max_bytes, or set [bus] replicas to at most the servers of the cluster"
             ) from error
 
     async def _create_or_update(self, config: api.StreamConfig) -> None:
@@ -254,10 +259,22 @@ class Bus:
     async def append_once(self, messages: Iterable[tuple[str, bytes]], last: Write) -> bool:
         """Hand messages (subject, payload) to the log in one step with a last one; whether it is known to have that.
 
-        There is no second try. If the last one has arrived, so have the others.
+        There is no second try. If the last one has arrived, so have the others: of one server because all went one
+        way, of several because each is acknowledged, and before the last. Another server that leads knows nothing of
+        what the one before it had not yet handed on.
         """
+        if self.replicas > 1:
+            return await self._append_each([*messages], last)
         ack = await self._ack(self.begin(last, [frame(name.encode(), payload) for name, payload in messages]))
         return ack is not None and ack.error is None
+
+    async def _append_each(self, messages: Sequence[tuple[str, bytes]], last: Write) -> bool:
+        asked = [self._question(name, payload) for name, payload in messages]
+        answers = [answer for answer, _ in asked]
+        answers.append(self.begin(last, [sent for _, sent in asked]))
+        acks = await asyncio.gather(*map(self._ack, answers))
+        sequences = [ack.seq for ack in acks if ack is not None and ack.error is None]
+        return len(sequences) == len(acks) and max(sequences) == sequences[-1]
 
     async def append(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> int:
         """Append to the log and return the sequence; tried until the log has it exactly once.

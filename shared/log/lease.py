@@ -68,7 +68,13 @@ _pub_ack = msgspec.json.Decoder(_PubAck)
 
 async def create_bucket(bus: Bus) -> None:
     """Create the bucket of the leases. It is kept on disk, so that it is still there after a broker restart."""
-    config = api.KeyValueConfig(bucket=BUCKET, storage=api.StorageType.FILE, history=1, limit_marker_ttl=MARKER_TTL_S)
+    config = api.KeyValueConfig(
+        bucket=BUCKET,
+        storage=api.StorageType.FILE,
+        history=1,
+        limit_marker_ttl=MARKER_TTL_S,
+        replicas=bus.replicas,
+    )
     await bus.jetstream.create_key_value(config)
 
 

@@ -1,6 +1,6 @@
 """Settings of the broker, the log and where services listen: light, for commands that only check them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -10,7 +10,12 @@ from papertrader.shared.log.users import MOST_READERS
 class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The broker and the limits of the log."""
 
-    url: Annotated[str, msgspec.Meta(description="URL of the NATS server")] = "nats://127.0.0.1:4222"
+    url: Annotated[
+        str, msgspec.Meta(description="URL of the NATS server; of a cluster, those of several, divided by commas")
+    ] = "nats://127.0.0.1:4222"
+    replicas: Annotated[
+        Literal[1, 3, 5], msgspec.Meta(description="on how many servers of a cluster each message is kept")
+    ] = 1
     max_bytes: Annotated[
         int,
         msgspec.Meta(ge=2**20, description="most bytes that the broker holds; it takes nothing more when it is full"),
@@ -33,9 +38,9 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = ""
 
     @property
-    def limits(self) -> tuple[int, int]:
-        """The limits of the log, as `Bus.create_stream` takes them."""
-        return self.max_bytes, self.max_readers
+    def limits(self) -> tuple[int, int, int]:
+        """What the log may hold and who keeps it, as `Bus.create_stream` takes it."""
+        return self.max_bytes, self.max_readers, self.replicas
 
     def login(self) -> dict[str, Any]:
         """The options of `Bus.connect` that log in."""

@@ -41,7 +41,7 @@ def logged(directory: Path, subject: str) -> list[tuple[str, bytes]]:
     broker = Broker(directory / "nats")
     broker.start()
     try:
-        return sorted(asyncio.run(_read_all(directory, broker.url, subject)), key=lambda item: item[0])
+        return sorted(asyncio.run(read_all(directory, broker.url, subject)), key=lambda item: item[0])
     finally:
         broker.stop()
 
@@ -58,7 +58,8 @@ def finished(supervisor: Supervisor) -> Log:
     return {subject: logged(supervisor.directory, subject) for subject in SAID}
 
 
-async def _read_all(directory: Path, url: str, subject: str) -> list[tuple[str, bytes]]:
+async def read_all(directory: Path, url: str, subject: str) -> list[tuple[str, bytes]]:
+    """Every message of a subject in the order of the log."""
     found: list[tuple[str, bytes]] = []
 
     async def keep(_sequence: int, name: str, payload: bytes) -> None:
