@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from papertrader.cli.connection import CONNECT_TIMEOUT_S
-from papertrader.shared.log.bus import EPOCHS_TOKEN, Bus, BusError
+from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.kinds import TOKENS
 from papertrader.shared.log.reader import LogReader
 

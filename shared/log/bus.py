@@ -17,8 +17,8 @@ from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
-from papertrader.shared.log.kinds import TOKENS
 from papertrader.shared.log.sealed import Sealed
+from papertrader.shared.log.stream import stream_config
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.users import API, MOST_READERS, api_of
 from papertrader.shared.log.wire import Connection, Deliver, frame, header
@@ -30,9 +30,6 @@ CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
 WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
-DUPLICATES_S: Final = 120.0
-EPOCHS_TOKEN: Final = "epochs"
-"""What made the log is said on it, too; no fold hears it."""
 
 
 class BusError(RuntimeError):
@@ -146,25 +143,10 @@ class Bus:
             await asyncio.wait_for(self.client.drain(), ACK_TIMEOUT_S)
 
     async def create_stream(self, max_bytes: int, max_readers: int = MOST_READERS, replicas: int = 1) -> None:
-        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused.
-
-        The broker drops nothing by itself: when it is full it refuses, and says so. What is sealed is taken from it.
-        """
-        config = api.StreamConfig(
-            name=STREAM,
-            subjects=[f"{token}.>" for token in (*TOKENS, EPOCHS_TOKEN)],
-            retention=api.RetentionPolicy.LIMITS,
-            storage=api.StorageType.FILE,
-            discard=api.DiscardPolicy.NEW,
-            max_bytes=max_bytes,
-            max_age=0,
-            max_consumers=max_readers,
-            duplicate_window=DUPLICATES_S,
-            num_replicas=replicas,
-        )
+        """Create the log if it is not there, or bring its limits up to date; raises BusError if that is refused."""
         self.replicas = replicas
         try:
-            await self._create_or_update(config)
+            await self._create_or_update(stream_config(max_bytes, max_readers, replicas))
         except APIError as error:
             raise BusError(
                 f"the broker refuses a log of {max_bytes / 2**20:.0f} MiB on {replicas} of its servers: "
