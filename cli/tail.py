@@ -12,6 +12,7 @@ from papertrader.cli.connection import CONNECT_TIMEOUT_S
 from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.kinds import TOKENS
 from papertrader.shared.log.reader import LogReader
+from papertrader.shared.log.stream import EPOCHS_TOKEN
 
 LOGGED: Final = (*TOKENS, EPOCHS_TOKEN)
 BESIDE: Final = ("health", "progress", "refused")
