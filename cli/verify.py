@@ -163,8 +163,9 @@ def nothing_compared(verifier: Verifier) -> str:
 
 async def _entries(source: Source, console: Console, whole: bool = True) -> AsyncGenerator[Entry, None]:
     with _shown(console) as told:
-        async for entry in entries(source, told, whole):
-            yield entry
+        async with aclosing(entries(source, told, whole)) as found:
+            async for entry in found:
+                yield entry
 
 
 @contextmanager

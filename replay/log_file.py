@@ -9,7 +9,7 @@ import base64
 import gzip
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +75,7 @@ async def extent(bus: Bus, whole: bool = True) -> tuple[int, int]:
     return first, last
 
 
-async def read_log(bus: Bus, first: int, last: int) -> AsyncIterator[Entry]:
+async def read_log(bus: Bus, first: int, last: int) -> AsyncGenerator[Entry, None]:
     """The messages of the log from a sequence to another: the sealed ones, then those that the broker holds.
 
     Who reads slowly may find that what the broker held is sealed meanwhile, and gone there.

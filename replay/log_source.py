@@ -2,8 +2,8 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -86,10 +86,11 @@ def _server_name(url: str) -> str:
         return ""
 
 
-async def entries(source: Source, told: Told, whole: bool = False) -> AsyncIterator[Entry]:
+async def entries(source: Source, told: Told, whole: bool = False) -> AsyncGenerator[Entry, None]:
     """Every message of a log up to now; raises LogError or BusError if it cannot be read.
 
-    A log whose beginning retention dropped is read from where it begins, unless it is needed `whole`.
+    A log whose beginning retention dropped is read from where it begins, unless it is needed `whole`. Who does not read
+    to the end closes it.
     """
     if source.path is not None:
         for count, entry in enumerate(read_file(source.path), start=1):
@@ -100,8 +101,9 @@ async def entries(source: Source, told: Told, whole: bool = False) -> AsyncItera
     try:
         first, last = await extent(bus, whole)
         await check_sealed(bus)
-        async for entry in read_log(bus, first, last):
-            yield entry
-            told(entry.sequence - first + 1, last - first + 1)
+        async with aclosing(read_log(bus, first, last)) as found:
+            async for entry in found:
+                yield entry
+                told(entry.sequence - first + 1, last - first + 1)
     finally:
         await bus.close()

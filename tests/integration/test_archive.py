@@ -28,6 +28,7 @@ from tests.integration.archived import LATER_NS, archive_of, begun, on, sealed_t
 from tests.integration.counting import NAME, SERVICE, publish, session, undisturbed
 from tests.integration.counting_runner import MARKET, folded_up_to, forget_ids, runner_of, same_state
 from tests.integration.wire import MAX_BYTES, PATIENCE_S, become, bounded, connected
+from tests.runs import papertrader
 
 
 def test_the_log_is_the_same_before_and_after_it_left_the_broker(broker: Broker, tmp_path: Path) -> None:
@@ -201,6 +202,19 @@ def test_segments_of_another_log_are_refused(broker: Broker, tmp_path: Path) -> 
                 await check_sealed(bus)
 
     bounded(work())
+
+
+def test_verify_of_a_log_without_beginning_says_so_in_one_line(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await publish(bus, MARKET, session(60))
+            await bus.jetstream.purge_stream(STREAM, seq=30)
+
+    bounded(work())
+    refused = papertrader("verify", "--nats", broker.url)
+    assert refused.returncode != 0
+    assert refused.stderr.count("the log begins at sequence 30") == 1
+    assert "Traceback" not in refused.stderr
 
 
 def test_without_its_segments_a_log_without_beginning_is_refused(broker: Broker, tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ from tests.faults.bench.judging import Counts, Outcome, causes, holders_of, is_o
 from tests.faults.operators import processes_of
 from tests.runs import papertrader
 
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 1_200.0
+LAST_ROUNDS_S: Final = 120.0
 DISK_MIB: Final = 768
 SCRAPE_EVERY_S: Final = 0.5
 ANSWER_S: Final = 1.0
@@ -196,7 +197,7 @@ class _Run:
         self._due.append((time.monotonic() + after_s, undo))
 
     def _summary(self) -> tuple[str, ...]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + LAST_ROUNDS_S
         while True:
             try:
                 summary = fetch_json(self.supervisor.page, "/api/summary")
