@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
+ELECTED_TIMEOUT_S: Final = 1.0
+"""Of several servers: what was asked while nobody led is never answered, so it is asked again soon."""
 WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
 
@@ -70,6 +72,11 @@ class Bus:
     def refusing_s(self) -> float:
         """For how long the broker has taken no message though it was asked, s; 0 while it takes them."""
         return time.monotonic() - self._refused_at if self.refusal else 0.0
+
+    @property
+    def patience_s(self) -> float:
+        """How long an answer is waited for, s."""
+        return ACK_TIMEOUT_S if self.replicas == 1 else ELECTED_TIMEOUT_S
 
     def _note_ack(self, ack: PubAck | None) -> None:
         if ack is not None and (ack.error is None or ack.error.get("err_code") == WRONG_LAST_SEQUENCE):
@@ -327,7 +334,7 @@ class Bus:
     async def _hear(self, answer: Answer) -> bytes:
         """The answer, empty if there is none in time, if nobody hears the question, or if the connection breaks."""
         try:
-            async with asyncio.timeout(ACK_TIMEOUT_S):
+            async with asyncio.timeout(self.patience_s):
                 payload = await answer.heard
         except TimeoutError:
             payload = b""

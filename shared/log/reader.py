@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 1.0
 SILENCE_S: Final = 3.0
 """A reader that hears not even a heartbeat for this long asks for its messages anew."""
+AGAIN_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
 LATE_NS: Final = 300 * 1_000_000_000
 """A reader that is so late reads what is sealed: the broker may let go of it any time."""
@@ -186,16 +187,22 @@ class LogReader:
         if self._complaint:
             self.resets += 1
             log.warning("bus: reading anew after sequence %d: %s", self.sequence, self._complaint)
+        while not self._stopped and not await self._is_open_again():  # noqa: ASYNC110 - no event tells of a broker
+            await asyncio.sleep(AGAIN_S)
+        self._complaint = ""
+
+    async def _is_open_again(self) -> bool:
+        """Whether there is a way to what comes next: from the segments, or else from the broker."""
         if self._is_sealed_further():
-            self._complaint = ""
             self._behind = True
-            return
+            return True
         try:
             await self._close()
             await self._open()
         except (TimeoutError, nats.errors.Error, APIError, BusError, OSError) as error:
             log.warning("bus: reading anew failed, trying again: %s", str(error) or type(error).__name__)
-        self._complaint = ""  # if it failed, the silence will be noticed
+            return False
+        return True
 
     def _is_sealed_further(self) -> bool:
         """Whether there are segments of what comes next."""
