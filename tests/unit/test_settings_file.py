@@ -11,6 +11,7 @@ from papertrader.cli.main import app
 from papertrader.replay.settings import check_all, sections
 from papertrader.replay.settings_file import settings_file
 from papertrader.shared.service.config import SettingsError, load
+from tests.conftest import ROOT
 
 SWITCHED_OFF = re.compile(r"^#(\w+ = )", re.MULTILINE)
 
@@ -23,6 +24,14 @@ def test_file_is_the_defaults(tmp_path: Path, text: str) -> None:
     check_all(settings)
     for name, struct in sections().items():
         assert settings.section(name, struct) == struct()
+
+
+OFFERED = re.findall(r"^#(PAPER_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "value"), OFFERED)
+def test_what_the_example_of_the_environment_offers_is_taken(name: str, value: str) -> None:
+    check_all(load(None, {name: value}))
 
 
 def test_file_has_every_setting_with_its_meaning() -> None:
