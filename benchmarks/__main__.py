@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import feed_many_coins, further, gateway, print_to_fill, replay_against_hftbacktest, sustained
+from benchmarks import (
+    feed_many_coins,
+    further,
+    gateway,
+    print_to_fill,
+    replay_against_hftbacktest,
+    searching,
+    sustained,
+)
 from benchmarks.figures import HEADER
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -57,6 +65,7 @@ def tables(tapes: Path, python: Path, repetitions: int, quick: bool) -> Iterator
     yield from map(str, further.market_rows(wlfi, repetitions))
     yield from map(str, further.account_rows(btc, repetitions))
     yield from map(str, gateway.rows(repetitions, 10 if quick else 50, 3.0 if quick else 10.0))
+    yield from map(str, searching.rows(btc, 40 if quick else 200, repetitions))
     yield ""
     yield from replay_against_hftbacktest.scaling(btc, repetitions)
     yield from ("", "| one feed, 178 coins at three times the venue's rate | |", "|---|---|")
