@@ -113,9 +113,11 @@ def _text(status: int, text: str) -> web.Response:
 async def _get(request: web.Request) -> web.StreamResponse:
     if _door(request) != "ws":
         raise web.HTTPNotFound(text="known are POST /info, POST /exchange and the WebSocket /ws")
+    gateway = request.app[_gateway]
+    if not gateway.ledger.markets.all:
+        return _text(503, NO_MARKET)
     socket = web.WebSocketResponse(max_msg_size=LARGEST_BODY)
     await socket.prepare(request)
-    gateway = request.app[_gateway]
     connection = Connection(socket, gateway.config.frames_waiting)
     await _Talk(gateway, connection).run()
     return socket

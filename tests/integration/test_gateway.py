@@ -167,6 +167,24 @@ def test_what_becomes_of_an_order_is_pushed_when_its_sender_has_left(broker: Bro
     bounded(work())
 
 
+def test_who_comes_before_any_market_is_told_to_come_again(broker: Broker) -> None:
+    """A subscription of a coin that nobody knows yet would be refused for good."""
+
+    async def work() -> None:
+        async with connected(broker) as bus, opened(bus) as door:
+            assert (await door.post("info", {"type": "meta"}))[0] == 503
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await door.http.ws_connect(f"{door.url}/ws")
+            assert refused.value.status == 503
+            await told(bus)
+            await until(lambda: door.gateway.ledger.markets.all)
+            async with door.http.ws_connect(f"{door.url}/ws") as socket:
+                await socket.send_json({"method": "ping"})
+                assert await socket.receive_json(timeout=5) == {"channel": "pong"}
+
+    bounded(work())
+
+
 def test_a_market_that_stands_still_is_no_answer(broker: Broker) -> None:
     async def work() -> None:
         async with connected(broker) as bus:
