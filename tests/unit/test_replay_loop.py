@@ -41,6 +41,9 @@ TWO_ACCOUNTS = Settings(
 )
 
 
+FAST_IN_BURSTS = Settings({"fill_sim": {"fast_cancels": True, "latency_burst_market": 0.5}})
+
+
 def tape(name: str, duration_s: float = 60.0) -> FeedConfig:
     path = DATA / name
     if not path.exists():
@@ -88,6 +91,7 @@ CASES = [
     pytest.param(lambda: SYNTHETIC, Settings({}), id="synthetic"),
     pytest.param(lambda: SYNTHETIC, TWO_ACCOUNTS, id="two-accounts"),
     *(pytest.param(lambda name=name: tape(name), Settings({}), id=name) for name in TAPES),
+    pytest.param(lambda: tape(TAPES[1], 120.0), FAST_IN_BURSTS, id="fast-cancels-in-bursts"),
 ]
 
 
