@@ -40,10 +40,12 @@ def test_movement_is_that_of_the_second_before_over_the_mean() -> None:
 
 
 def test_a_second_that_ended_is_the_one_before() -> None:
-    mids = [(second, 100.0 + second % 2) for second in range(100, 300)]
+    """Each second the mid of a half moves by 1 %, but the first, in which it begins."""
+    mids = [(second, 0.5 + 0.005 * (second % 2)) for second in range(1, 201)]
     market = moving(*mids)
-    assert movement(market, 299 * S) == pytest.approx(1.0, abs=0.02)
-    assert movement(market, 300 * S) == pytest.approx(1.0, abs=0.02)
+    assert market["mean_moved"] == pytest.approx(0.01 * 198 / 199, rel=0.01), "of the seconds 1 to 199"
+    assert movement(market, 200 * S) == pytest.approx(1.0, abs=0.02)
+    assert movement(market, 201 * S) == pytest.approx(1.0, abs=0.02)
 
 
 def test_movement_is_not_known_in_the_first_minute() -> None:
@@ -60,7 +62,7 @@ def test_the_chance_of_a_burst_follows_the_market_and_is_one_in_twenty_in_the_me
             market["moving_n"], market["mean_moved"], market["moved_before"] = 600, 1e-4, moved * 1e-4
             market["moving_second"] = 2**40
             shares[share, moved] = np.mean([is_slow(market, settings, second * S) for second in range(4_000)])
-    assert [shares[0.0, moved] for moved in (0.0, 1.0, 4.0)] == [pytest.approx(0.05, abs=0.01)] * 3
+    assert [shares[0.0, moved] for moved in (0.0, 1.0, 4.0)] == [pytest.approx(0.05, abs=0.012)] * 3
     expected = (0.025, 0.05, 0.125)
     assert [shares[0.5, moved] for moved in (0.0, 1.0, 4.0)] == [pytest.approx(each, abs=0.012) for each in expected]
 
@@ -71,5 +73,5 @@ def test_who_is_slow_in_a_calm_market_is_slow_in_a_moving_one() -> None:
     for market, moved in ((calm, 0.0), (fast, 3e-4)):
         market["moving_n"], market["mean_moved"], market["moved_before"] = 600, 1e-4, moved
         market["moving_second"] = 2**40
-    slow = [(is_slow(calm, settings, second * S), is_slow(fast, settings, second * S)) for second in range(2_000)]
+    slow = [(is_slow(calm, settings, second * S), is_slow(fast, settings, second * S)) for second in range(500)]
     assert all(moving_ for calm_, moving_ in slow if calm_)
