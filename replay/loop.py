@@ -30,7 +30,7 @@ from papertrader.replay.plans import has_room_for_a_round, plan, reaches, watch
 from papertrader.replay.world import ACCOUNTS, SAID, UNKNOWN, Accounts, Said, Scratch, outbox_of
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
-from papertrader.services.estimator import touch_fills
+from papertrader.services.estimator import queues, touch_fills
 from papertrader.services.fill_sim import kernel as exchange
 from papertrader.services.fill_sim.account import on_mid
 from papertrader.services.fill_sim.draws import note_message, note_print
@@ -260,6 +260,7 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
 def on_levels(market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64) -> np.uint64:
     """Fold the rest of a book message, levels or touches; returns its last row."""
     book, progress, event = market.book, market.progress, events[row]
+    queues.on_message(market.estimator.queues, book, events, row)
     row = apply_message(book, events, row)
     market.quoter.changed_ts = book.ts
     if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:

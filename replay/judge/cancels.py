@@ -1,6 +1,7 @@
 """Cancels as they look from behind an order of their level, by order-by-order data.
 
-For every cancel one order of its level, by a hash of its number, is taken for the one in front of an own order.
+For every cancel one order of its level, by a hash of its number, is taken for the one in front of an own order. Only
+the best levels count, which feeds show and where own orders stand: in deep ones the young leave sooner.
 """
 
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,8 @@ from papertrader.shared.market.records import Integers, Record, Records
 
 Floats = npt.NDArray[np.float64]
 NONE: Final = -1
+NEAR: Final = 20
+"""Levels from the touch on."""
 SEEN: Final = np.dtype([("ts", "i8"), ("share", "f8"), ("ahead", "i1")], align=True)
 """A cancel: the share of the level that was ahead of the own order, and whether the cancel was of it."""
 
@@ -27,14 +30,16 @@ class Line(NamedTuple):
     places: Integers
     head: Integers
     """First and last order of a level, −1 for none, and how many there are; shape (2, levels, 3)."""
+    best: Integers
+    """Level of the best price; shape (2,), −1 and `levels` for none."""
 
 
 def cancels(data: OrderData) -> Records:
-    """Every cancel that leaves a question open: levels of one order, and all of it ahead, tell nothing."""
+    """Every cancel near the touch that leaves a question open: levels of one order tell nothing."""
     ticks, levels = np.unique(data.events["tick"], return_inverse=True)
     head = np.full((2, len(ticks), 3), NONE)
     head[:, :, 2] = 0
-    line = Line(np.zeros(data.orders), np.full((data.orders, 4), NONE), head)
+    line = Line(np.zeros(data.orders), np.full((data.orders, 4), NONE), head, np.array([NONE, len(ticks)]))
     out = np.zeros(len(data.events), dtype=SEEN)
     fold_all: Any = fold
     return out[: fold_all(data.events, levels, line, out)]
@@ -80,6 +85,7 @@ def stand(line: Line, order: int, level: int, side: int, size: float) -> None:
         line.places[head[1], 3] = order
     head[1] = order
     head[2] += 1
+    line.best[side] = max(line.best[0], level) if side == 0 else min(line.best[1], level)
 
 
 @njit(cache=True)
@@ -100,13 +106,27 @@ def lessen(line: Line, order: int, size: float) -> None:
     else:
         line.places[after, 2] = before
     head[2] -= 1
+    step = -1 if side == 0 else 1
+    while 0 <= line.best[side] < len(line.head[0]) and line.head[side, line.best[side], 2] == 0:
+        line.best[side] += step
+
+
+@njit(cache=True)
+def is_near(line: Line, side: int, level: int) -> bool:
+    """Whether fewer than `NEAR` levels are better."""
+    at, better, step = line.best[side], 0, -1 if side == 0 else 1
+    while at != level and better < NEAR:
+        better += line.head[side, at, 2] > 0
+        at += step
+    return better < NEAR
 
 
 @njit(cache=True)
 def observe(line: Line, order: int, number: int, ts: int, out: Record) -> bool:
     """Write down a cancel as it looks from behind one order of its level; whether that tells anything."""
-    head = line.head[line.places[order, 1], line.places[order, 0]]
-    if head[2] < 2:
+    level, side = line.places[order, 0], line.places[order, 1]
+    head = line.head[side, level]
+    if head[2] < 2 or not is_near(line, side, level):
         return False
     front = int(splitmix64(number) % np.uint64(head[2] - 1))
     total, ahead, before, at, place = 0.0, 0.0, False, head[0], 0

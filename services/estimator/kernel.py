@@ -10,8 +10,8 @@ import numpy as np
 
 from papertrader.services.estimator import classifier as prefill
 from papertrader.services.estimator import kappa as intensity
+from papertrader.services.estimator import queues, shadows, sweeps, touch_fills
 from papertrader.services.estimator import regime as regimes
-from papertrader.services.estimator import shadows, sweeps, touch_fills
 from papertrader.services.estimator import sigma as volatility
 from papertrader.services.estimator.parts import (
     compute_kappa,
@@ -27,7 +27,7 @@ from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
-from papertrader.shared.market.events import GAP, PRINT
+from papertrader.shared.market.events import GAP, PRINT, TOUCH
 from papertrader.shared.market.frozen import first_print, is_print
 from papertrader.shared.market.moments import is_new
 from papertrader.shared.market.records import Record, Records
@@ -40,6 +40,7 @@ MARKET_STATE: Final = np.dtype(
         ("sweeps", sweeps.SWEEPS),
         ("touch_fills", touch_fills.TOUCH_FILLS),
         ("forecaster", shadows.FORECASTER),
+        ("queues", queues.QUEUES),
         ("features", "f8", (FEATURES,)),  # room for the computation
     ],
     align=True,
@@ -68,6 +69,7 @@ def start(market: Records, estimators: Records, settings: Records) -> None:
     """Give the market's and every account's estimators their priors; `market` has shape (1,)."""
     touch_fills.start(market[0].touch_fills)
     shadows.start_forecaster(market[0].forecaster)
+    queues.start(market[0].queues)
     for account in range(estimators.shape[0]):
         estimator = estimators[account]
         regimes.start(estimator.regime)
@@ -169,9 +171,14 @@ def fold_events(
     events: Records,
 ) -> None:
     """Fold a round's market data."""
+    begins = True
     for index in range(events.shape[0]):
         event = events[index]
         before_event(book, features, seconds, market, estimators, settings, event)
+        if event.kind <= TOUCH:
+            if begins:
+                queues.on_message(market.queues, book, events, np.uint64(index))
+            begins = event.last == 1
         if market_features.follow(features, book, event):
             on_top(book, seconds, market, estimators)
         elif event.kind == PRINT:
@@ -204,6 +211,7 @@ def on_print(book: Record, seconds: Record, market: Record, estimators: Records,
         if shadows.reaches(estimators[account].shadows, event.tick):
             shadows.on_print(estimators[account].shadows, book, event)
     touch_fills.on_print(market.touch_fills, event, book.tick_size)
+    queues.on_print(market.queues, event)
     grid.on_print(seconds)
     if not sweeps.belongs(market.sweeps, event.ts, event.side):
         sweeps.begin(market.sweeps, event.ts, event.side, books.mid_of(book))
@@ -285,3 +293,4 @@ def say(
     write_regime(estimator.regime, out)
     write_toxicity(market.touch_fills, estimator, out)
     write_fill_forecast(market.forecaster, estimator.shadows, out)
+    queues.write(market.queues, out)

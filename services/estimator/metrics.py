@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from papertrader.services.estimator import classifier, kappa, sigma
+import numpy as np
+
+from papertrader.services.estimator import classifier, kappa, queues, sigma
 from papertrader.services.estimator import regime as regimes
 from papertrader.services.estimator.service import Estimator
 from papertrader.shared.log.subjects import Market
-from papertrader.shared.messages import REGIMES
+from papertrader.shared.market.records import record_dtype
+from papertrader.shared.messages import REGIMES, Estimate
 from papertrader.shared.service.metrics import ACCOUNT, Metric, Sample
 
 REGIME = (*ACCOUNT, "regime")
 SIDE = (*ACCOUNT, "side")
 HORIZON = (*ACCOUNT, "horizon")
 BOUND = (*ACCOUNT, "horizon", "bound")
+ENDS = (*ACCOUNT, "bound")
+OF = (*ACCOUNT, "of")
 
 KAPPA = Metric("paper_kappa", "gauge", "Posterior mean of the decay of fill intensity, 1/(fraction of price)")
 KAPPA_SD = Metric("paper_kappa_sd", "gauge", "Posterior standard deviation of kappa")
@@ -47,6 +52,10 @@ SWEEPS_DROPPED = Metric(
 )
 TOXICITY_SKILL = Metric("paper_toxicity_skill", "gauge", "Out-of-sample Brier skill on market sweeps", BOUND)
 TOXICITY_AUC = Metric("paper_toxicity_auc", "gauge", "Out-of-sample area under the ROC curve on sweeps", BOUND)
+CANCEL_ODDS = Metric("paper_cancel_odds", "gauge", "How likely a cancel is ahead over how likely it is behind", ENDS)
+JOIN_SHARE = Metric("paper_join_share", "gauge", "Mean share ahead of what joins a level between two books", ENDS)
+QUEUE_KNOWN = Metric("paper_queue_known", "gauge", "0 while the feed does not tell it: it is the prior", OF)
+QUEUE_EVIDENCE = Metric("paper_queue_evidence", "counter", "Cancels and intervals that were learned from", OF)
 VERSION = Metric("paper_estimates", "counter", "Estimates said")
 DROPPED = Metric("paper_estimator_dropped", "counter", "Orders and fills not used: no room in the table or no mid")
 RETURNS_DROPPED = Metric("paper_returns_dropped", "counter", "One-second returns dropped because of a gap")
@@ -80,6 +89,10 @@ METRICS: tuple[Metric, ...] = (
     SWEEPS_DROPPED,
     TOXICITY_SKILL,
     TOXICITY_AUC,
+    CANCEL_ODDS,
+    JOIN_SHARE,
+    QUEUE_KNOWN,
+    QUEUE_EVIDENCE,
     VERSION,
     DROPPED,
     RETURNS_DROPPED,
@@ -94,6 +107,7 @@ def samples(market: Market, fold: Estimator) -> Iterator[Sample]:
         yield from _sigma(labels, estimator["sigma"])
         yield from _regime(labels, estimator["regime"])
         yield from _classifier(labels, estimator, fold.market_state[0]["touch_fills"])
+        yield from _queues(labels, fold.market_state[0]["queues"])
         yield Sample(VERSION, labels, float(estimator["version"]))
         yield Sample(RETURNS_DROPPED, labels, float(fold.seconds["dropped"][0]))
 
@@ -149,3 +163,14 @@ def _classifier(labels: tuple[str, ...], estimator: Any, fills: Any) -> Iterator
         for bound, suffix in (("estimate", ""), ("low", "_low"), ("high", "_high")):
             yield Sample(TOXICITY_SKILL, (*labels, horizon, bound), float(judged[f"skill{suffix}"]))
             yield Sample(TOXICITY_AUC, (*labels, horizon, bound), float(judged[f"auc{suffix}"]))
+
+
+def _queues(labels: tuple[str, ...], state: Any) -> Iterator[Sample]:
+    said = np.zeros(1, dtype=record_dtype(Estimate))[0]
+    queues.write(state, said)
+    for metric, name in ((CANCEL_ODDS, "cancel_odds"), (JOIN_SHARE, "join_share")):
+        for bound, suffix in (("estimate", ""), ("low", "_low"), ("high", "_high")):
+            yield Sample(metric, (*labels, bound), float(said[f"{name}{suffix}"]))
+        yield Sample(QUEUE_KNOWN, (*labels, name), float(said[f"{name}_known"]))
+    for name, evidence in (("cancel_odds", "cancels_seen"), ("join_share", "joins_seen")):
+        yield Sample(QUEUE_EVIDENCE, (*labels, name), float(said[evidence]))

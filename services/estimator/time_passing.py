@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from papertrader.services.estimator import kappa as intensity
+from papertrader.services.estimator import queues, shadows, sweeps, touch_fills
 from papertrader.services.estimator import regime as regimes
-from papertrader.services.estimator import shadows, sweeps, touch_fills
 from papertrader.services.estimator import sigma as volatility
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import seconds as grid
@@ -56,6 +56,7 @@ def on_gap(
     sweeps.on_gap(market.sweeps)
     touch_fills.on_gap(market.touch_fills)
     shadows.on_gap(market.forecaster.shadows)
+    queues.forget(market.queues)
     in_gap = grid.close(seconds, gap.ts, market.second)
     for account in range(estimators.shape[0]):
         estimator = estimators[account]

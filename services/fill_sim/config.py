@@ -65,6 +65,13 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             description="draws: mean share that is ahead of what joined the level between the messages around the join",
         ),
     ] = 0.45
+    learned_queue: Annotated[
+        bool,
+        msgspec.Meta(
+            description="draws: a new order takes `cancel_odds` and `join_share` as the estimator has learned them "
+            "from the market, where its feed tells them; else, and by default, they are those above"
+        ),
+    ] = False
     adverse_fill_ratio: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="robustness test: share of orders filled only by prints strictly through"),

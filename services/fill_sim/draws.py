@@ -101,6 +101,7 @@ def begin(order: Record, settings: Record) -> None:
     if settings.decide != DECIDE_HALF:
         order.decision = uniform(settings.seed, QUEUE_DECISION, order.order_id, 0)
     order.changes, order.expected, order.variance = 0, 0.0, 0.0
+    order.cancel_odds, order.join_share = settings.cancel_odds, settings.join_share
 
 
 @njit(cache=True)
@@ -142,7 +143,8 @@ def on_level(order: Record, draws: Records, book: Record, settings: Record, even
 def take_in(order: Record, draws: Records, settings: Record) -> None:
     """Take in the message that waited: joins, or what of the shrink is not explained by prints as cancels."""
     size, before = order.pending, order.displayed - order.traded
-    odds = odds_ahead(settings, (order.pending_ts - order.seen_ts) * 1e-9 if order.pending_full == 1 else 0.0)
+    interval_s = (order.pending_ts - order.seen_ts) * 1e-9 if order.pending_full == 1 else 0.0
+    odds = odds_ahead(order.cancel_odds, settings.unseen_s, interval_s)
     order.seen_ts, order.pending_ts = order.pending_ts, 0
     order.credit = 0.0
     if order.joining == 1:
@@ -151,7 +153,7 @@ def take_in(order: Record, draws: Records, settings: Record) -> None:
             order.ahead_at_join = size
             draws[AHEAD, :] = size
         elif size > before and order.pending_full == 1:
-            join_around(order, draws, settings, size - before)
+            join_around(order, draws, size - before)
     if before > size:
         lose(order, draws, odds, before - size, before, size)
     order.displayed, order.traded = size, 0.0
@@ -170,9 +172,9 @@ def mean_ahead(draws: Records) -> float:
 
 
 @njit(cache=True)
-def join_around(order: Record, draws: Records, settings: Record, joined: float) -> None:
+def join_around(order: Record, draws: Records, joined: float) -> None:
     """Let a share of what joined between the messages around the join stand ahead."""
-    bend = 6 * (0.5 - settings.join_share)
+    bend = 6 * (0.5 - order.join_share)
     order.changes += 1
     for draw in range(LINES):
         if draws[AHEAD, draw] >= 0:
@@ -181,9 +183,9 @@ def join_around(order: Record, draws: Records, settings: Record, joined: float) 
 
 
 @njit(cache=True)
-def odds_ahead(settings: Record, interval_s: float) -> float:
+def odds_ahead(cancel_odds: float, unseen_s: float, interval_s: float) -> float:
     """How likely a cancel is ahead over how likely it is behind, where it is seen after an interval."""
-    return (settings.cancel_odds * settings.unseen_s + interval_s) / (settings.unseen_s + interval_s)
+    return (cancel_odds * unseen_s + interval_s) / (unseen_s + interval_s)
 
 
 @njit(cache=True)

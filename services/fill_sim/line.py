@@ -21,6 +21,15 @@ def free_row(account: Record) -> int:
 
 
 @njit(cache=True)
+def use_learned(order: Record, account: Record) -> None:
+    """Give a new order the odds and the share that were learned from the market, where it tells them."""
+    if not np.isnan(account.cancel_odds):
+        order.cancel_odds = account.cancel_odds
+    if not np.isnan(account.join_share):
+        order.join_share = account.join_share
+
+
+@njit(cache=True)
 def stand(exchange: Exchange, order: Record, ts: int) -> None:
     """Stand at the back of the line at the order's price from `ts` on."""
     book, recent = exchange.book, exchange.market.recent

@@ -11,7 +11,7 @@ from papertrader.services.fill_sim.chance import ADVERSE_SHARE, uniform
 from papertrader.services.fill_sim.commands import find_order, head_start_ns, turn_down
 from papertrader.services.fill_sim.draws import begin
 from papertrader.services.fill_sim.groups import announce_children, end_trigger
-from papertrader.services.fill_sim.line import free_row, stand
+from papertrader.services.fill_sim.line import free_row, stand, use_learned
 from papertrader.services.fill_sim.liquidation import liquidate
 from papertrader.services.fill_sim.lots import nearest_lot, whole_lots
 from papertrader.services.fill_sim.margin import coverable
@@ -146,6 +146,8 @@ def place(exchange: Exchange, command: Record) -> None:
         if settings.fill_model == DRAWS:
             order.row = free_row(account)
             begin(order, settings)
+            if settings.learned_queue == 1:
+                use_learned(order, account)
         stand(exchange, order, ts)
         if order.priority_bps > 0:
             come_before_tail(exchange, order, command.least)

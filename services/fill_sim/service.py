@@ -105,11 +105,17 @@ class FillSim:
     def _hear(self, index: int, said: list[Received], heard_ts: int) -> Iterator[Output]:
         for item in said:
             if isinstance(item.message, Estimate):
-                self.account_states["toxicity_weights"][index] = item.message.toxicity_weights
+                self._learn(index, item.message)
             elif isinstance(item.message, Control):
                 yield from self._control(index, item.message, heard_ts)
         commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify | Trigger)]
         yield from self._hear_commands(index, command_records(commands), heard_ts)
+
+    def _learn(self, index: int, estimate: Estimate) -> None:
+        account = self.account_states[index]
+        account["toxicity_weights"] = estimate.toxicity_weights
+        account["cancel_odds"] = estimate.cancel_odds if estimate.cancel_odds_known else np.nan
+        account["join_share"] = estimate.join_share if estimate.join_share_known else np.nan
 
     def _control(self, index: int, control_: Control, heard_ts: int) -> Iterator[Output]:
         self._obey(index, code(ControlAction, control_.action), heard_ts)

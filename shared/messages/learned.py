@@ -52,6 +52,9 @@ class Estimate(Message, frozen=True, kw_only=True):
     `moments` counts the different times at which resting orders filled, `classifier_moments` those with an outcome:
     what κ, its confidence and the recalibration learn from. `regime` says nothing while `regime_known` is false;
     `regime_sigma_ratio` is σ's p90/p10 since it last changed.
+    `cancel_odds` and `join_share` are the draws' of this market, posterior means with 95 % intervals. While
+    `cancel_odds_known` or `join_share_known` is false the feed does not tell them, and they are the priors:
+    `cancels_single_share` is the share of shrinks that are one order's cancel, beyond chance.
     """
 
     version: Int
@@ -106,6 +109,17 @@ class Estimate(Message, frozen=True, kw_only=True):
     own_fill_skill: float | None = None
     own_fill_skill_low: float | None = None
     own_fill_skill_high: float | None = None
+    cancel_odds: float | None = None
+    cancel_odds_low: float | None = None
+    cancel_odds_high: float | None = None
+    cancel_odds_known: bool = False
+    cancels_seen: Int = 0
+    cancels_single_share: float | None = None
+    join_share: float | None = None
+    join_share_low: float | None = None
+    join_share_high: float | None = None
+    join_share_known: bool = False
+    joins_seen: Int = 0
 
 
 class Calibration(Message, frozen=True, kw_only=True):

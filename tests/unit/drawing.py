@@ -9,13 +9,14 @@ from papertrader.shared.market.events import EVENT, LEVEL
 from papertrader.shared.market.records import Record, Records
 
 UNKNOWN = float("nan")
+IN_FORCE = {"cancel_odds": FillSimConfig().cancel_odds, "join_share": FillSimConfig().join_share}
 REACHED = -1.0
 
 
 def order_with(**fields: float) -> Record:
     """A bid at tick 50 that stands in its line, with these fields."""
     order = np.zeros(1, dtype=ORDER)[0]
-    for name, value in {"side": 1, "tick": 50, "order_id": 7, "stream": 12345, **fields}.items():
+    for name, value in {"side": 1, "tick": 50, "order_id": 7, "stream": 12345, **IN_FORCE, **fields}.items():
         order[name] = value
     return order
 

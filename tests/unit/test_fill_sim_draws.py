@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.draws import odds_ahead
-from papertrader.services.fill_sim.settings import settings_of
 from papertrader.shared import messages as m
-from tests.unit.fill_sim_session import ASKS, BIDS, Session, bbo, book, cancel, gap, place, prints, quoted
+from tests.messages import estimate
+from tests.unit.fill_sim_session import ASKS, BIDS, Session, bbo, book, cancel, gap, ns, place, prints, quoted
 
 Levels = list[tuple[float, float]]
 
@@ -102,10 +101,9 @@ def test_cancel_leaves_from_ahead_or_behind_as_the_odds_say():
 
 
 def test_odds_grow_with_the_time_between_messages_that_show_whole_levels():
-    settings = settings_of([FillSimConfig(cancel_odds=0.15, unseen_s=0.8)])[0]
-    assert odds_ahead(settings, 0.0) == pytest.approx(0.15)
-    assert odds_ahead(settings, 0.8) == pytest.approx((0.15 + 1) / 2)
-    assert odds_ahead(settings, 1e9) == pytest.approx(1.0)
+    assert odds_ahead(0.15, 0.8, 0.0) == pytest.approx(0.15)
+    assert odds_ahead(0.15, 0.8, 0.8) == pytest.approx((0.15 + 1) / 2)
+    assert odds_ahead(0.15, 0.8, 1e9) == pytest.approx(1.0)
 
 
 def test_never_more_ahead_than_shown():
@@ -206,6 +204,19 @@ def test_nobody_is_filled_behind_an_own_order_that_is_not():
         session.round(1300, book(1300, bids(5.0), ASKS))
         session.round(1400, prints(1400, "sell", (99.9, 20.0)))
         assert {fill.order_id for fill in session.fills} == {1}
+
+
+@pytest.mark.parametrize(
+    ("learned", "known", "in_force"), [(True, True, (0.6, 0.5)), (True, False, (0.2, 0.4)), (False, True, (0.2, 0.4))]
+)
+def test_new_order_takes_what_was_learned_if_that_is_wanted_and_known(learned, known, in_force):
+    odds = {"cancel_odds": 0.6, "cancel_odds_known": known, "join_share": 0.5, "join_share_known": known}
+    session = Session(fill_model="draws", learned_queue=learned, cancel_odds=0.2, join_share=0.4)
+    session.round(1000, book(1000, BIDS, ASKS), said=(estimate(ns(900), **odds),))
+    session.round(1100, said=(place(1000, 1, "buy", 99.9, 5),))
+    session.round(1200, book(1200, BIDS, ASKS))
+    order = session.orders[0]
+    assert (order["cancel_odds"], order["join_share"]) == in_force
 
 
 def uncertain(seed: int, decide: str = "chance", volume: float = 12.0) -> Session:

@@ -105,6 +105,8 @@ def test_new_order_has_its_own_numbers_and_expects_nothing() -> None:
     assert half["decide"] == DECIDE_HALF
     kernels.begin(order, half)
     assert order["decision"] == 0.5
+    kernels.begin(order, settings_with(cancel_odds=0.3, join_share=0.4))
+    assert (order["cancel_odds"], order["join_share"]) == (0.3, 0.4)
 
 
 @pytest.mark.parametrize(("shown", "displayed"), [(5.0, 5.0), (UNKNOWN, 0.0)])
@@ -174,7 +176,9 @@ def test_message_is_taken_in_when_a_later_one_comes(pending_ts: int, taken_in: b
 
 def taken_in(draws: Records, settings: Record, **fields: float) -> Record:
     """An order at which the message of 4e9 waited for 1 s after the last, taken in."""
-    order = order_with(**{"pending_ts": 4_000_000_000, "seen_ts": 3_000_000_000, "ahead_at_join": 8.0, **fields})
+    in_force = {"cancel_odds": settings["cancel_odds"], "join_share": settings["join_share"]}
+    waiting = {"pending_ts": 4_000_000_000, "seen_ts": 3_000_000_000, "ahead_at_join": 8.0}
+    order = order_with(**{**in_force, **waiting, **fields})
     kernels.take_in(order, draws, settings)
     return order
 
@@ -231,7 +235,8 @@ def test_share_of_what_joined_is_between_none_and_all_and_has_the_mean_that_was_
     for stream in range(60):
         order, draws = order_with(stream=stream * 10**9, changes=2), draws_of(*[0.0] * (LINES - 2), 0.5)
         draws[0, -1] = REACHED
-        kernels.join_around(order, draws, settings_with(join_share=share), 4.0)
+        order["join_share"] = share
+        kernels.join_around(order, draws, 4.0)
         u = np.array([kernels.unit(stream * 10**9, 3, draw) for draw in range(LINES - 2)])
         c = 6 * (0.5 - share)
         assert draws[0, : LINES - 2] == pytest.approx(4 * u * (1 - c * (1 - u)), abs=1e-12)
@@ -242,8 +247,7 @@ def test_share_of_what_joined_is_between_none_and_all_and_has_the_mean_that_was_
 
 
 def test_odds_by_the_interval() -> None:
-    settings = settings_with(cancel_odds=0.25, unseen_s=2.0)
-    assert [kernels.odds_ahead(settings, interval_s) for interval_s in (0.0, 2.0)] == [0.25, 0.625]
+    assert [kernels.odds_ahead(0.25, 2.0, interval_s) for interval_s in (0.0, 2.0)] == [0.25, 0.625]
 
 
 @pytest.mark.parametrize(

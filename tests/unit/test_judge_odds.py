@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from papertrader.replay.judge.cancels import cancels
+from papertrader.replay.judge.cancels import NEAR, cancels
 from papertrader.replay.judge.odds import odds_of
 from papertrader.replay.judge.orders import OrderData, order_data
 from tests.unit.judging import Row, add, cancel, modify, trade
@@ -40,6 +40,16 @@ def test_trades_are_no_cancels_and_changes_are() -> None:
 def test_one_order_alone_tells_nothing() -> None:
     assert not len(cancels(data(add(0, 1, 3.0, 100), cancel(1, 1, 3.0, 100))))
     assert odds_of(data(add(0, 1, 3.0, 100), cancel(1, 1, 3.0, 100))) is None
+
+
+@pytest.mark.parametrize(("better", "seen"), [(NEAR - 1, 1), (NEAR, 0)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_deep_levels_do_not_count(better: int, seen: int, side: int) -> None:
+    """One of the better levels was left before: it does not count either."""
+    front = [add(0, 10 + n, 1.0, 100 + side * (n + 1), side) for n in range(better + 1)]
+    left = cancel(1, 10, 1.0, 100 + side, side)
+    line = add(2, 1, 3.0, 100, side), add(2, 2, 1.0, 100, side)
+    assert len(cancels(data(*front, left, *line, cancel(3, 1, 3.0, 100, side)))) == seen
 
 
 @pytest.mark.parametrize("odds", [0.2, 1.0])

@@ -28,6 +28,10 @@ SKILLS: Final = {
     "fill": "fill within 10 s, hypothetical orders left alone",
     "own_fill": "fill within 10 s, own orders as if left alone",
 }
+QUEUE: Final = {
+    "cancel_odds": "cancels ahead of an order over cancels behind it, cancel_odds",
+    "join_share": "share ahead of what joins between two full books, join_share",
+}
 
 
 def report_html(
@@ -79,6 +83,7 @@ def _section(entry: Mapping[str, Any], monitor: Monitor) -> str:
             f"<h3>cal_gamma and cal_progress</h3>{charts.calibration(series)}",
             f"<h3>Toxicity forecast, probability of an adverse move after a fill</h3>{charts.toxicity(series)}",
             f"<h3>Skill of forecasts made before their outcomes, 95 % interval</h3>{_skill(entry)}",
+            f"<h3>What was learned of the queues, 95 % interval</h3>{_queue(entry)}",
             f"<h3>Forecast reliability: observed share against forecast</h3>{_reliability(facts)}",
             f"<h3>Why orders ended unfilled</h3>{_reasons(entry)}",
             f"<h3>Validation checklist</h3>{_checklist(entry)}",
@@ -107,6 +112,19 @@ def _skill(entry: Mapping[str, Any]) -> str:
         for name, found in entry["forecasts"].items()
     ]
     return table(("forecast", "judged", "skill", "interval"), rows, numbers=(1, 2, 3))
+
+
+def _queue(entry: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            QUEUE[name],
+            f"{found['seen']:,}" if found["known"] else f"{found['seen']:,}; the feed does not tell it: the prior",
+            _number(found["mean"]),
+            " to ".join(map(_number, found["interval"])),
+        )
+        for name, found in entry["queue"].items()
+    ]
+    return table(("what", "evidence", "mean", "interval"), rows, numbers=(2, 3))
 
 
 def _number(value: float | None) -> str:

@@ -44,6 +44,7 @@ def account_summary(monitor: Monitor, account: str, settings: Mapping[str, Any] 
         "pnl_residual": facts.account.residual if facts.account else 0.0,
         **_learning(facts),
         "forecasts": forecasts(facts.estimate),
+        "queue": queue(facts.estimate),
         **_health(monitor.liveness),
         "strategy_error": strategy_error(monitor.liveness, account),
         "counts": checklist.counts,
@@ -190,6 +191,27 @@ def forecasts(estimate: Estimate | None) -> dict[str, dict[str, Any]]:
             "skill_interval": [estimate.own_fill_skill_low, estimate.own_fill_skill_high],
             "expected": estimate.own_fills_expected,
             "filled": estimate.own_orders_filled,
+        },
+    }
+
+
+def queue(estimate: Estimate | None) -> dict[str, dict[str, Any]]:
+    """What was learned of the market's queues, with 95 % intervals: the prior where not `known`. Empty at first."""
+    if estimate is None or estimate.cancel_odds is None:
+        return {}
+    return {
+        "cancel_odds": {
+            "known": estimate.cancel_odds_known,
+            "mean": estimate.cancel_odds,
+            "interval": [estimate.cancel_odds_low, estimate.cancel_odds_high],
+            "seen": estimate.cancels_seen,
+            "single_share": estimate.cancels_single_share,
+        },
+        "join_share": {
+            "known": estimate.join_share_known,
+            "mean": estimate.join_share,
+            "interval": [estimate.join_share_low, estimate.join_share_high],
+            "seen": estimate.joins_seen,
         },
     }
 

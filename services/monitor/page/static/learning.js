@@ -15,6 +15,7 @@ export function showLearned({ estimate, calibration, unfilled: ended, rejected }
   say("toxicity-now", estimate ? `bid ${percent(estimate.toxicity_bid)}, ask ${percent(estimate.toxicity_ask)}${estimate.classifier_ready ? "" : " (base rate)"}` : "");
   say("calibration-now", calibration ? `gamma ${number(calibration.cal_gamma)}, progress ${percent(calibration.cal_progress)}` : "");
   say("regime-now", estimate ? `${estimate.regime_known ? estimate.regime : "not known yet"}, ${estimate.regime_changes} changes, σ ${number(estimate.sigma_bps)} bp/√s` : "");
+  say("queue-now", estimate && known(estimate.cancel_odds) ? queue(estimate) : "");
   const total = estimate ? estimate.regime_seconds.reduce((sum, value) => sum + value, 0) : 0;
   regime.update(!estimate ? [] : REGIMES.map((name, index) => ({
     cells: [name, percent(estimate.regime_probabilities[index]), total ? duration(estimate.regime_seconds[index]) : "–"],
@@ -22,6 +23,11 @@ export function showLearned({ estimate, calibration, unfilled: ended, rejected }
   })));
   unfilled.update([["unfilled", ended], ["rejected", rejected]].flatMap(([outcome, reasons]) =>
     Object.entries(reasons).sort((a, b) => b[1] - a[1]).map(([reason, count]) => ({ cells: [`${outcome}: ${reason.replace(/_/g, " ")}`, plain(count)] }))));
+}
+
+function queue(estimate) {
+  const told = estimate.cancel_odds_known ? `${plain(estimate.cancels_seen)} cancels` : "prior: the feed does not tell";
+  return `cancels ahead : behind ${number(estimate.cancel_odds)} (${number(estimate.cancel_odds_low)} … ${number(estimate.cancel_odds_high)}), ${told}`;
 }
 
 export function showWorth({ trading }) {
