@@ -169,6 +169,7 @@ WORDS: Final[Mapping[str, Words]] = {
     "cancel_odds_known": Words("", "whether the feed tells single orders; else `cancel_odds` is the prior"),
     "cancels_seen": Words("cancels", "cancels near the touch whose place in the queue was seen"),
     "cancels_single_share": Words(SHARE, "shrinks that are as large as one order of their level, beyond chance"),
+    "cancels_by_chance": Words(SHARE, "shrinks that are as large as an order of another level"),
     "join_share": Words(SHARE, "mean share ahead of what joins a level between two full books: posterior mean"),
     "join_share_low": Words("", "lower end of its 95 % interval"),
     "join_share_high": Words("", "upper end of its 95 % interval"),

@@ -18,6 +18,7 @@ from papertrader.replay.world import (
 from papertrader.services.calibration import kernel as calibration
 from papertrader.services.estimator import kernel as estimator
 from papertrader.services.fill_sim.commands import hear
+from papertrader.services.fill_sim.line import learn
 from papertrader.services.fill_sim.state import SAID_ACK, Exchange
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import kernel as quoter
@@ -133,21 +134,13 @@ def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings:
         quoter.on_account(quoters[index], settings[index], said.account.rows[row])
 
 
-@njit(cache=True)
-def learn(account: Record, estimate: Record) -> None:
-    """The exchange hears an estimate."""
-    account.toxicity_weights[:] = estimate.toxicity_weights[:]
-    account.cancel_odds = estimate.cancel_odds if estimate.cancel_odds_known else np.nan
-    account.join_share = estimate.join_share if estimate.join_share_known else np.nan
-
-
 @njit(cache=True, inline="always")
 def exchange_hears(market: Record, exchanges: Records, settings: Records, said: Said) -> None:
     """The exchange hears toxicity and orders."""
     first, last, heard_ts = market.progress.first, market.progress.last, market.progress.previous_ts
     out = outbox_of(said)
     for row in range(first[ESTIMATES], last[ESTIMATES]):
-        learn(exchanges[said.estimate.of[row].account], said.estimate.rows[row])
+        learn(exchanges, said.estimate.of[row].account, said.estimate.rows[row : row + 1])
     for row in range(first[ORDERS], last[ORDERS]):
         index = said.orders.of[row].account
         account = exchanges[index]

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from papertrader.replay.judge import peers
 from papertrader.replay.judge.feeds import NEVER, Market
+from papertrader.services.estimator import odds, queues
+from papertrader.services.fill_sim import behind, queue
 from papertrader.services.fill_sim import draws as line
-from papertrader.services.fill_sim import queue
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import fill_probability
 from papertrader.services.fill_sim.settings import settings_of
@@ -51,6 +52,8 @@ class Play(NamedTuple):
 
     model: int
     book: Record
+    queues: Record
+    """What the estimator learns of the feed."""
     recent: Record
     settings: Record
     shadows: Records
@@ -78,9 +81,12 @@ def play(market: Market, feed: int, name: str, horizon_ns: int, config: FillSimC
     book = new_book()
     book["tick_size"] = market.tick_size
     book["ticks_per_unit"] = float(round(1 / market.tick_size)) if market.tick_size < 1 else 0.0
+    learned = np.zeros(1, dtype=queues.QUEUES)[0]
+    queues.start(learned)
     play_ = Play(
         MODELS[name],
         book[0],
+        learned,
         np.zeros(1, dtype=RECENT)[0],
         settings[0],
         shadows,
@@ -108,7 +114,7 @@ def _most_at_once(ts: Integers, horizon_ns: int) -> int:
 @njit(cache=True)
 def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
     """Fold the feed; each shadow joins before the event of its row and ends with its horizon."""
-    first, following, full = 0, 0, False
+    first, following, full, begins = 0, 0, False, True
     for row in range(len(events)):
         event = events[row]
         while following < len(play_.shadows) and play_.shadows[following].row[feed] <= row:
@@ -118,10 +124,13 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         first = expire(play_, first, following, event.ts - horizon_ns)
         if event.kind == PRINT:
             apply(play_.book, event)
+            queues.on_print(play_.queues, event)
             line.note_print(play_.recent, event)
             on_print(play_, event)
             continue
-        full = full or event.kind == SNAPSHOT
+        if begins:
+            queues.on_message(play_.queues, play_.book, events, np.uint64(row))
+        full, begins = full or event.kind == SNAPSHOT, event.last == 1
         done = apply(play_.book, event)
         if not full and event.kind != TOUCH:
             visit_level(play_, 0 if event.side > 0 else 1, event.tick, event, False)
@@ -156,6 +165,7 @@ def admit(play_: Play, index: int, feed: int) -> None:
             shown_ts = line.last_shown(play_.recent, book, order.side, order.tick)
             size = max(size - line.printed_since(play_.recent, order.side, order.tick, shown_ts), shadow.size)
         line.begin(order, play_.settings)
+        begin_behind(play_, order)
         line.start(order, play_.draws[slot], size if shown else np.nan, shadow.ts)
     else:
         queue.join(order, book, shadow.ts)
@@ -169,6 +179,14 @@ def admit(play_: Play, index: int, feed: int) -> None:
         play_.links[head, 0] = slot
     play_.heads[side, key] = slot
     play_.best[side] = max(play_.best[0], order.tick) if side == 0 else min(play_.best[1], order.tick)
+
+
+@njit(cache=True)
+def begin_behind(play_: Play, order: Record) -> None:
+    """Let a shadow go by sizes as a new order does, as far as the feed has told by then."""
+    known = play_.queues.odds
+    if play_.settings.match_sizes == 1 and known.known == 1 and odds.by_chance(known) <= behind.MOST_COMMON:
+        behind.begin(order.behind, odds.single_share(known), odds.by_chance(known))
 
 
 @njit(cache=True)

@@ -133,6 +133,12 @@ def single_share(odds: Record) -> float:
 
 
 @njit(cache=True)
+def by_chance(odds: Record) -> float:
+    """The share of shrinks that are as large as an order of another line, NaN at first."""
+    return odds.by_chance / odds.tested if odds.tested > 0 else np.nan
+
+
+@njit(cache=True)
 def is_known(odds: Record) -> bool:
     """Whether evidence counts: the share less twice its standard error is large enough."""
     share = single_share(odds)

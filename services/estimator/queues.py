@@ -74,6 +74,6 @@ def write(queues: Record, out: Record) -> None:
     share, sd = joins.posterior(queues.joins)
     out.cancel_odds, out.cancel_odds_low, out.cancel_odds_high = odds.mean, odds.low, odds.high
     out.cancel_odds_known, out.cancels_seen = odds.known == 1, odds.cancels
-    out.cancels_single_share = cancel_odds.single_share(odds)
+    out.cancels_single_share, out.cancels_by_chance = cancel_odds.single_share(odds), cancel_odds.by_chance(odds)
     out.join_share, out.join_share_low, out.join_share_high = share, share - NORMAL * sd, share + NORMAL * sd
     out.join_share_known, out.joins_seen = joins.is_known(queues.joins), queues.joins.joins

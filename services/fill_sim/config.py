@@ -72,6 +72,13 @@ class FillSimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "from the market, where its feed tells them; else, and by default, they are those above"
         ),
     ] = False
+    match_sizes: Annotated[
+        bool,
+        msgspec.Meta(
+            description="draws: where the market's feed tells single orders, the size of a cancel tells whether it was "
+            "of one that joined behind"
+        ),
+    ] = True
     adverse_fill_ratio: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="robustness test: share of orders filled only by prints strictly through"),

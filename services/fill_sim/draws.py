@@ -11,17 +11,18 @@ has ahead. The order's own decision - a hash, or one half - says at which share 
   the share of the level that is ahead, w how likely a cancel is ahead over how likely it is behind. Young orders leave
   first, so w = `cancel_odds` is small. A full book or a touch comes some Δ after the last: who came and left between
   was behind and is not seen, so of the cancels that are seen more were ahead: (w·τ + Δ)/(τ + Δ), τ = `unseen_s`.
+  Where the feed tells single orders, sizes weigh the odds: `behind`.
 * Prints take from the front. Never is more ahead than is shown.
 * A message newer than the join that shows the opposite best at or through the price reaches every draw.
 
-A message is taken in when something of a later time follows, so nothing depends on the order within one time: of one
-time prints come first, then cancels. Measured on order-by-order data: `papertrader judge`.
+A message is taken in when something of a later time follows: of one time prints come first, then cancels.
 """
 
 from typing import Final
 
 import numpy as np
 
+from papertrader.services.fill_sim import behind
 from papertrader.services.fill_sim.chance import QUEUE_DECISION, QUEUE_DRAWS, chain, uniform
 from papertrader.services.fill_sim.queue import shows
 from papertrader.services.fill_sim.state import DECIDE_HALF, LINES, PRINTS
@@ -102,6 +103,7 @@ def begin(order: Record, settings: Record) -> None:
         order.decision = uniform(settings.seed, QUEUE_DECISION, order.order_id, 0)
     order.changes, order.expected, order.variance = 0, 0.0, 0.0
     order.cancel_odds, order.join_share = settings.cancel_odds, settings.join_share
+    order.behind.single = np.nan
 
 
 @njit(cache=True)
@@ -113,7 +115,7 @@ def start(order: Record, draws: Records, shown: float, ts: int) -> None:
     order.ahead, order.ahead_at_join = shown, shown
     order.joined_ts, order.seen_ts, order.traded_ts, order.credit_ts = ts, ts - 1, ts - 1, ts - 1
     order.pending_ts, order.traded, order.credit = 0, 0.0, 0.0
-    order.joining, order.in_front, order.reached = 1, 0, 0.0
+    order.joining, order.in_front, order.reached, order.behind.count = 1, 0, 0.0, 0
 
 
 @njit(cache=True, forceinline=True)
@@ -147,6 +149,8 @@ def take_in(order: Record, draws: Records, settings: Record) -> None:
     odds = odds_ahead(order.cancel_odds, settings.unseen_s, interval_s)
     order.seen_ts, order.pending_ts = order.pending_ts, 0
     order.credit = 0.0
+    if size > before:
+        behind.grow(order.behind, size - before, order.joining == 1 and order.pending_full == 1)
     if order.joining == 1:
         order.joining = 0
         if np.isnan(order.ahead_at_join):
@@ -193,13 +197,15 @@ def lose(order: Record, draws: Records, odds: float, cancelled: float, before: f
     """Let a net cancel leave the level, in each draw as a whole from ahead or from behind."""
     order.changes += 1
     order.credit, order.credit_ts = cancelled, order.seen_ts
+    if_ahead, if_behind = behind.likelihoods(order.behind, cancelled)
+    odds *= if_ahead
     for draw in range(LINES):
         ahead = draws[AHEAD, draw]
         if not ahead >= 0:
             continue
         f = min(ahead / before, 1.0)
         taken = 0.0
-        if ahead > 0 and unit(order.stream, order.changes, draw) * (odds * f + 1 - f) < odds * f:
+        if ahead > 0 and unit(order.stream, order.changes, draw) * (odds * f + if_behind * (1 - f)) < odds * f:
             taken = min(cancelled, ahead)
         left = min(ahead - taken, size)
         draws[AHEAD, draw], draws[TAKEN, draw] = left, ahead - left

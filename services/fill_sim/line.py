@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from papertrader.services.fill_sim.behind import begin as begin_behind
+from papertrader.services.fill_sim.behind import hear as hear_learned
 from papertrader.services.fill_sim.draws import last_shown, printed_since, start
 from papertrader.services.fill_sim.queue import join, shows
 from papertrader.services.fill_sim.state import Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
-from papertrader.shared.market.records import Record
+from papertrader.shared.market.records import Record, Records
 
 
 @njit(cache=True)
@@ -21,12 +23,23 @@ def free_row(account: Record) -> int:
 
 
 @njit(cache=True)
-def use_learned(order: Record, account: Record) -> None:
-    """Give a new order the odds and the share that were learned from the market, where it tells them."""
-    if not np.isnan(account.cancel_odds):
-        order.cancel_odds = account.cancel_odds
-    if not np.isnan(account.join_share):
-        order.join_share = account.join_share
+def learn(accounts: Records, index: int, estimates: Records) -> None:
+    """Hear one account's estimate, shape (1,): toxicity, and what the market tells of its queues."""
+    accounts[index].toxicity_weights[:] = estimates[0].toxicity_weights[:]
+    hear_learned(accounts[index].learned, estimates[0])
+
+
+@njit(cache=True)
+def use_learned(order: Record, learned: Record, settings: Record) -> None:
+    """Give a new order what was learned from the market, as far as the settings want it and the market tells it.
+
+    Not the sizes behind one that is put before the end of its line: of some behind it they are unknown.
+    """
+    if settings.learned_queue == 1:
+        order.cancel_odds = order.cancel_odds if np.isnan(learned.cancel_odds) else learned.cancel_odds
+        order.join_share = order.join_share if np.isnan(learned.join_share) else learned.join_share
+    if settings.match_sizes == 1 and not order.priority_bps > 0:
+        begin_behind(order.behind, learned.single, learned.common)
 
 
 @njit(cache=True)

@@ -146,8 +146,7 @@ def place(exchange: Exchange, command: Record) -> None:
         if settings.fill_model == DRAWS:
             order.row = free_row(account)
             begin(order, settings)
-            if settings.learned_queue == 1:
-                use_learned(order, account)
+            use_learned(order, account.learned, settings)
         stand(exchange, order, ts)
         if order.priority_bps > 0:
             come_before_tail(exchange, order, command.least)

@@ -11,13 +11,14 @@ from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.grid import regrid_orders, regrid_prints
 from papertrader.services.fill_sim.instrument import learn_rules
 from papertrader.services.fill_sim.kernel import control, fold_round, hear_all
+from papertrader.services.fill_sim.line import learn
 from papertrader.services.fill_sim.settings import settings_of
 from papertrader.services.fill_sim.state import SAID_ACK, new_accounts, new_market, new_outbox
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.book import new_book
 from papertrader.shared.market.commands import COMMAND, record_of_command
 from papertrader.shared.market.features import new_features
-from papertrader.shared.market.records import Records, code, message_of, record_dtype
+from papertrader.shared.market.records import Records, code, message_of, record_dtype, records_of
 from papertrader.shared.market.regrid import grid_of
 from papertrader.shared.messages import (
     Account,
@@ -105,17 +106,11 @@ class FillSim:
     def _hear(self, index: int, said: list[Received], heard_ts: int) -> Iterator[Output]:
         for item in said:
             if isinstance(item.message, Estimate):
-                self._learn(index, item.message)
+                learn(self.account_states, index, records_of(Estimate, [item.message]))
             elif isinstance(item.message, Control):
                 yield from self._control(index, item.message, heard_ts)
         commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify | Trigger)]
         yield from self._hear_commands(index, command_records(commands), heard_ts)
-
-    def _learn(self, index: int, estimate: Estimate) -> None:
-        account = self.account_states[index]
-        account["toxicity_weights"] = estimate.toxicity_weights
-        account["cancel_odds"] = estimate.cancel_odds if estimate.cancel_odds_known else np.nan
-        account["join_share"] = estimate.join_share if estimate.join_share_known else np.nan
 
     def _control(self, index: int, control_: Control, heard_ts: int) -> Iterator[Output]:
         self._obey(index, code(ControlAction, control_.action), heard_ts)
@@ -210,3 +205,4 @@ def _load_kernels() -> None:
     world = new_market(), new_book(), new_features(), new_accounts(settings), settings, 0
     hear_all(*world, command_records([]), 0, 0, out)
     control(*world, code(ControlAction, "pause"), 0, out)
+    learn(world[3], 0, np.zeros(1, dtype=record_dtype(Estimate)))

@@ -20,6 +20,7 @@ SETTINGS: Final = np.dtype(
         ("unseen_s", "f8"),
         ("join_share", "f8"),
         ("learned_queue", "i1"),
+        ("match_sizes", "i1"),
         ("decide", "i1"),
         ("fill_prob_base", "f8"),
         ("queue_position_factor", "f8"),
@@ -56,9 +57,9 @@ def settings_of(configs: list[FillSimConfig], venue: str = "") -> Records:
     """
     settings = np.zeros(len(configs), dtype=SETTINGS)
     for row, config in zip(settings, configs, strict=True):
-        for name in ("cancel_exponent", "cancel_odds", "unseen_s", "join_share", "learned_queue", "fill_prob_base"):
+        for name in ("cancel_exponent", "cancel_odds", "unseen_s", "join_share", "learned_queue", "match_sizes"):
             row[name] = getattr(config, name)
-        for name in ("queue_position_factor", "adverse_fill_ratio"):
+        for name in ("fill_prob_base", "queue_position_factor", "adverse_fill_ratio"):
             row[name] = getattr(config, name)
         for name in ("leverage", "initial_cash", "max_distance", "seed"):
             row[name] = getattr(config, name)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from papertrader.services.fill_sim.behind import BEHIND, LEARNED
 from papertrader.services.fill_sim.config import Cancels, Decide, FillModel
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.frozen import FROZEN
@@ -124,8 +125,8 @@ ORDER: Final = np.dtype(
         ("changes", "i8"),  # joins and net cancels drawn so far
         ("pending_ts", "i8"),  # the message that waits to be taken in, 0 for none
         ("pending", "f8"),  # the level's size in it
-        ("cancel_odds", "f8"),  # those of its draws, since it went live
-        ("join_share", "f8"),
+        *((name, "f8") for name in ("cancel_odds", "join_share")),  # those of its draws, since it went live
+        ("behind", BEHIND),
         ("decision", "f8"),  # it is filled when more than this share of its draws is reached
         ("reached", "f8"),  # the share of its draws that is reached
         ("expected", "f8"),  # first fills expected so far: the hazards of all moments that could have brought one
@@ -213,8 +214,7 @@ ACCOUNT_STATE: Final = np.dtype(
         ("liquidations", "i8"),
         ("toxicity_weights", "f8", (FEATURES + 1,)),  # of the newest estimate; NaN before the first
         ("facing", "f8", (FEATURES + 1,)),  # room for the computation
-        ("cancel_odds", "f8"),  # of the newest estimate; NaN where the market does not tell them
-        ("join_share", "f8"),
+        ("learned", LEARNED),
         ("fills", "i8"),
         ("fills_by_side", "i8", (2,)),  # buys, sells
         ("fills_through", "i8"),
@@ -345,5 +345,5 @@ def new_accounts(settings: Records) -> Records:
     accounts["next_ts"], accounts["low_ask"], accounts["liquidation_ts"] = NEVER, NEVER, NEVER
     accounts["changed"] = 1
     accounts["cash"] = settings["initial_cash"]
-    accounts["toxicity_weights"] = accounts["cancel_odds"] = accounts["join_share"] = np.nan
+    accounts["toxicity_weights"] = accounts["learned"] = np.nan
     return accounts

@@ -115,6 +115,7 @@ class Estimate(Message, frozen=True, kw_only=True):
     cancel_odds_known: bool = False
     cancels_seen: Int = 0
     cancels_single_share: float | None = None
+    cancels_by_chance: float | None = None
     join_share: float | None = None
     join_share_low: float | None = None
     join_share_high: float | None = None

@@ -18,6 +18,7 @@ def order_with(**fields: float) -> Record:
     order = np.zeros(1, dtype=ORDER)[0]
     for name, value in {"side": 1, "tick": 50, "order_id": 7, "stream": 12345, **IN_FORCE, **fields}.items():
         order[name] = value
+    order["behind"]["single"] = UNKNOWN
     return order
 
 
