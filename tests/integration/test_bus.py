@@ -90,7 +90,7 @@ def test_messages_of_several_subjects_are_under_way_together_each_fenced_for_its
         async with connected(broker, "one") as one, connected(broker, "other") as other:
             await other.append("fills.a.B.main", b"foreign", "other-1")
             writes = [Write(name, b"%d" % number, f"one-{number}", 0) for number, name in enumerate(SEVERAL)]
-            begun = [(write, one.begin(write)) for write in writes]
+            begun = zip(writes, one.begin_all(writes), strict=True)
             found = await asyncio.gather(*(one.settle(*each) for each in begun), return_exceptions=True)
             assert isinstance(found[1], FencedError)
             assert found[1].stored == (1, "other-1", b"foreign")
