@@ -292,10 +292,10 @@ class Runner:
         sealed = self._sealed_cursor(name)
         if last is None:
             return sealed._replace(sequence=0)
-        newest, after = max(known, sealed), max(known.sequence, sealed.sequence)
+        newest, after, fence = max(known, sealed), max(known.sequence, sealed.sequence), last.sequence
         while (stored := await self._bus.next(name, after)) is not None:
-            newest, after = self._cursor_of(stored) or newest, stored.sequence
-        return newest._replace(sequence=max(last.sequence, after))
+            newest, after, fence = self._cursor_of(stored) or newest, stored.sequence, stored.sequence
+        return newest._replace(sequence=fence)
 
     def _sealed_cursor(self, name: str) -> _Cursor:
         """The newest of what this service said on a subject in what is sealed of the log."""

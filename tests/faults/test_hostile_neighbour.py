@@ -199,3 +199,8 @@ def test_neighbours_from_outside_are_held_out_for_ten_minutes(tmp_path: Path) ->
 @pytest.mark.parametrize("key", [user for user in USERS if user not in KEYS])
 def test_neighbour_with_a_services_own_key_changes_no_number(tmp_path: Path, key: str) -> None:
     _hold_out(tmp_path, 20.0, (key,))
+
+
+@pytest.mark.long
+def test_neighbours_with_every_key_at_once_change_no_number(tmp_path: Path) -> None:
+    _hold_out(tmp_path, 60.0, (*USERS, "exporter"))

@@ -105,6 +105,26 @@ def test_fold_that_crashed_between_two_messages_of_a_round_goes_on_after_the_fir
     bounded(work())
 
 
+def test_fold_that_stopped_speaks_after_a_foreign_program_had_the_last_word_before_its_last_round(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """In round 5 it says nothing: what it has folded lies behind the foreign word when it speaks again."""
+
+    async def work() -> None:
+        parts = session(10)
+        async with connected(broker) as bus:
+            async with running(bus, tmp_path) as runner:
+                await publish(bus, MARKET, parts[:4])
+                await folded_up_to(runner, 4)
+            await bus.append(ORDERS, b"not even JSON", "somebody-else")
+            async with running(bus, tmp_path) as runner:
+                await publish(bus, MARKET, parts[4:])
+                await folded_up_to(runner, 10)
+                assert await orders_on(bus) == undisturbed(parts)[0]
+
+    bounded(work())
+
+
 def test_fold_that_stopped_goes_on_from_its_checkpoint_without_folding_anything_again(
     broker: Broker, tmp_path: Path
 ) -> None:
