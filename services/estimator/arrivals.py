@@ -19,7 +19,7 @@ import numpy as np
 
 from papertrader.services.estimator.odds import examine, observe
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.book import NEXT, size_at
+from papertrader.shared.market.book import MASK, NEXT, WINDOW, size_at
 from papertrader.shared.market.events import SNAPSHOT
 from papertrader.shared.market.hashing import splitmix64
 from papertrader.shared.market.records import Record, Records
@@ -31,6 +31,8 @@ KNOWN: Final = 24
 NEAR: Final = 20
 """Levels from the touch on whose cancels are learned from: own orders stand there, and deep ones live otherwise."""
 FARTHEST_TICKS: Final = 1024
+MEASURED_NS: Final = 1_000_000_000
+"""How often it is measured how far that is; what is twice as far is not followed."""
 SAME: Final = 1e-9
 """Sizes that differ by less are one: they are sums of floats."""
 NONE: Final = -1
@@ -57,6 +59,9 @@ LINES: Final = np.dtype(
         ("message", "i8"),
         ("cancels", "i8"),  # for the hash
         ("other", "i8"),  # the line of the cancel before
+        ("measured_ts", "i8"),
+        ("reach", "i8", (2,)),  # of bids and asks: levels further from the best are not followed, ticks
+        ("missed", "i1", (WINDOW,)),  # by tick, as the book's window has them: a change was not followed
         ("rows", LINE, (SETS * PLACES,)),
     ],
     align=True,
@@ -102,6 +107,9 @@ def new_place(lines: Record, side: int, tick: int, size: float) -> int:
 def on_message(lines: Record, odds: Record, book: Record, events: Records, row: np.uint64) -> None:
     """Fold a message of levels that begins at `row`; the book has not folded it yet."""
     lines.message += 1
+    if events[row].ts >= lines.measured_ts + MEASURED_NS:
+        lines.measured_ts = events[row].ts
+        lines.reach[0], lines.reach[1] = reach_of(book, 1), reach_of(book, -1)
     full, worst_bid, worst_ask = events[row].kind == SNAPSHOT, 0, 0
     while True:
         event = events[row]
@@ -136,10 +144,16 @@ def end_full(lines: Record, odds: Record, book: Record, worst_bid: int, worst_as
 @njit(cache=True)
 def show(lines: Record, odds: Record, book: Record, side: int, tick: int, size: float, ts: int) -> None:
     """A message shows a level, which the book has as it was before."""
-    best = book.best_bid if side > 0 else book.best_ask
-    if side * (best - tick) > FARTHEST_TICKS:
+    away = book.best_bid - tick if side > 0 else tick - book.best_ask
+    if away > lines.reach[0 if side > 0 else 1]:
+        lines.missed[tick & MASK] = 1
         return
     place = place_of(lines, side, tick)
+    if lines.missed[tick & MASK] == 1:
+        lines.missed[tick & MASK] = 0
+        if place != NONE:
+            lines.rows[place].era = 0
+            place = NONE
     if place == NONE:
         known = size_at(book, side, tick)
         place = new_place(lines, side, tick, known if known >= 0 else size)
@@ -152,6 +166,17 @@ def show(lines: Record, odds: Record, book: Record, side: int, tick: int, size: 
         arrive(line, change)
     elif change < -SAME:
         line.shrunk, line.near = -change, is_near(book, side, tick)
+
+
+@njit(cache=True)
+def reach_of(book: Record, side: int) -> int:
+    """Twice the ticks from the best level of a side to the last that is near."""
+    best = book.best_bid if side > 0 else book.best_ask
+    better, away = 0, 0
+    while better < NEAR and away < FARTHEST_TICKS:
+        better += size_at(book, side, best - side * away) > 0
+        away += 1
+    return 2 * away
 
 
 @njit(cache=True)

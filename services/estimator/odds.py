@@ -40,7 +40,7 @@ DOUBT: Final = 10.0
 """Before the minutes tell how independent cancels are, four count as one, as firmly as 10 of information say so."""
 LEAST_TESTED: Final = 100.0
 LEAST_SHARE: Final = 0.75
-RESTS: Final = 10
+RESTS: Final = 30
 """Where evidence does not count one minute in so many is looked at."""
 
 ODDS: Final = np.dtype(
@@ -94,6 +94,8 @@ def examine(odds: Record, matched: bool, by_chance: bool, ts: int) -> None:
     odds.tested += 1.0
     odds.matched += 1.0 if matched else 0.0
     odds.by_chance += 1.0 if by_chance else 0.0
+    if odds.tested - 1.0 < LEAST_TESTED <= odds.tested:
+        odds.resting = not (odds.known == 1 or is_known(odds))
 
 
 @njit(cache=True)

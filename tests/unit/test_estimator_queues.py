@@ -62,6 +62,7 @@ class Market:
         self.book = new_book()
         self.book["tick_size"] = 0.1
         queues.start(self.state)
+        self.state["lines"]["measured_ts"] = -S  # the clock of a market is never so near to 0
         self.hear(full(1))
 
     def hear(self, *messages):
@@ -182,6 +183,25 @@ def test_deep_levels_teach_nothing():
         market.hear(*(levels(8, (BID, TICK + 1 + n, 1.0)) for n in range(better)))
         market.hear(levels(9, (BID, TICK, 4.0)), levels(10, (BID, TICK, 4.0)))
         assert market.odds["cancels"] == learned
+
+
+def test_what_changes_too_far_away_is_not_followed_and_known_no_more():
+    """20 levels, so 40 ticks are followed; 41 away 5 become 7 unseen, and 8 when the best level is gone."""
+    market, far = Market(), TICK + 19 - 41
+    market.hear(*(levels(2, (BID, TICK + n, 1.0)) for n in range(20)), levels(3, (BID, far, 5.0)))
+    assert market.line(tick=far) == (0.0, [5.0]), "before that was measured"
+    market.hear(levels(2 * S, (BID, far, 7.0)), levels(4 * S, (BID, TICK + 19, 0.0)))
+    assert market.line(tick=far) == (0.0, [5.0])
+    market.hear(levels(6 * S, (BID, far, 8.0)))
+    assert market.line(tick=far) == (7.0, [1.0])
+
+
+def test_looking_rests_as_soon_as_it_is_clear_that_evidence_does_not_count():
+    state = np.zeros(1, dtype=odds.ODDS)[0]
+    for number in range(100):
+        assert not odds.rests(state, 61 * S)
+        odds.examine(state, number % 2 == 0, False, 61 * S)
+    assert [odds.rests(state, minute * 60 * S) for minute in (1, 2, 29, 30, 31)] == [True, True, True, False, True]
 
 
 def test_after_a_gap_no_line_is_known():
