@@ -82,6 +82,31 @@ def test_a_change_counts_as_what_it_places() -> None:
     assert [ack.ts for ack in session.acks] == [block_end(1100), block_end(1350)]
 
 
+def test_a_change_of_what_is_under_way_counts_as_that_too() -> None:
+    """A change of a GTC order, sent with it; and one of a post-only order beside it."""
+    session = on_hyperliquid()
+    orders = (place(1000, 1, "buy", 99.9, 1.0, time_in_force="gtc"), place(1000, 2, "buy", 99.9, 1.0))
+    session.round(1500, said=(*orders, modify(1200, 1, 99.8, 1.0), modify(1200, 2, 99.8, 1.0)))
+    assert [(ack.order_id, ack.ts) for ack in session.acks if ack.status == "modified"] == [
+        (2, ns(1300)),
+        (1, block_end(1300)),
+    ]
+
+
+@pytest.mark.parametrize("venue", ["hyperliquid", "test"])
+def test_of_two_in_a_block_who_arrives_first_takes_first(venue: str) -> None:
+    """Whoever was heard first, and wherever there are blocks."""
+    first_ms = (block_end(1200) - ns(1000)) / 1e6 + 1000
+    session = Session(market=Market(venue, "ABC"), **(LATENCIES | {"block_ms": float(BLOCK_MS)}))
+    session.round(1000, book(1000, BIDS, ASKS))
+    late = place(first_ms - 60, 1, "buy", 100.1, 1.0, time_in_force="ioc")
+    early = place(first_ms - 80, 2, "buy", 100.1, 1.0, time_in_force="ioc")
+    session.round(1700, said=(late, early))
+    assert [(fill.order_id, fill.ts) for fill in session.fills] == [
+        (order_id, block_end(first_ms + 40)) for order_id in (2, 1)
+    ]
+
+
 @pytest.mark.parametrize(("bid_bps", "sooner_ms"), [(0.0, 0), (1.0, 45), (2.0, 90), (8.0, 360), (50.0, 360)])
 def test_an_ioc_order_comes_45_ms_sooner_for_each_basis_point_up_to_8(bid_bps: float, sooner_ms: float) -> None:
     session = on_hyperliquid(placement_latency_ms=500.0)
@@ -151,6 +176,7 @@ def test_a_bid_comes_before_what_joined_in_the_last_400_ms(
     session = joined(sizes, model, priority_bps=2.0)
     (ack,) = session.acks
     assert (session.ahead(1), ack.queue_passed, ack.queue_ahead) == (ahead, passed, ahead)
+    assert joined(sizes, model, priority_bps=0.01).ahead(1) == ahead, "the least bid is the highest"
 
 
 @pytest.mark.parametrize("model", ["draws", "fifo"])

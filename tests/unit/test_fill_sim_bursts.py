@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from papertrader.services.fill_sim.bursts import in_bursts, is_slow, movement, note_move
+from papertrader.services.fill_sim.chance import LATENCY_BURST, uniform
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.settings import settings_of
 from papertrader.services.fill_sim.state import new_market
@@ -43,13 +44,37 @@ def test_a_second_that_ended_is_the_one_before() -> None:
     """Each second the mid of a half moves by 1 %, but the first, in which it begins."""
     mids = [(second, 0.5 + 0.005 * (second % 2)) for second in range(1, 201)]
     market = moving(*mids)
+    assert market["moving_n"] == 199
     assert market["mean_moved"] == pytest.approx(0.01 * 198 / 199, rel=0.01), "of the seconds 1 to 199"
     assert movement(market, 200 * S) == pytest.approx(1.0, abs=0.02)
     assert movement(market, 201 * S) == pytest.approx(1.0, abs=0.02)
 
 
-def test_movement_is_not_known_in_the_first_minute() -> None:
-    assert movement(moving((100, 100.0), (101, 105.0), (158, 100.0)), 159 * S) == 1.0
+def test_movement_is_not_known_in_the_first_minute_nor_where_nothing_moves() -> None:
+    """59 seconds have ended in second 159, 60 in the next."""
+    mids = ((100, 100.0), (101, 105.0), (158, 100.0))
+    assert movement(moving(*mids, (159, 101.0)), 159 * S) == 1.0
+    assert movement(moving(*mids, (160, 101.0)), 160 * S) == 0.0
+    assert movement(moving((100, 100.0), (200, 100.0)), 200 * S) == 1.0
+
+
+def test_seconds_are_those_of_the_clock_and_ten_minutes_are_remembered() -> None:
+    second = 1_763_370_001
+    market = moving((second - 10_000, 100.0))
+    note_move(market, 101.0, second * S - 1)
+    assert (market["moving_n"], market["moved"]) == (600, pytest.approx(0.01))
+    note_move(market, 101.0, second * S)
+    assert (market["moving_n"], market["moved_before"], market["moved"]) == (
+        601,
+        pytest.approx(0.01),
+        pytest.approx(0.01),
+    )
+
+
+def test_a_burst_is_a_hash_of_seed_and_stretch() -> None:
+    settings, market = settings_of([FillSimConfig(seed=7)])[0], new_market()[0]
+    slow = [is_slow(market, settings, second * S) for second in range(500)]
+    assert slow == [uniform(7, LATENCY_BURST, second, 0) < 0.05 for second in range(500)]
 
 
 def test_the_chance_of_a_burst_follows_the_market_and_is_one_in_twenty_in_the_mean() -> None:
