@@ -277,7 +277,7 @@ class _Run:
         self.supervisor.stop()
         before, self.tables = self.tables, {**self.tables, "fill_sim": {"fill_model": fill_model}}
         try:
-            self.supervisor = self._started()
+            self.supervisor = self._started_again()
         except RunError as error:
             self.noted.append(str(error))
             self.tables = before
