@@ -116,6 +116,17 @@ def test_while_a_command_is_under_way_a_quiet_market_has_every_round() -> None:
     assert len([number for number in found if number >= 64]) <= 3
 
 
+def test_data_of_a_later_window_ends_the_empty_one_before_it_while_somebody_waits() -> None:
+    """Windows of 50 ms, news every 100 ms: what took effect in an odd one is answered then, not with the even one."""
+    live = market(grace_ms=50)
+    live.hear(local(0), [at(0)])
+    live.hear(local(100), [at(100)])
+    assert windows(rounds(live)) == [0], "nobody waits"
+    live.command(local(110))
+    live.hear(local(200), [at(200)])
+    assert windows(rounds(live)) == [2, 3]
+
+
 def test_time_stands_still_while_the_whole_connection_is_silent() -> None:
     live = market(grace_ms=0)
     live.hear(local(0), [at(0)])

@@ -30,7 +30,8 @@ class LiveMarket(Tally):
 
     * A round closes when data of a later window comes, or `grace_ms` after the estimate has passed its end.
     * A quiet market on a connection that brings data of others gets a round without data every `idle_ms`, and
-      every `round_ms` while commands are under way, so that nobody waits long for an answer. While a whole
+      every `round_ms` while commands are under way, so that nobody waits long for an answer; data of a later window
+      ends the empty one before it, too. While a whole
       connection brings none time stands still, so that no markout is resolved on what may have been missed.
     * After `gap_after_ms` of silence, or at once when the connection breaks, a gap is published, and again while it
       lasts, so that time goes on and everybody knows that it passed unseen.
@@ -90,6 +91,8 @@ class LiveMarket(Tally):
                 f"the log of {self.market} is {(self._resumed_ts - newest) * 1e-9:.0f} s ahead of the venue: "
                 "use another data directory"
             )
+        if self._waited_for(now_ns) and not self._gap_reason:
+            self._take(self._builder.idle(newest, now_ns))
         self._clock = (newest, now_ns)
         self._heard_ns = self._idle_from_ns = now_ns
         self._gap_reason = ""
@@ -117,9 +120,13 @@ class LiveMarket(Tally):
         if self._gap_reason:
             self._go_on(event_ns, now_ns, GAP_ROUND_NS)
         elif alive:
-            waited_for = now_ns - self._commanded_ns < ORDERS_UNDER_WAY_NS
-            self._go_on(event_ns - self._grace_ns, now_ns, self._round_ns if waited_for else self._idle_ns)
+            every_ns = self._round_ns if self._waited_for(now_ns) else self._idle_ns
+            self._go_on(event_ns - self._grace_ns, now_ns, every_ns)
         return silence
+
+    def _waited_for(self, now_ns: int) -> bool:
+        """Whether a command is under way."""
+        return now_ns - self._commanded_ns < ORDERS_UNDER_WAY_NS
 
     def event_ns(self, now_ns: int) -> int:
         """The estimated event time."""
