@@ -111,7 +111,6 @@ def _tables(latency_ms: int, venue: str, port: int, broker: str, folder: Path) -
         "gateway": {
             "port": port,
             "address_requests": 0,
-            "ip_weight": 0,
             "accounts": {address_of(key): f"bot{number}" for number, key in enumerate(KEYS)},
         },
     }

@@ -56,10 +56,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(
             ge=0,
-            description="weight of requests over HTTP that one IP may make in a minute; beyond it the answer is 429. "
-            "An action counts 1 and one for each 40 of its batch, a question 2, 20 or 60. 0 sets no limit",
+            description="weight of requests over HTTP that one IP may make in a minute, 1200 on the venue; beyond it "
+            "the answer is 429. An action counts 1 and one for each 40 of its batch, a question 2, 20 or 60. 0 sets no "
+            "limit, since all bots of a machine have one IP here, and a tape may run faster than their clock",
         ),
-    ] = 1_200
+    ] = 0
     answer_timeout_s: Annotated[
         float,
         Meta(gt=0, le=60, description="how long a request waits for the paper exchange before it is answered 504, s"),

@@ -20,7 +20,6 @@ port = 0
 
 [gateway]
 port = 0
-ip_weight = 0
 accounts = {accounts}
 
 [feed]

@@ -34,7 +34,7 @@ def tables(tape: Path) -> dict[str, Any]:
     return {
         "feed": {"source": "tape", "tapes": [str(tape)], "speed": SPEED, "barrier_timeout_s": 600.0},
         "monitor": {"port": 0},
-        "gateway": {"port": 0, "accounts": named, "address_requests": 0, "ip_weight": 0},
+        "gateway": {"port": 0, "accounts": named, "address_requests": 0},
         "accounts": {name: {"quoter": {"strategy": "none"}} for name in named.values()},
     }
 

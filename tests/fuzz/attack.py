@@ -18,7 +18,7 @@ from tests.integration.wire import connected, entries
 from tests.signing import ADDRESS, signed
 
 CLIENTS: Final = 4
-NO_LIMITS: Final = {"address_requests": 0, "ip_weight": 0}
+NO_LIMITS: Final = {"address_requests": 0}
 ANSWERS: Final = (200, 422)
 SHOWN: Final = ("openOrders", "historicalOrders", "userFills", "userFunding", "clearinghouseState", "extraAgents")
 FRAMES_BETWEEN_PINGS: Final = 50
