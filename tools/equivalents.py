@@ -37,8 +37,6 @@ EVERYWHERE: Final = (
 ONLY_ONE: Final = "only 1 is asked for"
 ONLY_NONE: Final = "only 0 is asked for"
 NO_CREDIT: Final = "nothing was taken off ahead yet, so nothing is given back, whatever the credit"
-ONE_RANK: Final = "all without a bid have the same, and a larger one than those with one"
-NOT_ASKED: Final = "what is noted of levels for an order without a bid, nobody asks for"
 NO_SHARE: Final = "a share of nothing changes no chance"
 ALL_RANKS: Final = "before every rank and sequence all the same"
 ANY_SIDE: Final = "what is not above 0 is the asks' side, what is above the bids'"
@@ -75,13 +73,6 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("order.tick = price, 0", "order.tick = price, 1", NO_TICK),
         Equivalent("order.tick = price, 0", "order.tick = price, -1", NO_TICK),
         Equivalent("account.position > 0", "account.position >= 0", "there is a position"),
-    ),
-    "services/fill_sim/auction.py": (
-        Equivalent("effective_ts, 0.0", "effective_ts, 1.0", ONE_RANK),
-        Equivalent("effective_ts, 0.0", "effective_ts, -1.0", ONE_RANK),
-        Equivalent("sooner_limit_bps > 0", "sooner_limit_bps > 1", "no venue's limit lies between"),
-        Equivalent("priority_bps > 0", "priority_bps > -1", NOT_ASKED, "bids_for_place"),
-        Equivalent("priority_bps > 0", "priority_bps >= 0", NOT_ASKED, "bids_for_place"),
     ),
     "services/fill_sim/bursts.py": (
         Equivalent("burst_market > 0", "burst_market >= 0", NO_SHARE),

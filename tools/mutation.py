@@ -26,7 +26,6 @@ from tools.equivalents import EQUIVALENTS, EVERYWHERE
 ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = {
     "services/fill_sim/account.py": ("fill_sim_bookkeeping", "fill_sim_auction"),
-    "services/fill_sim/auction.py": ("fill_sim_auction",),
     "services/fill_sim/bursts.py": ("fill_sim_bursts",),
     "services/fill_sim/queue.py": ("fill_sim_queue_messages", "fill_sim_queue"),
     "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_crossing", "fill_sim_models", "fill_sim_auction"),
