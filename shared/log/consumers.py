@@ -46,7 +46,7 @@ async def create(bus: Bus, stream: str, config: api.ConsumerConfig) -> tuple[str
     for name in _candidates(bus.user):
         wanted = {"stream_name": stream, "config": {**config.as_dict(), "name": name}, "action": "create"}
         subject = f"{bus.api}.CONSUMER.CREATE.{stream}.{name}"
-        timeout_s = TIMEOUT_S if bus.replicas == 1 else 2 * bus.patience_s
+        timeout_s = TIMEOUT_S if bus.replicas == 1 else bus.patience_s
         reply = await bus.client.request(subject, msgspec.json.encode(wanted), timeout=timeout_s)
         created = _created.decode(reply.data)
         if created.error is None:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 1.0
 SILENCE_S: Final = 3.0
 """A reader that hears not even a heartbeat for this long asks for its messages anew."""
-AGAIN_S: Final = 0.5
+AGAIN_S: Final = 0.25
 STOP_TIMEOUT_S: Final = 5.0
 LATE_NS: Final = 300 * 1_000_000_000
 """A reader that is so late reads what is sealed: the broker may let go of it any time."""
