@@ -9,14 +9,17 @@ import pytest
 from tests.runs import verify_runs
 
 ROOT = Path(__file__).resolve().parents[1]
+SYSTEMS_AT_ONCE = 2
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """How tests are spread over processes: by file, but whole systems (`tests/e2e`) run one after another in one."""
+    """How tests are spread over processes: by file, but of whole systems (`tests/e2e`) two run at a time at most."""
+    systems = sorted({item.path for item in items if item.path.parent == ROOT / "tests" / "e2e"})
     for item in items:
-        place = item.path.relative_to(ROOT / "tests")
-        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] == "e2e" else str(place)))
+        place = str(item.path.relative_to(ROOT / "tests"))
+        group = f"e2e {systems.index(item.path) % SYSTEMS_AT_ONCE}" if item.path in systems else place
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from papertrader.shared.log.lease import BUCKET, Leases
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.messages import Fill
-from tests.integration.guarded import Guarded, delivering, login
+from tests.integration.guarded import LOG_BYTES, Guarded, delivering, login
 from tests.unit.learning import fill as a_fill
 
 MARKET = Market("synthetic", "SYN1")
@@ -255,7 +255,7 @@ def test_everything_that_a_fold_does_is_allowed(guarded: Guarded, user: str) -> 
             heard.append(payload)
             told.set()
 
-        await watched.bus.create_stream(2**26)
+        await watched.bus.create_stream(LOG_BYTES)
         leases = Leases(watched.bus, user, "w1", gain, lose)
         await leases.start()
         leases.offer(market)
