@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -12,14 +14,22 @@ ROOT = Path(__file__).resolve().parents[1]
 SYSTEMS_AT_ONCE = 2
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """How tests are spread over processes: by file, but of whole systems (`tests/e2e`) two run at a time at most."""
-    systems = sorted({item.path for item in items if item.path.parent == ROOT / "tests" / "e2e"})
-    for item in items:
-        place = str(item.path.relative_to(ROOT / "tests"))
-        group = f"e2e {systems.index(item.path) % SYSTEMS_AT_ONCE}" if item.path in systems else place
-        item.add_marker(pytest.mark.xdist_group(group))
+def place_of(nodeid: str) -> str:
+    """Tests of one place run one after another in one process: those of a file, and of half of the whole systems."""
+    path = Path(nodeid.partition("::")[0])
+    return f"e2e {crc32(path.name.encode()) % SYSTEMS_AT_ONCE}" if path.parent.name == "e2e" else str(path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where there is pytest-xdist: by place. Its own `loadgroup` does nothing with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return place_of(nodeid)
+
+    return ByPlace(config, log)
 
 
 @pytest.fixture(scope="session")

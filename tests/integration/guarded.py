@@ -80,15 +80,16 @@ def guarded_broker(directory: Path) -> Iterator[Guarded]:
         f"nats://127.0.0.1:{port}", directory / "keys", f"http://127.0.0.1:{monitoring}", directory / "nats-server.log"
     )
     try:
-        _make_log(broker)
+        _make_log(broker, directory)
         yield broker
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _make_log(broker: Guarded) -> None:
-    config = BusConfig(url=broker.url, nkey_seed_file=broker.seed("bootstrap"), max_bytes=LOG_BYTES)
+def _make_log(broker: Guarded, directory: Path) -> None:
+    seed, data_dir = broker.seed("bootstrap"), str(directory / "data")
+    config = BusConfig(url=broker.url, nkey_seed_file=seed, max_bytes=LOG_BYTES, data_dir=data_dir)
     deadline = time.monotonic() + 10
     while True:
         try:
