@@ -43,7 +43,7 @@ QUICK := tests/unit tests/property tests/golden tests/truth
 
 test: lint  ## lint and every test but the long ones
 	$(BIN)/pytest -q -m "not long" -n 2 $(QUICK)
-	$(BIN)/pytest -q -m "not long" -n 3 --durations 15 $(addprefix --ignore=,$(QUICK))
+	$(BIN)/pytest -q -m "not long" -n 3 --no-loadscope-reorder --durations 15 $(addprefix --ignore=,$(QUICK))
 
 KERNEL_TESTS := $(addprefix tests/unit/test_,book.py features.py fill_sim_*.py estimator_*.py calibration_*.py outcome_tracker_*.py money.py quoter_glft.py quoter_kernel.py quoter_orders.py)
 COVERAGE := $(BIN)/coverage

@@ -160,6 +160,11 @@ class Bus:
                 f"{error.description}; "
                 "free some disk, lower [bus] max_bytes, or set [bus] replicas to at most the servers of the cluster"
             ) from error
+        except TimeoutError as error:
+            raise BusError(
+                "the broker does not answer who asks for the log: no leader is elected yet, or this user may not give it "
+                "other limits than it has; try again, or compare [bus] with the run's"
+            ) from error
 
     async def _create_or_update(self, config: api.StreamConfig) -> None:
         try:

@@ -73,12 +73,10 @@ class Cluster:
                 return number
         return None
 
-    def meta_leads(self) -> bool:
-        """Whether the cluster has agreed on who leads it: before, no stream can be made."""
-        return any(
-            process is not None and self._asked(number, "jsz").get("meta_cluster", {}).get("leader")
-            for number, process in enumerate(self._processes)
-        )
+    def agrees(self) -> bool:
+        """Whether all servers name the same leader: before, no stream can be made."""
+        led = [self._asked(number, "jsz").get("meta_cluster", {}).get("leader") for number in range(SERVERS)]
+        return None not in led and len(set(led)) == 1
 
     def whole(self) -> bool:
         """Whether every server has all of the log."""
