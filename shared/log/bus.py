@@ -162,7 +162,7 @@ class Bus:
             ) from error
         except TimeoutError as error:
             raise BusError(
-                "the broker does not answer who asks for the log: no leader is elected yet, or this user may not give it "
+                "the broker does not answer who asks for the log: nobody leads yet, or this user may not give it "
                 "other limits than it has; try again, or compare [bus] with the run's"
             ) from error
 
