@@ -15,7 +15,7 @@ from papertrader.replay.sweep.bands import EARNS, FRAGILE, LOSES, Band
 from papertrader.replay.sweep.luck import Luck, WalkForward
 from papertrader.replay.sweep.outcomes import Outcome
 from papertrader.replay.sweep.search import Found, Plan, search
-from papertrader.replay.sweep.workers import Cluster, Pool, Workers, files_of
+from papertrader.replay.sweep.workers import workers_of
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval
 from papertrader.shared.service.config import Settings, Tables
@@ -51,20 +51,14 @@ def run(tables: Tables, plan: Plan, processes: int, scheduler: str | None, as_js
     return 0
 
 
-def workers_of(tables: Tables, processes: int, scheduler: str | None) -> Workers:
-    """Processes of this machine, or the workers of the scheduler at an address; raises WorkersError."""
-    return Pool(processes) if scheduler is None else Cluster(scheduler, files_of(tables))
-
-
 def _bar(progress: Progress) -> Any:
     """Shows what the search tells: a bar for each thing that it does."""
     bars: dict[str, TaskID] = {}
 
     def told(name: str, done: int, total: int) -> None:
-        bar = bars.setdefault(name, TaskID(-1))
-        if bar == -1:
-            bar = bars[name] = progress.add_task(name, total=total)
-        progress.update(bar, completed=done)
+        if name not in bars:
+            bars[name] = progress.add_task(name, total=total)
+        progress.update(bars[name], completed=done)
 
     return told
 

@@ -21,7 +21,7 @@ from papertrader.replay.sweep.luck import Luck, WalkForward
 from papertrader.replay.sweep.outcomes import Outcome, outcomes_frame
 from papertrader.replay.sweep.search import Plan, check_variants, search
 from papertrader.replay.sweep.variants import Range, Variant, with_variant
-from papertrader.replay.sweep.workers import Cluster, Pool, WorkersError, files_of
+from papertrader.replay.sweep.workers import WorkersError, workers_of
 from papertrader.runs import Run, run_replay
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.service.config import Settings, Tables
@@ -107,7 +107,6 @@ def run_sweep(
     check_variants(tables, plan, check_all)
     for _ in sessions(Settings(tables).section("feed", FeedConfig)):
         pass  # parsed once, before many processes want them
-    processes = Pool(workers or os.cpu_count() or 1) if scheduler is None else Cluster(scheduler, files_of(tables))
-    with processes as those:
+    with workers_of(tables, workers or os.cpu_count() or 1, scheduler) as those:
         found = search(tables, plan, those, lambda _name, _done, _total: None)
     return Sweep(found.outcomes, found.bands, tables, found.luck, found.walk_forward, tuple(found.front), found.pruned)

@@ -12,14 +12,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.replay.sweep.outcomes import S_PER_HOUR, Outcome
+from papertrader.replay.sweep.outcomes import S_PER_HOUR, Outcome, per_hour
 from papertrader.replay.sweep.variants import Variant
 from papertrader.services.monitor.report.statistics import (
     LEAST_BLOCKS,
-    MOST_BLOCKS,
     RESAMPLES,
     Interval,
-    block_bootstrap_mean,
+    joined_starts,
 )
 
 AT_ONCE: Final = 4_000_000
@@ -90,7 +89,7 @@ def luck(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int = 0)
 
 def _joined(pnl: Minutes, seconds: npt.NDArray[np.int64]) -> tuple[Minutes, npt.NDArray[np.int64]]:
     """At most a hundred blocks: neighbours are joined, as for the intervals of each variant."""
-    joined = np.arange(0, len(seconds), -(-len(seconds) // MOST_BLOCKS))
+    joined = joined_starts(len(seconds))
     return np.add.reduceat(pnl, joined, axis=1), np.add.reduceat(seconds, joined)
 
 
@@ -126,10 +125,8 @@ def walk_forward(outcomes: Sequence[Outcome], steps: int) -> WalkForward | None:
         start_ts = outcomes[0].blocks.start_ts[start]
         chosen.append(Step(start_ts, outcomes[place].variant, S_PER_HOUR * float(rates[place]), rate))
     tested = seconds[cuts[1] :]
-    interval = block_bootstrap_mean(taken, tested)
-    assert interval is not None
     return WalkForward(
-        pnl_per_hour=Interval(*(None if value is None else value * S_PER_HOUR for value in interval)),  # type: ignore[arg-type]
+        pnl_per_hour=per_hour(taken, tested),
         before=float(np.mean([step.before for step in chosen])),
         hindsight=S_PER_HOUR * float(pnl[:, cuts[1] :].sum(axis=1).max() / tested.sum()),
         steps=chosen,

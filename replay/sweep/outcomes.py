@@ -109,14 +109,12 @@ def part(replayed: Replayed) -> Part:
 def merged(variant: Variant, parts: Sequence[Part]) -> Outcome:
     """The sessions of a variant together."""
     blocks = _in_order([item.blocks for item in parts])
-    interval = block_bootstrap_mean(np.array(blocks.pnl), np.array(blocks.seconds))
-    assert interval is not None
     labels = sum(item.labels for item in parts)
     return Outcome(
         variant=variant,
         hours=sum(blocks.seconds) / S_PER_HOUR,
         pnl=sum(item.pnl for item in parts),
-        pnl_per_hour=Interval(*(None if value is None else value * S_PER_HOUR for value in interval)),  # type: ignore[arg-type]
+        pnl_per_hour=per_hour(np.array(blocks.pnl), np.array(blocks.seconds)),
         spread=sum(item.spread for item in parts),
         inventory=sum(item.inventory for item in parts),
         fees=sum(item.fees for item in parts),
@@ -126,6 +124,13 @@ def merged(variant: Variant, parts: Sequence[Part]) -> Outcome:
         max_drawdown=max(item.max_drawdown for item in parts),
         blocks=blocks,
     )
+
+
+def per_hour(pnl: npt.NDArray[np.float64], seconds: npt.NDArray[np.int64]) -> Interval:
+    """PnL per hour with its 95 % interval, from what each minute earned; there is at least one."""
+    interval = block_bootstrap_mean(pnl, seconds)
+    assert interval is not None
+    return Interval(*(None if value is None else value * S_PER_HOUR for value in interval))  # type: ignore[arg-type]
 
 
 def _in_order(found: Sequence[Blocks]) -> Blocks:

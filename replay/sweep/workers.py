@@ -128,6 +128,11 @@ class Cluster(AbstractContextManager["Cluster"]):
                 raise WorkersError(f"the worker at {address} has several threads: start it with --nthreads 1")
 
 
+def workers_of(tables: dict[str, Any], processes: int, scheduler: str | None) -> Workers:
+    """Processes of this machine, or the workers of the scheduler at an address; raises WorkersError."""
+    return Pool(processes) if scheduler is None else Cluster(scheduler, files_of(tables))
+
+
 def standing(paths: Sequence[str]) -> tuple[str, dict[str, int | None]]:
     """What code a machine has, and the sizes of files there; None for one that it lacks."""
     files = {path: Path(path) for path in paths}

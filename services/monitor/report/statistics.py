@@ -37,13 +37,18 @@ def block_bootstrap_mean(
     mean = float(sums.sum() / counts.sum())
     if len(counts) < LEAST_BLOCKS:
         return Interval(mean, None, None)
-    joined = np.arange(0, len(counts), -(-len(counts) // MOST_BLOCKS))
+    joined = joined_starts(len(counts))
     sums, counts = np.add.reduceat(sums, joined), np.add.reduceat(counts, joined)
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = random.integers(0, len(counts), size=(resamples, len(counts)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(mean, float(low), float(high))
+
+
+def joined_starts(blocks: int) -> npt.NDArray[np.int64]:
+    """Where at most a hundred blocks begin that so many become: neighbours are joined, all but the last as many."""
+    return np.arange(0, blocks, -(-blocks // MOST_BLOCKS))
 
 
 def weighted_mean(weighted_sum: float, weights: float) -> float | None:
