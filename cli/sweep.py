@@ -10,15 +10,13 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from papertrader.replay.session import sessions
 from papertrader.replay.sweep.bands import EARNS, FRAGILE, LOSES, Band
 from papertrader.replay.sweep.luck import Luck, WalkForward
 from papertrader.replay.sweep.outcomes import Outcome
 from papertrader.replay.sweep.search import Found, Plan, search
 from papertrader.replay.sweep.workers import workers_of
-from papertrader.services.feed.config import FeedConfig
 from papertrader.services.monitor.report.statistics import Interval
-from papertrader.shared.service.config import Settings, Tables
+from papertrader.shared.service.config import Tables
 
 MEANING: Final = {
     EARNS: "the 95 % interval lies above 0 under every fill model",
@@ -40,10 +38,9 @@ SAME: Final = (
 
 def run(tables: Tables, plan: Plan, processes: int, scheduler: str | None, as_json: bool) -> int:
     """Search, and print the ranking, the bands of the best variants and what luck did; always 0."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        _read(tables, progress)
-        with workers_of(tables, processes, scheduler) as workers:
-            found = search(tables, plan, workers, _bar(progress))
+    shown = Progress(console=Console(stderr=True), transient=True)
+    with shown as progress, workers_of(tables, processes, scheduler) as workers:
+        found = search(tables, plan, workers, _bar(progress))
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(_told(found, plan)) + b"\n")
     else:
@@ -55,21 +52,12 @@ def _bar(progress: Progress) -> Any:
     """Shows what the search tells: a bar for each thing that it does."""
     bars: dict[str, TaskID] = {}
 
-    def told(name: str, done: int, total: int) -> None:
+    def told(name: str, done: int, total: int | None) -> None:
         if name not in bars:
             bars[name] = progress.add_task(name, total=total)
         progress.update(bars[name], completed=done)
 
     return told
-
-
-def _read(tables: Tables, progress: Progress) -> None:
-    """Parse the sessions once, before many processes want them."""
-    task = progress.add_task("reading", total=None)
-    config = Settings(tables).section("feed", FeedConfig)
-    for _ in sessions(config, None, lambda _market, rows: progress.update(task, completed=rows)):
-        pass
-    progress.remove_task(task)
 
 
 def _told(found: Found, plan: Plan) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from papertrader.replay.session import sessions
 from papertrader.replay.settings import check_all, tables_of
 from papertrader.replay.sweep.bands import Band
 from papertrader.replay.sweep.luck import Luck, WalkForward
@@ -23,8 +22,7 @@ from papertrader.replay.sweep.search import Plan, check_variants, search
 from papertrader.replay.sweep.variants import Range, Variant, with_variant
 from papertrader.replay.sweep.workers import WorkersError, workers_of
 from papertrader.runs import Run, run_replay
-from papertrader.services.feed.config import FeedConfig
-from papertrader.shared.service.config import Settings, Tables
+from papertrader.shared.service.config import Tables
 
 __all__ = ["Band", "Luck", "Outcome", "Range", "Sweep", "Variant", "WalkForward", "WorkersError", "run_sweep"]
 
@@ -105,8 +103,6 @@ def run_sweep(
         steps=walk_forward,
     )
     check_variants(tables, plan, check_all)
-    for _ in sessions(Settings(tables).section("feed", FeedConfig)):
-        pass  # parsed once, before many processes want them
     with workers_of(tables, workers or os.cpu_count() or 1, scheduler) as those:
         found = search(tables, plan, those, lambda _name, _done, _total: None)
     return Sweep(found.outcomes, found.bands, tables, found.luck, found.walk_forward, tuple(found.front), found.pruned)

@@ -45,11 +45,29 @@ NO_TICK: Final = "the exchange's own order rests nowhere: any tick so low is as 
 NO_DRAWS: Final = "an order without draws is of a model that reads none"
 ALONE: Final = "no other order is there then, and no rule of the venue is asked about the exchange's own"
 IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
+RANKED: Final = "what bids for a rank bids at least what the venue sells, 8"
+NOT_FOUND: Final = "where none is found none is looked at"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     "services/fill_sim/account.py": (
         Equivalent("held * side", "held / side", "a side is +1 or -1"),
         Equivalent("size > abs(held)", "size >= abs(held)", "a position that is closed has no average price"),
+    ),
+    "services/fill_sim/auction.py": (
+        Equivalent("effective_ts, 0.0", "effective_ts, 1.0", RANKED),
+        Equivalent("effective_ts, 0.0", "effective_ts, -1.0", RANKED),
+        Equivalent("sooner_limit_bps > 0", "sooner_limit_bps > 1", "a venue sells up to 8 or nothing"),
+        Equivalent("priority_bps > 0", "priority_bps > -1", "a level is watched for nobody", within="bids_for_place("),
+        Equivalent("least, 0.0)", "least, -1.0)", "no level shows less than the least that it has shown"),
+        Equivalent("order.row >= 0", "order.row >= -1", NO_DRAWS),
+        Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),
+    ),
+    "services/fill_sim/behind.py": (
+        Equivalent("NONE: Final = -1", "NONE: Final = - 2", NOT_FOUND),
+        Equivalent("NONE: Final = -1", "NONE: Final = - 0", NOT_FOUND),
+        Equivalent("NONE: Final = -1", "NONE: Final = 1", NOT_FOUND),
+        Equivalent("< SAME", "<= SAME", IN_LOTS),
+        Equivalent("align=True", "align=False", "every field has 8 bytes"),
     ),
     "services/fill_sim/queue.py": (
         Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),

@@ -26,6 +26,8 @@ from tools.equivalents import EQUIVALENTS, EVERYWHERE
 ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = {
     "services/fill_sim/account.py": ("fill_sim_bookkeeping", "fill_sim_auction"),
+    "services/fill_sim/auction.py": ("fill_sim_auction",),
+    "services/fill_sim/behind.py": ("fill_sim_behind", "fill_sim_draws_levels", "fill_sim_draws_prints"),
     "services/fill_sim/bursts.py": ("fill_sim_bursts",),
     "services/fill_sim/queue.py": ("fill_sim_queue_messages", "fill_sim_queue"),
     "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_crossing", "fill_sim_models", "fill_sim_auction"),
@@ -33,6 +35,9 @@ TESTS: Final = {
     "services/fill_sim/liquidation.py": ("fill_sim_liquidation_terms", "fill_sim_liquidation"),
     "services/fill_sim/funding.py": ("fill_sim_settlements",),
     "services/fill_sim/draws.py": ("fill_sim_draws_levels", "fill_sim_draws_prints"),
+    "services/fill_sim/groups.py": ("fill_sim_triggers",),
+    "services/fill_sim/triggers.py": ("fill_sim_triggers",),
+    "services/estimator/arrivals.py": ("estimator_queues",),
     "shared/market/money.py": ("money",),
 }
 """The kernels, and the unit tests (`test_NAME.py`) that must notice."""

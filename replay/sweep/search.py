@@ -19,8 +19,8 @@ from papertrader.replay.sweep.workers import Workers
 from papertrader.services.feed.config import FeedConfig
 from papertrader.shared.service.config import Settings, SettingsError, Tables
 
-Told = Callable[[str, int, int], None]
-"""Hears what is done, how many of it are, and of how many."""
+Told = Callable[[str, int, int | None], None]
+"""Hears what is done, how many of it are, and of how many if that is known."""
 
 DATA: Final = "feed"
 """The section that says over which data variants are replayed."""
@@ -71,8 +71,10 @@ def check(plan: Plan) -> None:
 
 
 def search(tables: Tables, plan: Plan, workers: Workers, told: Told, cache: Path | None = None) -> Found:
-    """Carry out a plan."""
-    outcomes, pruned = _outcomes(tables, plan, workers, told, cache)
+    """Carry out a plan. Sessions are parsed once here, before many workers want them."""
+    feed = Settings(tables).section("feed", FeedConfig)
+    parts = sum(1 for _ in sessions(feed, cache, lambda _market, rows: told("rows read", rows, None)))
+    outcomes, pruned = _outcomes(tables, plan, parts, workers, told, cache)
     best_first = ranked(outcomes)
     chosen = [item.variant for item in best_first[: plan.best]]
     return Found(
@@ -98,13 +100,12 @@ def front(outcomes: Sequence[Outcome], objectives: Sequence[str]) -> list[int]:
 
 
 def _outcomes(
-    tables: Tables, plan: Plan, workers: Workers, told: Told, cache: Path | None
+    tables: Tables, plan: Plan, parts: int, workers: Workers, told: Told, cache: Path | None
 ) -> tuple[list[Outcome], int]:
     if plan.trials is None:
         variants = variants_of(plan.axes, plan.random, plan.seed)
         return _all(tables, variants, workers, partial(told, "variants"), cache), 0
-    count = sum(1 for _ in sessions(Settings(tables).section("feed", FeedConfig), cache))
-    searched = Search(plan.axes, plan.objectives, plan.seed, count, _asked(tables, plan))
+    searched = Search(plan.axes, plan.objectives, plan.seed, parts, _asked(tables, plan))
     done = partial(told, "trials")
     replayed = session_parts(workers, tables, cache)
     return tried(searched, plan.trials, replayed, plan.storage, lambda number: done(number, plan.trials or 0))

@@ -24,7 +24,21 @@ def test_what_grows_after_the_join_stands_behind():
     assert order["behind"]["sizes"][:2].tolist() == [2.0, 3.0]
     behind.grow(order["behind"], 1.0, True)
     assert np.isnan(order["behind"]["single"]), "around the join nobody knows"
-    assert np.isnan(order_before(*[1.0] * (behind.KNOWN + 1))["behind"]["single"]), "more than are remembered"
+
+
+def test_so_many_are_remembered_and_who_leaves_leaves_no_hole():
+    order = order_before(*range(1, 25))
+    behind.likelihoods(order["behind"], 1.0)
+    assert order["behind"]["count"] == 23
+    assert order["behind"]["sizes"][:23].tolist() == list(range(2, 25))
+    assert np.isnan(order_before(*range(1, 26))["behind"]["single"]), "more than are remembered"
+
+
+@pytest.mark.parametrize(("single", "taken_for"), [(0.5, 0.5), (1.0, 0.98)])
+def test_order_begins_with_what_the_market_tells_which_is_never_sure(single, taken_for):
+    order = order_before(2.0)
+    behind.begin(order["behind"], single, 0.2)
+    assert [order["behind"][name] for name in ("single", "common", "count")] == [taken_for, 0.2, 0]
 
 
 def test_cancel_as_large_as_none_behind_was_ahead_but_for_what_is_no_single_order():
@@ -50,12 +64,14 @@ def test_without_knowledge_the_odds_are_as_they_were():
     assert behind.likelihoods(order_before(2.0, single=UNKNOWN)["behind"], 2.0) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize(("known", "by_chance", "heard"), [(True, 0.2, True), (False, 0.2, False), (True, 0.4, False)])
+@pytest.mark.parametrize(
+    ("known", "by_chance", "heard"), [(True, 0.2, True), (True, 0.3, True), (False, 0.2, False), (True, 0.4, False)]
+)
 def test_sizes_count_where_the_feed_tells_single_orders_and_sizes_differ(known, by_chance, heard):
     told = {"cancel_odds": 0.6, "cancel_odds_known": known, "join_share": 0.5, "cancels_single_share": 0.9}
     learned = np.zeros(1, dtype=behind.LEARNED)[0]
     behind.hear(learned, record_of(estimate(1, **told, cancels_by_chance=by_chance)))
-    assert (learned["single"] == 0.9, learned["common"] == 0.2) == (heard, heard)
+    assert (learned["single"] == 0.9, learned["common"] == by_chance) == (heard, heard)
     assert np.isnan(learned["single"]) != heard
     assert np.isnan(learned["cancel_odds"]) != known
     assert np.isnan(learned["join_share"])

@@ -138,14 +138,14 @@ def test_position_at_average_cost(
     assert account["realised"] == pytest.approx(realised, abs=1e-9)
 
 
-MONEY = ("realised", "spread", "inventory", "fees", "funding", "turnover", "liquidations")
+MONEY = ("realised", "spread", "inventory", "fees", "priority_fees", "funding", "turnover", "liquidations")
 
 
 def test_reset_leaves_the_initial_cash_and_nothing_else() -> None:
     account = account_with(position=3.0, average_entry_price=9.0, cash=7.0, fills=5, **dict.fromkeys(MONEY, 4))
     reset_money(account, SETTINGS[0])
     assert account["cash"] == 1000
-    assert [account[name] for name in ("position", "average_entry_price", *MONEY)] == [0] * 9
+    assert [account[name] for name in ("position", "average_entry_price", *MONEY)] == [0] * 10
     assert account["fills"] == 5
 
 
