@@ -37,7 +37,6 @@ TESTS: Final = {
     "services/fill_sim/draws.py": ("fill_sim_draws_levels", "fill_sim_draws_prints"),
     "services/fill_sim/groups.py": ("fill_sim_triggers",),
     "services/fill_sim/triggers.py": ("fill_sim_triggers",),
-    "services/estimator/arrivals.py": ("estimator_queues",),
     "shared/market/money.py": ("money",),
 }
 """The kernels, and the unit tests (`test_NAME.py`) that must notice."""
