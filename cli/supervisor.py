@@ -17,7 +17,6 @@ from papertrader.cli.service_process import Deaths, ServiceProcess
 from papertrader.replay.settings import effective
 from papertrader.services.archive.config import ArchiveConfig
 from papertrader.services.feed.config import LIVE_SOURCES
-from papertrader.services.feed.service import NO_WRITES
 from papertrader.services.gateway.config import DEFAULT_PORT, GatewayConfig
 from papertrader.shared.log.broker import Broker, BrokerError
 from papertrader.shared.log.bus import BusError
@@ -25,6 +24,7 @@ from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.ports import PortError, ReservedPort
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.tasks import REFUSED
+from papertrader.shared.log.writes import NO_WRITES
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError
 from papertrader.shared.service.config import Settings, SettingsError
@@ -160,13 +160,16 @@ class Supervisor:
         return [self.restart_broker(self._broker_missing or self.broker_deaths.cause)]
 
     def _mend_broker(self) -> None:
-        """Start a broker that takes no message anew: once its disk was full it never writes again by itself."""
+        """Start a broker anew that takes no message: once its disk was full it never writes again by itself.
+
+        Whoever notices says so: the feed, or a fold that the feed waits for and that can take no lease.
+        """
         now = time.monotonic()
         if now < self._look_again_at:
             return
         self._look_again_at = now + LOOK_EVERY_S
-        refused = _complaint(self.feed.metrics_port)
-        if NO_WRITES not in refused:
+        said = (_complaint(process.metrics_port) for process in (self.feed, *self.folds))
+        if not (refused := next((text for text in said if NO_WRITES in text), "")):
             return
         if self._waits_for_room():
             return

@@ -16,6 +16,7 @@ from papertrader.shared.log.segments import (
     write,
 )
 from papertrader.shared.service.data_directory import locked
+from papertrader.shared.service.epoch import credible
 
 LOCK: Final = "archive.lock"
 
@@ -39,7 +40,7 @@ class Store:
         known = load_catalogue(self.folder)
         self.remade = 0
         """Segments that the catalogue did not name at the start."""
-        self.catalogue: Catalogue = remade(self.folder, known, self._note_remade)
+        self.catalogue: Catalogue = remade(self.folder, known, self._note_remade, credible)
         self._saved = not self.remade
         self.save()
 
@@ -92,7 +93,7 @@ class Store:
         self.catalogue.segments.append(segment)
         self.catalogue.log = log
         self.catalogue.missing += missing if before else 0
-        self.catalogue.note(entries)
+        self.catalogue.note(filter(credible, entries))
         self._saved = False
         self.save()
         return segment

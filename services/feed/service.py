@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 from nats.aio.msg import Msg
@@ -18,6 +17,7 @@ from papertrader.services.feed.session_rounds import marker_of, settling, until
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import HEARTBEAT_EVERY_S, Heartbeat, MarketHealth, heartbeat_subject, worker_name
 from papertrader.shared.log.subjects import Market, address
+from papertrader.shared.log.writes import REFUSING_AFTER_S
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.metrics import FoldCollector, registry_of
 from papertrader.shared.service.web import StatusServer
@@ -25,8 +25,6 @@ from papertrader.shared.service.web import StatusServer
 log = logging.getLogger("feed")
 
 NS_PER_S = 1_000_000_000
-REFUSING_AFTER_S: Final = 5.0
-NO_WRITES: Final = "the broker takes no message"
 
 
 class Feed:
@@ -132,7 +130,7 @@ class Feed:
         bad = dict(found.bad)
         if absences := self.barrier.absences_of[str(found.market)]:
             bad["fold_not_waited_for"] = absences  # from there on another run may differ
-        if (seconds := int(self.bus.refusing_s)) >= REFUSING_AFTER_S:
+        if (seconds := int(self.bus.refusal.seconds)) >= REFUSING_AFTER_S:
             bad["broker_refuses_writes"] = seconds
         return MarketHealth(
             round=publisher.last_round,
@@ -154,5 +152,4 @@ class Feed:
     def _unready(self) -> str:
         if not self.connected or not self.bus.client.is_connected:
             return "not connected to NATS"
-        seconds = self.bus.refusing_s
-        return f"{NO_WRITES} for {seconds:.0f} s: {self.bus.refusal}" if seconds >= REFUSING_AFTER_S else ""
+        return self.bus.refusal.complaint()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,7 @@ from papertrader.shared.log.stream import stream_config
 from papertrader.shared.log.subjects import STREAM
 from papertrader.shared.log.users import API, MOST_READERS, api_of
 from papertrader.shared.log.wire import Connection, Deliver, frame, header
-from papertrader.shared.log.writes import Answer, PubAck, Stored, Write, found, pub_ack
+from papertrader.shared.log.writes import WRONG_LAST_SEQUENCE, Answer, PubAck, Refusal, Stored, Write, found, pub_ack
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ CONNECT_TIMEOUT_S: Final = 10.0
 ACK_TIMEOUT_S: Final = 2.0
 ELECTED_TIMEOUT_S: Final = 1.0
 """Of several servers: what was asked while nobody led is never answered, so it is asked again soon."""
-WRONG_LAST_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
 
 
@@ -64,27 +62,12 @@ class Bus:
         self.disconnects = 0
         """Counted before the client tries to reconnect: unchanged means that nothing sent in between was lost."""
         self.reconnects = 0
-        self.refusal = ""
-        """What the broker said, or that it said nothing, when it last took no message; empty since it has taken one."""
-        self._refused_at = 0.0
-
-    @property
-    def refusing_s(self) -> float:
-        """For how long the broker has taken no message though it was asked, s; 0 while it takes them."""
-        return time.monotonic() - self._refused_at if self.refusal else 0.0
+        self.refusal = Refusal()
 
     @property
     def patience_s(self) -> float:
         """How long an answer is waited for, s."""
         return ACK_TIMEOUT_S if self.replicas == 1 else ELECTED_TIMEOUT_S
-
-    def _note_ack(self, ack: PubAck | None) -> None:
-        if ack is not None and (ack.error is None or ack.error.get("err_code") == WRONG_LAST_SEQUENCE):
-            self.refusal = ""
-            return
-        if not self.refusal:
-            self._refused_at = time.monotonic()
-        self.refusal = str(ack.error.get("description")) if ack is not None and ack.error else "no answer"
 
     @classmethod
     async def connect(
@@ -310,7 +293,7 @@ class Bus:
     async def _ack(self, answer: Answer) -> PubAck | None:
         payload = await self._hear(answer)
         ack = pub_ack(payload) if payload else None
-        self._note_ack(ack)
+        self.refusal.note(ack)
         return ack
 
     async def _await_answers(self) -> None:

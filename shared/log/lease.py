@@ -13,9 +13,8 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
 import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -27,6 +26,7 @@ from papertrader.shared.log.consumers import create
 from papertrader.shared.log.ownership import rightful_owners
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
+from papertrader.shared.log.writes import pub_ack
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +56,6 @@ class _Entry(NamedTuple):
         long before, and never lets them expire.
         """
         return bool(self.holder) and time.monotonic() - self.heard_at < SILENT_S
-
-
-class _PubAck(msgspec.Struct):
-    seq: int = 0
-    error: dict[str, Any] | None = None
-
-
-_pub_ack = msgspec.json.Decoder(_PubAck)
 
 
 async def create_bucket(bus: Bus) -> None:
@@ -319,13 +311,22 @@ class Leases:
             await self._purge(self._lease_key(market), revision)
 
     async def _put(self, key: str, last_revision: int, ttl_s: int = 0) -> int | None:
-        """Write a key if `last_revision` is its newest; the new revision, None if it is not."""
+        """Write a key if `last_revision` is its newest; the new revision, None if it is not.
+
+        Raises BusError if the broker takes no message: that is noted, as of everything else that is written.
+        """
         headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision)}
         if ttl_s:
             headers["Nats-TTL"] = f"{ttl_s}s"
         subject, value = f"$KV.{BUCKET}.{key}", self._worker.encode()
-        reply = await self._bus.client.request(subject, value, timeout=1.0, headers=headers)
-        ack = _pub_ack.decode(reply.data)
+        try:
+            ack = pub_ack((await self._bus.client.request(subject, value, timeout=1.0, headers=headers)).data)
+        except TimeoutError:
+            self._bus.refusal.note(None)
+            raise
+        self._bus.refusal.note(ack)
+        if ack.refused:
+            raise BusError(f"the broker refuses {subject}: {ack.refused}")
         return None if ack.error else ack.seq
 
     async def _purge(self, key: str, revision: int | None = None) -> None:

@@ -7,13 +7,14 @@ from the files.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
-from papertrader.shared.whole_file import settle, write_whole
+from papertrader.shared.whole_file import write_whole
 
 FORMAT: Final = "papertrader-segment-1"
 ABOUT: Final = "papertrader"
@@ -136,13 +137,12 @@ def write(folder: Path, entries: Sequence[Entry], segment: Segment) -> Segment:
         },
     ).sort("subject", "sequence")
     about = {ABOUT: msgspec.json.encode(segment).decode()}
-    path = folder / segment.name
-    partial = path.with_suffix(".partial")
+    file = io.BytesIO()  # so that what a full disk says is an OSError
     rows.write_parquet(
-        partial, compression="zstd", compression_level=COMPRESSION_LEVEL, data_page_size=PAGE_BYTES, metadata=about
+        file, compression="zstd", compression_level=COMPRESSION_LEVEL, data_page_size=PAGE_BYTES, metadata=about
     )
-    content = partial.read_bytes()
-    settle(partial, path)
+    content = file.getvalue()
+    write_whole(folder / segment.name, content)
     return msgspec.structs.replace(segment, sha256=hashlib.sha256(content).hexdigest(), file_bytes=len(content))
 
 
@@ -216,17 +216,19 @@ def save_catalogue(folder: Path, catalogue: Catalogue) -> None:
     write_whole(folder / CATALOGUE, msgspec.json.encode(catalogue))
 
 
-def remade(folder: Path, known: Catalogue, told: Callable[[Segment], None]) -> Catalogue:
+def remade(
+    folder: Path, known: Catalogue, told: Callable[[Segment], None], credible: Callable[[Entry], bool]
+) -> Catalogue:
     """The catalogue with every segment that it does not name yet: all of them if it was lost. Raises SegmentError.
 
-    A segment is written before the catalogue names it.
+    A segment is written before the catalogue names it. Of messages that are not `credible` no account is taken.
     """
     named = {segment.name for segment in known.segments}
     for path in sorted(folder.glob("*.parquet")):
         if path.name in named or (known.segments and path.name < known.segments[-1].name):
             continue
         segment = about(folder, path.name)
-        known.note(read(folder, segment))
+        known.note(filter(credible, read(folder, segment)))
         known.log, known.missing = segment.log, known.missing + (segment.missing if known.segments else 0)
         known.segments.append(segment)
         told(segment)

@@ -1,9 +1,16 @@
 """What is written to the log, what it holds, and what the broker answers."""
 
 import asyncio
+import time
 from typing import Any, Final, NamedTuple
 
 import msgspec
+
+WRONG_LAST_SEQUENCE: Final = 10071
+STILL_WRITTEN: Final = 10164
+"""Of several servers: another message of the subject is on its way."""
+REFUSING_AFTER_S: Final = 5.0
+NO_WRITES: Final = "the broker takes no message"
 
 
 class Stored(NamedTuple):
@@ -61,6 +68,37 @@ class PubAck(msgspec.Struct):
     seq: int = 0
     duplicate: bool = False
     error: dict[str, Any] | None = None
+
+    @property
+    def refused(self) -> str:
+        """Why the broker takes no message, empty if it does: who is only too late for a subject was heard."""
+        if self.error is None or self.error.get("err_code") in (WRONG_LAST_SEQUENCE, STILL_WRITTEN):
+            return ""
+        return str(self.error.get("description"))
+
+
+class Refusal:
+    """What the broker said, or that it said nothing, when it last took no message; empty since it has taken one."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._since = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """For how long the broker has taken no message though it was asked, s; 0 while it takes them."""
+        return time.monotonic() - self._since if self.text else 0.0
+
+    def note(self, ack: PubAck | None) -> None:
+        """Take what the broker answered to who wrote, None for nothing."""
+        text = "no answer" if ack is None else ack.refused
+        if text and not self.text:
+            self._since = time.monotonic()
+        self.text = text
+
+    def complaint(self) -> str:
+        """What is to be said once it has lasted, empty before."""
+        return f"{NO_WRITES} for {self.seconds:.0f} s: {self.text}" if self.seconds >= REFUSING_AFTER_S else ""
 
 
 pub_ack: Final = msgspec.json.Decoder(PubAck).decode

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from papertrader.shared.log.bus import Bus, BusError
+from papertrader.shared.log.segments import Entry
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,11 @@ def decode(payload: bytes) -> Epoch:
         return _decoder.decode(payload)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
+
+
+def credible(entry: Entry) -> bool:
+    """Whether a message can be the last word on its subject: what is no epoch may not stand in for one."""
+    return entry.subject != SUBJECT or _known(entry.sequence, entry.payload) is not None
 
 
 async def current(bus: Bus) -> Epoch | None:

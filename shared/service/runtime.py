@@ -150,6 +150,8 @@ class Runtime:
         return f"the event loop has stood still for {stalled:.1f} s" if stalled > LOOP_STALL_S else ""
 
     def _unready(self) -> str:
+        if complaint := self.bus.refusal.complaint():
+            return complaint
         if not self.ready:
             return "starting"
         return "" if self.bus.client.is_connected else "not connected to NATS"

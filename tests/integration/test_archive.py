@@ -174,7 +174,7 @@ def test_a_full_broker_refuses_and_takes_again_once_its_log_is_sealed(broker: Br
             count = 0
             while await bus.append_once([], _large(count)):
                 count += 1
-            assert "maximum bytes" in bus.refusal
+            assert "maximum bytes" in bus.refusal.text
             first, last = await bus.held_extent()
             assert (first, last) == (1, count + 1)
             await sealed_to_the_end(bus, tmp_path)

@@ -1,6 +1,7 @@
 """Segments of the log: byte for byte, chained, and what retention, forecast and release make of them by hand."""
 
 import math
+import resource
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from papertrader.services.archive.store import Store, StoreError
 from papertrader.shared.log.sealed import Sealed
 from papertrader.shared.log.segments import CATALOGUE, FOLDER, Entry, Segment, SegmentError, matches
 from papertrader.shared.log.writes import Stored
+from papertrader.shared.service.epoch import SUBJECT, Epoch
 
 S = 1_000_000_000
 DAY_NS = int(DAY_S) * S
@@ -59,6 +61,37 @@ def test_what_is_read_is_what_was_sealed_in_the_order_of_the_log(tmp_path: Path)
     assert sealed.last == 30
     (second,) = [item for item in sealed.after(10) if item.first == 11]
     assert sealed.read(second, ["fills.*.A.main"]) == [item for item in entries(11, 20) if item.subject[0] == "f"]
+
+
+def test_what_is_no_epoch_does_not_stand_in_for_one(tmp_path: Path) -> None:
+    begun = Epoch(log="log", number=1, began=0, version="1", code="c", accounts=("main",), settings={})
+    said = [msgspec.json.encode(begun), b"[]", b"not even JSON"]
+    store = Store(tmp_path)
+    for sequence, payload in enumerate(said, 1):
+        store.seal([Entry(sequence, SUBJECT, "", payload, sequence * S)], "log", 1)
+    store.close()
+    for _ in range(2):  # and where the catalogue is made anew
+        newest = Sealed(tmp_path).newest(SUBJECT)
+        assert newest is not None
+        assert newest.payload == said[0]
+        (tmp_path / FOLDER / CATALOGUE).unlink()
+        Store(tmp_path).close()
+
+
+def test_what_the_disk_refuses_is_said_as_such_and_can_be_sealed_later(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            store.seal(entries(1, 10), "log", 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert store.last == 0
+    assert not list(store.folder.glob("*.parquet"))
+    store.seal(entries(1, 10), "log", 1)
+    store.close()
+    assert list(Sealed(tmp_path).entries()) == entries(1, 10)
 
 
 def test_the_last_message_of_a_subject_is_known_without_reading_a_segment(tmp_path: Path) -> None:

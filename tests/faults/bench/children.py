@@ -92,13 +92,17 @@ def forked(
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
-        os.setsid()
-        for descriptor, standard in ((reading, 0), (stdout.fileno(), 1), (stdout.fileno(), 2)):
-            os.dup2(descriptor, standard)
-        close_all_but(pass_fds)
-        os.environ.clear()
-        os.environ.update(env)
-        run_module(command[place], command[place + 1 :])
+
+        def work() -> None:
+            os.setsid()
+            for descriptor, standard in ((reading, 0), (stdout.fileno(), 1), (stdout.fileno(), 2)):
+                os.dup2(descriptor, standard)
+            close_all_but(pass_fds)
+            os.environ.clear()
+            os.environ.update(env)
+            run_module(command[place], command[place + 1 :])
+
+        ended_as(work)  # whatever goes wrong: what the other process has begun is not this one's to end
     os.close(reading)
     return Child(pid, os.fdopen(writing, "wb", buffering=0))
 
@@ -112,11 +116,11 @@ def close_all_but(kept: Collection[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
+def run_module(module: str, arguments: Sequence[str]) -> None:
     """Be the process of a module, to its end."""
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
     sys.argv = [module, *arguments]
-    ended_as(lambda: runpy.run_module(f"{module}.__main__", run_name="__main__"))
+    runpy.run_module(f"{module}.__main__", run_name="__main__")
 
 
 def ended_as(work: Callable[[], object]) -> NoReturn:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from nats.js.errors import APIError
 
 from papertrader.cli.monitor_client import MonitorError, fetch_json
 from papertrader.cli.supervisor import RunError, Supervisor
+from papertrader.shared.log.broker import BrokerError
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import STREAM
 from tests.e2e.running import logged, process_of, wait_until
@@ -91,13 +93,17 @@ def _once_more(directory: Path, tables: dict[str, Any], exact: bool) -> tuple[tu
 
 @contextlib.contextmanager
 def own_disk(directory: Path) -> Iterator[None]:
-    """A small disk for a run's directory; needs root."""
+    """A small disk for a run's directory, which keeps what was on it; needs root."""
     directory.mkdir(parents=True)
+    kept = directory.with_name(f"{directory.name}-kept")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(directory)], check=True)
     try:
         yield
     finally:
+        shutil.copytree(directory, kept)
         subprocess.run(["umount", "--lazy", str(directory)], check=False)
+        directory.rmdir()
+        kept.rename(directory)
 
 
 class _Run:
@@ -227,6 +233,7 @@ class _Run:
         return bool(markets) and all(market["final"] for market in markets)
 
     def _strike(self, fault: Fault) -> None:
+        self._note()  # before another supervisor is in this one's place
         match fault:
             case Kill():
                 _send(self._pid(fault.service), signal.SIGKILL)
@@ -235,12 +242,11 @@ class _Run:
                 _send(pid, signal.SIGSTOP)
                 self._later(fault.for_s, lambda: _send(pid, signal.SIGCONT))
             case KillBroker():
-                assert self.supervisor.broker is not None
-                _send(self.supervisor.broker.pid, signal.SIGKILL)
+                self._kill_broker()
             case Corrupt():
                 for path in (self._directory / "checkpoints" / fault.service).glob("*.checkpoint"):
                     content = bytearray(path.read_bytes())
-                    content[int(fault.place * len(content))] ^= 1
+                    content[min(int(fault.place * len(content)), len(content) - 1)] ^= 1
                     path.write_bytes(content)
                 _send(self._pid(fault.service), signal.SIGKILL)
             case Restart():
@@ -249,8 +255,7 @@ class _Run:
             case Crash():
                 for process in self.supervisor.processes:
                     _send(process.pid, signal.SIGKILL)
-                if self.supervisor.broker is not None:
-                    _send(self.supervisor.broker.pid, signal.SIGKILL)
+                self._kill_broker()
                 self.supervisor.stop()
                 self.supervisor = self._started_again()
             case Hostile():
@@ -271,6 +276,11 @@ class _Run:
             case Purge():
                 with contextlib.suppress(APIError):  # a full disk keeps it from that
                     asyncio.run(_purge(self._reach_broker()))
+
+    def _kill_broker(self) -> None:
+        assert self.supervisor.broker is not None
+        with contextlib.suppress(BrokerError):  # it has not come back from the last fault
+            _send(self.supervisor.broker.pid, signal.SIGKILL)
 
     def _change(self, fill_model: str) -> None:
         """Go on under another fill model, or as before where the run refuses: not everything has been folded."""
