@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,13 +27,25 @@ from tests.runs import papertrader
 PAUSE_MS: Final = 60_000
 """Between two repetitions: the seam is a gap of the data."""
 TIMES: Final = re.compile(rb'"(time|tid)":(\d+)')
+SHOWN: Final = (b'"channel":"l2Book"', b'"channel":"bbo"')
 EVERY_MARKET_S: Final = 1.5e9
 """The mean clock is later than this once no market stands at 0."""
 
 
-def repeated(tape: Path, output: Path, hours: float) -> None:
-    """Write a tape that repeats another for so many hours; times and ids of prints go on."""
-    lines = [line.partition(b" ") for line in gzip.decompress(tape.read_bytes()).splitlines()]
+def thinned(frames: Iterator[bytes], every: int) -> Iterator[bytes]:
+    """Every so manieth frame of each kind that shows the book, and all others: prints above all."""
+    seen: Counter[bytes] = Counter()
+    for frame in frames:
+        shows = next((kind for kind in SHOWN if kind in frame), b"")
+        seen[shows] += 1
+        if not shows or seen[shows] % every == 0:
+            yield frame
+
+
+def repeated(tape: Path, output: Path, hours: float, every: int = 1) -> None:
+    """Write a tape that repeats another for so many hours, thinned; times and ids of prints go on."""
+    frames = thinned(iter(gzip.decompress(tape.read_bytes()).splitlines()), every)
+    lines = [line.partition(b" ") for line in frames]
     first, last = int(lines[0][0]), int(lines[-1][0])
     step_ms = (last - first) // 1_000_000 + PAUSE_MS
     with gzip.open(output, "wb", compresslevel=1) as file:
@@ -54,10 +67,18 @@ class Leg(msgspec.Struct, frozen=True):
     memory_mib: dict[str, float]
 
 
-def legs(directory: Path, tapes: Sequence[Path], hours: float, restarts: int, segment_bytes: int) -> Iterator[Leg]:
+def legs(
+    directory: Path, tapes: Sequence[Path], hours: float, restarts: int, segment_bytes: int, round_ms: int
+) -> Iterator[Leg]:
     """Run the tapes, stopped and started again so many times; one leg each."""
     tables: dict[str, Any] = {
-        "feed": {"source": "tape", "tapes": [str(tape) for tape in tapes], "speed": 0, "barrier_timeout_s": 120.0},
+        "feed": {
+            "source": "tape",
+            "tapes": [str(tape) for tape in tapes],
+            "speed": 0,
+            "barrier_timeout_s": 120.0,
+            "round_ms": round_ms,
+        },
         "archive": {"segment_bytes": segment_bytes},
         "bus": {"max_age_s": 600.0},
         "monitor": {"port": 0},
@@ -97,15 +118,23 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measure(directory: Path, tapes: Sequence[Path], hours: float, restarts: int, segment_bytes: int) -> dict[str, Any]:
+def measure(
+    directory: Path,
+    tapes: Sequence[Path],
+    hours: float,
+    restarts: int,
+    segment_bytes: int,
+    every: int = 1,
+    round_ms: int = 50,
+) -> dict[str, Any]:
     """Everything that docs/scale.md tells."""
     (directory / "tapes").mkdir(parents=True)
     made = [directory / "tapes" / tape.name for tape in tapes]
     for tape, output in zip(tapes, made, strict=True):
-        repeated(tape, output, hours)
+        repeated(tape, output, hours, every)
     run = directory / "run"
     measured = []
-    for leg in legs(run, made, hours, restarts, segment_bytes):
+    for leg in legs(run, made, hours, restarts, segment_bytes, round_ms):
         measured.append(leg)
         sys.stderr.write(f"{json.dumps(msgspec.to_builtins(leg))}\n")
     segments = Sealed(run).catalogue.segments
@@ -153,9 +182,12 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=48.0)
     parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument("--segment-bytes", type=int, default=16 * 2**20)
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth frame that shows the book")
+    parser.add_argument("--round-ms", type=int, default=50, help="event time of a round")
     given = parser.parse_args()
     tapes = [tape.resolve() for tape in given.tapes]
-    found = measure(given.directory.resolve(), tapes, given.hours, given.restarts, given.segment_bytes)
+    options = given.hours, given.restarts, given.segment_bytes, given.every, given.round_ms
+    found = measure(given.directory.resolve(), tapes, *options)
     json.dump(found, sys.stdout, indent=2)
 
 

@@ -12,7 +12,7 @@ import pytest
 from papertrader.shared.log import lease
 from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.log.bus import Bus
-from papertrader.shared.log.lease import BUCKET, TTL_S, Leases
+from papertrader.shared.log.lease import BUCKET, RENEW_S, TTL_S, Leases
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
 
@@ -103,6 +103,26 @@ def test_entries_that_never_expire_are_not_taken_for_workers(tmp_path: Path) -> 
             return worker.gains
 
     assert asyncio.run(run()) == 2
+
+
+def test_broker_that_takes_no_lease_is_told_and_costs_no_market(tmp_path: Path) -> None:
+    """As when its disk was full: it refuses every write, and nobody is ahead."""
+
+    async def run() -> tuple[str, str, int]:
+        async with working(tmp_path) as (_, worker):
+            bucket = (await worker.bus.jetstream.stream_info(f"KV_{BUCKET}")).config
+            await worker.bus.jetstream.update_stream(bucket, max_msg_size=1)
+            async with asyncio.timeout(10):
+                while not worker.bus.refusal.complaint():  # noqa: ASYNC110 - what is waited for is what is tested
+                    await asyncio.sleep(0.05)
+            said = worker.bus.refusal.complaint()
+            await worker.bus.jetstream.update_stream(bucket, max_msg_size=-1)
+            await asyncio.sleep(2 * RENEW_S)
+            return said, worker.bus.refusal.complaint(), worker.gains
+
+    said, afterwards, gains = asyncio.run(run())
+    assert said.startswith("the broker takes no message for 5 s: message size exceeds")
+    assert (afterwards, gains) == ("", 1)
 
 
 def test_market_that_could_not_be_taken_up_is_not_held(tmp_path: Path) -> None:

@@ -175,3 +175,22 @@ def test_broker_that_does_not_start_at_once_is_tried_again(
     assert not found.lost
     assert [line.count("it does not start") for line in said if line.startswith("the broker")] == [1, 1, 0]
     runs._verified.add(tmp_path / "run")  # nobody has folded anything
+
+
+@pytest.mark.parametrize("noticed_by", ["feed", "fill-sim"])
+def test_broker_that_takes_no_message_is_started_again_whoever_notices(
+    tmp_path: Path, dying: list[str], monkeypatch: pytest.MonkeyPatch, noticed_by: str
+) -> None:
+    dying.append("import time; time.sleep(60)")
+    found = Supervisor(tmp_path / "run", {"feed": {}, "monitor": {"port": 0}}, None, {})
+    _started.append(found)
+    found.start()
+    runs._verified.add(tmp_path / "run")  # nobody has folded anything
+    assert found.broker is not None
+    complaining = next(process for process in found.processes if process.name == noticed_by)
+    said = {complaining.metrics_port: "the broker takes no message for 5 s: insufficient resources"}
+    monkeypatch.setattr("papertrader.cli.supervisor._complaint", lambda port: said.get(port, ""))
+    before = found.broker.pid
+    assert found.revive() == []
+    assert found.broker.pid != before
+    assert any("takes no message" in note and note.endswith("was started again") for note in found.notes)
