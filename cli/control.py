@@ -157,15 +157,16 @@ def check_action(action: str) -> None:
 
 async def markets(bus: Bus) -> list[str]:
     """The markets on the log."""
-    return [str(address(name).market) for name in await _subjects(bus, "md.*.*.instrument")]
+    return [str(address(name).market) for name in await subjects(bus, "md.*.*.instrument")]
 
 
 async def accounts_of(bus: Bus, market: Market) -> list[str]:
     """The accounts of a market that have spoken."""
-    return [address(name).account for name in await _subjects(bus, f"account.{market}.*")]
+    return [address(name).account for name in await subjects(bus, f"account.{market}.*")]
 
 
-async def _subjects(bus: Bus, pattern: str) -> list[str]:
+async def subjects(bus: Bus, pattern: str) -> list[str]:
+    """The subjects that the broker holds something of."""
     try:
         state = (await bus.jetstream.stream_info(STREAM, subjects_filter=pattern)).state
     except NotFoundError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -9,7 +10,7 @@ from urllib.parse import unquote
 from rich.console import Console
 
 from papertrader.cli.monitor_client import fetch
-from papertrader.services.monitor.config import MonitorConfig
+from papertrader.replay.composition import MEMBERS
 from papertrader.services.monitor.page.web import app, serve
 from papertrader.services.monitor.report.report import report_html
 from papertrader.services.monitor.report.summary import summary
@@ -18,7 +19,8 @@ from papertrader.shared.log.subjects import Market
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
 from papertrader.shared.service.data_directory import holder_of
-from papertrader.shared.service.outside import traded_outside
+from papertrader.shared.service.fold import Fold
+from papertrader.shared.service.roll import Roll
 
 
 def report_of(directory: Path) -> bytes:
@@ -53,21 +55,26 @@ async def _serve(monitors: list[Monitor], settings: Settings, port: int) -> None
     await page.cleanup()
 
 
+def _monitor_of(market: Market, settings: Settings) -> Fold:
+    return MEMBERS["monitor"].make_fold(settings, market)
+
+
 def _restored(directory: Path) -> tuple[list[Monitor], Settings]:
     file = directory / "settings.json"
     if not file.exists():
         raise SettingsError(f"{directory} is not the --data-dir of a run: it has no settings.json")
     settings = load(file, {})
     store = CheckpointStore(directory / "checkpoints", "monitor")
-    configs = settings.by_account("monitor", MonitorConfig)
     monitors = []
     for path in sorted((directory / "checkpoints" / "monitor").glob("*.checkpoint")):
         venue, _, asset = unquote(path.stem).partition(".")
-        monitor = Monitor(Market(venue, asset), configs, traded_outside(settings))
-        position, complaints = store.restore(monitor.market, monitor.state())
+        market = Market(venue, asset)
+        roll = Roll(settings, partial(_monitor_of, market))
+        position, complaints = store.restore_as(market, roll.restored)
         if position is None:
-            raise SettingsError(f"the monitor's checkpoint of {monitor.market} cannot be read: {'; '.join(complaints)}")
-        monitors.append(monitor)
+            raise SettingsError(f"the monitor's checkpoint of {market} cannot be read: {'; '.join(complaints)}")
+        assert isinstance(roll.fold, Monitor)
+        monitors.append(roll.fold)
     if not monitors:
         raise SettingsError(f"the run in {directory} ended before its first checkpoint: there is nothing to report")
     return monitors, settings

@@ -103,9 +103,13 @@ def _accounts(state: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(True, f"{address} signs for it as an agent: {account}")
     if state["free"]:
         yield Finding(True, f"the next address that signs gets the account {state['free'][0]}")
+    elif state.get("opens"):
+        yield Finding(True, "the next address that signs gets an account of its own")
     elif not state["accounts"]:
         yield Finding(
-            False, "there is no account for a bot", "run with --strategy none, or name one in [gateway.accounts]"
+            False,
+            "there is no account for a bot",
+            "`papertrader account open NAME --address 0x...`, run with --strategy none, or set gateway.open_at_most",
         )
 
 

@@ -7,11 +7,12 @@ import typer
 from rich.console import Console
 
 from papertrader import __version__
+from papertrader.cli.commands.accounts import accounts
 from papertrader.cli.commands.log import export, verify
 from papertrader.cli.commands.research import order, replay, sweep, twin
 from papertrader.cli.commands.system import init, open_run, run
 from papertrader.cli.commands.venues import convert, probe, record
-from papertrader.cli.commands.watch import account, control, doctor, report, runs, tail
+from papertrader.cli.commands.watch import control, doctor, report, runs, tail
 from papertrader.cli.judge import judge
 from papertrader.cli.kernels import PARTS, compile_parts
 from papertrader.cli.options import fail
@@ -42,12 +43,13 @@ def options(
 
 
 for command in (
-    *(run, runs, account, doctor, report, tail, control, export, verify),
+    *(run, runs, doctor, report, tail, control, export, verify),
     *(replay, order, sweep, judge, twin),
     *(init, record, probe, convert),
 ):
     app.command()(command)
 app.command("open")(open_run)
+app.add_typer(accounts, name="account")
 
 
 @app.command()

@@ -10,13 +10,13 @@ import msgspec
 from papertrader.replay.composition import MEMBERS
 from papertrader.shared.log.subjects import Address, Market
 from papertrader.shared.messages import Message, RoundEnd
-from papertrader.shared.service.adopting import adopt, copied
 from papertrader.shared.service.bases import Base, bases, bases_beside, beginnings
 from papertrader.shared.service.checkpoint import CheckpointStore, LogPosition
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.epoch import code_fingerprint
-from papertrader.shared.service.fold import Fold, Round, RoundBuffer
+from papertrader.shared.service.fold import Round, RoundBuffer
+from papertrader.shared.service.roll import Roll
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,12 +31,11 @@ class Heard(NamedTuple):
 class Refold:
     """One service's fold of one market, hearing the log as the service's runner does."""
 
-    def __init__(self, name: str, market: Market, fold: Fold, epoch: int = 0) -> None:
+    def __init__(self, name: str, market: Market, settings: Settings, epoch: int = 0) -> None:
         self.epoch = epoch
         """The epoch that it was made for, 0 if it is made over at the next one."""
         self._buffer = RoundBuffer(MEMBERS[name].inputs)
-        self._fold = fold
-        self._accounts = getattr(fold, "accounts", None)
+        self._roll = Roll(settings, lambda changed: MEMBERS[name].make_fold(changed, market))
 
     @property
     def round(self) -> int:
@@ -45,20 +44,18 @@ class Refold:
 
     def restore(self, store: CheckpointStore, market: Market) -> LogPosition | None:
         """Remember what a checkpoint holds, and go on after its position; None if there is none that can be read."""
-        position, _ = store.restore(market, self._fold.state(), list(self._accounts or ()))
+        position, _ = store.restore_as(market, self._roll.restored)
         if position is not None:
             self._buffer.number, self._buffer.ts = position.round, position.ts
         return position
 
-    def take_over(self, fold: Fold) -> None:
+    def take_over(self, settings: Settings) -> None:
         """Go on with a fold of other settings or accounts, which remembers what this one does."""
-        accounts = getattr(fold, "accounts", None)
-        adopt(fold.state(), copied(self._fold.state()), list(accounts or ()), list(self._accounts or ()))
-        self._fold, self._accounts = fold, accounts
+        self._roll.take_over(settings)
 
     def hear(self, where: Address, message: Message, sequence: int) -> None:
         """Take a message that is not a marker."""
-        if not where.account or self._accounts is None or where.account in self._accounts:
+        if not where.account or not self._roll.admit(where.kind, where.account, message):
             self._buffer.hear(where.kind, where.account, admitted(message), sequence)
 
     def end_round(self, end: RoundEnd, sequence: int) -> tuple[Heard, list[tuple[str, str, bytes]]] | None:
@@ -67,7 +64,8 @@ class Refold:
             self._buffer.drop()
             return None
         round_ = self._buffer.close(end)
-        said = [(output.kind, output.account, _encode(output.message)) for output in self._fold.fold(round_)]
+        fold = self._roll.begin_round()
+        said = [(output.kind, output.account, _encode(output.message)) for output in fold.fold(round_)]
         return Heard(sequence, round_), said
 
 
@@ -115,7 +113,7 @@ def _starts(base: Base) -> Iterator[tuple[Start, Market]]:
     for name, member in MEMBERS.items():
         store = CheckpointStore(base.directory, name, member.state_version)
         for market in store.markets():
-            refold = Refold(name, market, member.make_fold(settings, market), base.epoch.number)
+            refold = Refold(name, market, settings, base.epoch.number)
             position = refold.restore(store, market)
             if position is not None:
                 yield Start(position.sequence, name, refold), market

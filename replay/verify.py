@@ -12,9 +12,9 @@ import msgspec
 
 from papertrader.replay.composition import MEMBERS
 from papertrader.replay.refold import Heard, Origins, Refold
-from papertrader.shared.log.kinds import decode
+from papertrader.shared.log.kinds import TERMS, decode
 from papertrader.shared.log.segments import Entry
-from papertrader.shared.log.subjects import Address, Market, address, subject
+from papertrader.shared.log.subjects import ACCOUNT_WIDE, Address, Market, address, subject
 from papertrader.shared.messages import Message, RoundEnd, Trades
 from papertrader.shared.service import epoch
 from papertrader.shared.service.config import Settings
@@ -123,6 +123,7 @@ class Verifier:
         self._proved_from = 0
         self._settings = settings
         self._refolds: dict[Market, dict[str, Refold]] = {}
+        self._terms: list[tuple[Address, Message, int]] = []
         self._expected: dict[Place, Expected] = {}
         self._last: dict[Market, RoundEnd] = {}
         self._history: deque[tuple[int, str, bytes]] = deque(maxlen=HISTORY)
@@ -145,12 +146,25 @@ class Verifier:
             self.inputs[where.kind] += 1
         if where.account:
             self._history.append((entry.sequence, entry.subject, entry.payload))
+        if where.market == ACCOUNT_WIDE:
+            if where.kind == TERMS:
+                self._hear_everywhere(where, message, entry.sequence)
+            return
         self._start(where.market, entry.sequence)
         if isinstance(message, RoundEnd):
             self._end_round(where.market, message, entry.sequence)
             return
-        for refold in self._market(where.market).values():
-            refold.hear(where, message, entry.sequence)
+        self._hear(where.market, where, message, entry.sequence)
+
+    def _hear(self, market: Market, where: Address, message: Message, sequence: int) -> None:
+        for refold in self._market(market).values():
+            refold.hear(where, message, sequence)
+
+    def _hear_everywhere(self, where: Address, message: Message, sequence: int) -> None:
+        """An account's terms: they hold in every market, also in those that come later."""
+        self._terms.append((where, message, sequence))
+        for market in self._refolds:
+            self._hear(market, where, message, sequence)
 
     def _begin(self, entry: Entry) -> None:
         """An epoch begins: its settings are those of the log, and every fold is taken over into it by name.
@@ -170,10 +184,10 @@ class Verifier:
         if not proved:
             self._proved_from = entry.sequence
         self._settings = Settings(begun.settings)
-        for market, refolds in self._refolds.items():
-            for name, refold in refolds.items():
+        for refolds in self._refolds.values():
+            for refold in refolds.values():
                 if refold.epoch != begun.number:
-                    refold.take_over(MEMBERS[name].make_fold(self._settings, market))
+                    refold.take_over(self._settings)
 
     def _start(self, market: Market, sequence: int) -> None:
         """Put the folds that go on from a base in their places, once the log has come there."""
@@ -182,6 +196,9 @@ class Verifier:
             start = starts.popleft()
             self._market(market)[start.service] = start.refold
             self._begun[market, start.service] = start.refold.round
+            for where, message, heard in self._terms:
+                if heard > start.sequence:
+                    start.refold.hear(where, message, heard)
             if self._origins.partial:
                 self.proved_from = max(self.proved_from, start.sequence)
 
@@ -206,9 +223,9 @@ class Verifier:
         if market not in self._refolds and self._origins.partial:
             self._refolds[market] = {}
         elif market not in self._refolds:
-            self._refolds[market] = {
-                name: Refold(name, market, member.make_fold(self._settings, market)) for name, member in MEMBERS.items()
-            }
+            self._refolds[market] = {name: Refold(name, market, self._settings) for name in MEMBERS}
+            for heard in self._terms:
+                self._hear(market, *heard)
         return self._refolds[market]
 
     def _end_round(self, market: Market, end: RoundEnd, sequence: int) -> None:

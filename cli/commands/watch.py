@@ -54,7 +54,7 @@ def doctor(
     if source is not None:
         examine(settings, source, assets, venue_url, as_json)
         return
-    summary = _summary(url, run)
+    summary = summary_of(url, run)
     if as_json:
         kept = ("venue", "asset", "account", "checks")
         checks = [{key: market[key] for key in kept} for market in summary["markets"]]
@@ -75,26 +75,8 @@ def _examine_gateway(url: str | None, run: str | None, settings: Path | None, as
         raise typer.Exit(1)
 
 
-def account(
-    name: Annotated[str | None, typer.Argument(help="one paper account; all if not given")] = None,
-    run: WhichRun = None,
-    url: MonitorUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print the money of the paper accounts: position, equity, PnL and its parts, by market."""
-    summary = _summary(url, run)
-    known = sorted({market["account"] for market in summary["markets"]})
-    if name is not None and name not in known:
-        raise fail(f"no account {name!r}; there are {', '.join(known) or 'none yet'}")
-    summary["markets"] = [market for market in summary["markets"] if name in (None, market["account"])]
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps({"accounts": [show.money(market) for market in summary["markets"]]}))
-        sys.stdout.write("\n")
-    else:
-        Console().print(show.accounts(summary) if summary["markets"] else NOTHING_YET)
-
-
-def _summary(url: str | None, run: str | None) -> dict[str, Any]:
+def summary_of(url: str | None, run: str | None) -> dict[str, Any]:
+    """What the monitor of a run says; exits with a clear line if there is none."""
     try:
         return fetch_json(page_of(url, run), "/api/summary")
     except (MonitorError, NoRunError) as error:

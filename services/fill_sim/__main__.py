@@ -8,7 +8,7 @@ from papertrader.shared.service.runtime import Service, main
 SERVICE = Service(
     name="fill-sim",
     inputs=("md", "orders", "estimate", "control"),
-    make_fold=lambda settings, market: FillSim(market, settings.by_account("fill_sim", FillSimConfig)),
+    make_fold=lambda settings, market: FillSim(market, settings.by_account("fill_sim", FillSimConfig), settings.closed),
     metrics=METRICS,
     samples=samples,
 )

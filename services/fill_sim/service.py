@@ -1,6 +1,6 @@
 """The fold of the paper exchange: orders and market data in; acks, fills and accounts out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 
 import msgspec
@@ -16,9 +16,9 @@ from papertrader.services.fill_sim.settings import settings_of
 from papertrader.services.fill_sim.state import SAID_ACK, new_accounts, new_market, new_outbox
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.market.book import new_book
-from papertrader.shared.market.commands import COMMAND, record_of_command
+from papertrader.shared.market.commands import COMMAND, PLACE, TRIGGER, record_of_command
 from papertrader.shared.market.features import new_features
-from papertrader.shared.market.records import Records, code, message_of, record_dtype, records_of
+from papertrader.shared.market.records import Record, Records, code, message_of, record_dtype, records_of
 from papertrader.shared.market.regrid import grid_of
 from papertrader.shared.messages import (
     Account,
@@ -33,6 +33,7 @@ from papertrader.shared.messages import (
     Place,
     Trigger,
 )
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.service.fold import Output, Received, Round, State, instrument_of
 from papertrader.shared.service.market_data import MarketData
 
@@ -43,10 +44,11 @@ INTEGER_LIMIT = 2**62
 class FillSim:
     """The paper exchange of one market: a fold over rounds, for accounts that share the market and nothing else."""
 
-    def __init__(self, market: Market, accounts: Mapping[str, FillSimConfig]) -> None:
+    def __init__(self, market: Market, accounts: Mapping[str, FillSimConfig], closed: Collection[str] = ()) -> None:
         self.market = market
         self.accounts = tuple(sorted(accounts))
         self.settings = settings_of([accounts[name] for name in self.accounts], market.venue)
+        self._closed = set(closed)
         self._market_data = MarketData()
         self._state = {
             "market": new_market(),
@@ -109,8 +111,21 @@ class FillSim:
                 learn(self.account_states, index, records_of(Estimate, [item.message]))
             elif isinstance(item.message, Control):
                 yield from self._control(index, item.message, heard_ts)
+            elif isinstance(item.message, Terms):
+                yield from self._on_terms(index, item.message, heard_ts)
         commands = [item.message for item in said if isinstance(item.message, Place | Cancel | Modify | Trigger)]
         yield from self._hear_commands(index, command_records(commands), heard_ts)
+
+    def _on_terms(self, index: int, terms: Terms, heard_ts: int) -> Iterator[Output]:
+        """Money comes or goes with neither profit nor loss; who closes has everything cancelled that is under way."""
+        account, settings = self.account_states[index], self.settings[index]
+        account["cash"] += terms.balance - settings["initial_cash"]
+        settings["initial_cash"], account["changed"] = terms.balance, 1
+        name = self.accounts[index]
+        if terms.closed and name not in self._closed:
+            cancels = [Cancel(ts=heard_ts, order_id=number) for number in orders_of(account)]
+            yield from self._hear_commands(index, command_records(cancels), heard_ts)
+        self._closed = self._closed - {name} | ({name} if terms.closed else set())
 
     def _control(self, index: int, control_: Control, heard_ts: int) -> Iterator[Output]:
         self._obey(index, code(ControlAction, control_.action), heard_ts)
@@ -184,7 +199,15 @@ class FillSim:
         return said
 
 
-def command_records(commands: list[Command]) -> Records:
+def orders_of(account: Record) -> list[int]:
+    """The ids of all orders of an account, of those under way and of those that wait for the mark, too."""
+    commands = account["commands"][: account["commands_count"]]
+    new = commands["order_id"][np.isin(commands["type"], (PLACE, TRIGGER))]
+    live, waiting = account["orders"][: account["orders_count"]], account["triggers"][: account["triggers_count"]]
+    return list(dict.fromkeys(np.concatenate((new, live["order_id"], waiting["order_id"])).tolist()))
+
+
+def command_records(commands: list[Cancel] | list[Command]) -> Records:
     """The commands as the kernel takes them, shape (n,); integers that no record holds are taken as the limit."""
     records = np.zeros(len(commands), dtype=COMMAND)
     for row, command in enumerate(commands):

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from papertrader.shared.service.config import Settings
+from papertrader.shared.service.roll import MOST
 
 DEFAULT_PORT: Final = 3001
 """Where the official clients look for a server on this machine."""
@@ -44,6 +45,19 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "strategy is `none` and that nobody has"
         ),
     ] = True
+    open_at_most: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MOST,
+            description="so many accounts are opened, with `open_accounts`, for addresses that sign when no such "
+            "account is left. Every signature is somebody's: a bot that signs wrongly gets an account each time, "
+            "instead of the venue's words that it does not exist",
+        ),
+    ] = 0
+    opening_balance: Annotated[
+        float, Meta(gt=0, le=1e12, description="what such an account begins with in each market")
+    ] = 10_000.0
     address_requests: Annotated[
         int,
         Meta(

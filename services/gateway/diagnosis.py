@@ -22,6 +22,7 @@ def diagnosis(gateway: Gateway) -> dict[str, Any]:
         "clock_ms": time.time_ns() // 1_000_000,
         "accounts": identities.owners,
         "free": identities.free,
+        "opens": identities.opens,
         "agents": {address: name for name in gateway.ledger.accounts for address, _ in identities.agents_of(name)},
         "markets": markets,
         "requests": dict(exchange.requests),

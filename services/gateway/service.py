@@ -1,6 +1,7 @@
 """The gateway at work: restored from the log, it hears it like any program, and appends what signed requests ask."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -12,7 +13,7 @@ import msgspec
 
 from papertrader.services.gateway.config import GatewayConfig, event_speed
 from papertrader.services.gateway.exchange.asking import Asking, Ids
-from papertrader.services.gateway.exchange.exchange import Exchange
+from papertrader.services.gateway.exchange.exchange import Doing, Exchange
 from papertrader.services.gateway.exchange.identity import Identities
 from papertrader.services.gateway.exchange.waiting import Waiting
 from papertrader.services.gateway.havoc import Havoc
@@ -23,21 +24,20 @@ from papertrader.services.gateway.ledger.markets import MarketView
 from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.limits import Limits
 from papertrader.services.gateway.streams.streams import Streams
-from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.bus import Bus, FencedError
 from papertrader.shared.log.kinds import MARKET_DATA
 from papertrader.shared.log.reader import LogReader
-from papertrader.shared.log.subjects import Market, subject
-from papertrader.shared.log.writes import Write
+from papertrader.shared.log.subjects import ACCOUNT_WIDE, Market, subject
+from papertrader.shared.log.writes import Answer, Write
 from papertrader.shared.messages import Ack, Command, Message, RoundEnd
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.outside import traded_outside
 
 log = logging.getLogger("gateway")
 
-ACCOUNT_WIDE: Final = Market("all", "all")
-"""Stands where a market does in the subject of a request: an account's requests are of all markets."""
-HEARD: Final = ("actions", "orders", "acks", "fills", "account")
+HEARD: Final = ("terms", "actions", "orders", "acks", "fills", "account")
 REMEMBERED: Final = ("md.*.*.instrument", "md.*.*.trades")
 STEP_S: Final = 0.1
 STATES_EVERY_S: Final = 2.0
@@ -53,7 +53,7 @@ class Gateway:
         self.config = settings.section("gateway", GatewayConfig)
         self.ledger = Ledger(settings.accounts, event_speed(settings))
         self.identities = identities_of(settings)
-        self.info = Info(self.ledger, self.identities, self.config.address_requests)
+        self.info = Info(self.ledger, self.identities, self.config)
         self.havoc = Havoc(self.config)
         self.limits = Limits(self.config.ip_weight)
         self.streams = Streams(self.ledger, self.info, self.havoc)
@@ -62,7 +62,8 @@ class Gateway:
         self._bus = bus
         self._waiting = Waiting()
         self._asking = Asking(self.ledger.markets, self._waiting, Ids(self._highest_id))
-        self.exchange = Exchange(self.ledger, self.identities, self._asking, self._say, self.streams.hold, self.config)
+        doing = Doing(self._say, self.streams.hold, self._open)
+        self.exchange = Exchange(self.ledger, self.identities, self._asking, doing, self.config)
         self.ledger.listeners = [_Answers(self.identities, self._waiting), self.streams]
         self._name, self._numbers = uuid.uuid4().hex, itertools.count()
         self._saying: set[asyncio.Future[None]] = set()
@@ -72,7 +73,7 @@ class Gateway:
         return max((account.orders.highest_id for account in self.ledger.accounts.values()), default=0)
 
     def _subjects(self) -> list[str]:
-        return [subject(kind, Market("*", "*"), account) for kind in HEARD for account in self.ledger.accounts]
+        return [subject(kind, Market("*", "*"), "*") for kind in HEARD]
 
     async def restore(self) -> None:
         """Hear all that the log holds of the accounts, then follow it."""
@@ -119,6 +120,14 @@ class Gateway:
         """Hear no more."""
         await self._reader.stop()
 
+    def _open(self, address: str) -> PaperAccount:
+        """Open an account for an address that has signed, unless somebody else has by now: the log says so then."""
+        terms = Terms(ts=self.ledger.markets.clock_ts, balance=self.config.opening_balance, address=address)
+        write = Write(subject("terms", ACCOUNT_WIDE, address), _encode(terms), f"gateway|{self._name}|{address}", 0)
+        self._settle([write], self._bus.begin_all([write]))
+        log.info("opened an account with %g in each market for %s", terms.balance, address)
+        return self.ledger.open(address, terms)
+
     def _say(
         self, account: PaperAccount, action: SignedAction, commands: Sequence[tuple[Market, Command]]
     ) -> "asyncio.Future[None]":
@@ -127,11 +136,15 @@ class Gateway:
         said = [(subject("actions", ACCOUNT_WIDE, account.name), _encode(noted))]
         said += [(subject("orders", market, account.name), _encode(command)) for market, command in commands]
         writes = [Write(name, payload, f"gateway|{self._name}|{next(self._numbers)}") for name, payload in said]
-        answers = self._bus.begin_all(writes)
+        return self._settle(writes, self._bus.begin_all(writes))
+
+    def _settle(self, writes: Sequence[Write], answers: Sequence[Answer]) -> "asyncio.Future[None]":
+        """Done once the log has what was begun to be written."""
 
         async def settle() -> None:
             for write, answer in zip(writes, answers, strict=True):
-                await self._bus.settle(write, answer)
+                with contextlib.suppress(FencedError):  # an account that another gateway has opened
+                    await self._bus.settle(write, answer)
 
         saying = asyncio.ensure_future(settle())
         self._saying.add(saying)
@@ -177,7 +190,8 @@ class Gateway:
 def identities_of(settings: Settings) -> Identities:
     """Whose accounts are whose, by the settings; raises SettingsError."""
     config = settings.section("gateway", GatewayConfig)
-    return Identities(settings.accounts, config.accounts, traded_outside(settings), config.open_accounts)
+    free = traded_outside(settings)
+    return Identities(settings.accounts, config.accounts, free, config.open_accounts, config.open_at_most)
 
 
 class _Answers:
@@ -186,6 +200,10 @@ class _Answers:
     def __init__(self, identities: Identities, waiting: Waiting) -> None:
         self._identities = identities
         self._waiting = waiting
+
+    def opened(self, account: PaperAccount, terms: Terms) -> None:
+        """An account, and who trades it."""
+        self._identities.on_terms(account.name, terms)
 
     def signed(self, account: PaperAccount, action: SignedAction) -> None:
         """Whose account it is, and the nonce."""

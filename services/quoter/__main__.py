@@ -8,7 +8,7 @@ from papertrader.shared.service.runtime import Service, main
 SERVICE = Service(
     name="quoter",
     inputs=("md", "estimate", "calibration", "account", "acks", "fills", "control"),
-    make_fold=lambda settings, market: Quoter(market, settings.by_account("quoter", QuoterConfig)),
+    make_fold=lambda settings, market: Quoter(market, settings.by_account("quoter", QuoterConfig), settings.closed),
     metrics=METRICS,
     samples=samples,
 )

@@ -1,6 +1,6 @@
 """The quoter: hears the market and the account's learning, says place and cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
 
@@ -48,22 +48,24 @@ from papertrader.shared.messages import (
     Instrument,
     Message,
 )
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.service.fold import Output, Round, State, instrument_of
 from papertrader.shared.service.market_data import MarketData
 
-HEARD: Final[tuple[Kind, ...]] = ("estimate", "calibration", "fills", "acks", "account", "control")
+HEARD: Final[tuple[Kind, ...]] = ("estimate", "calibration", "fills", "acks", "account", "control", "terms")
 """In the order in which an account takes it: the newest word on the position is the account's, then the operator's."""
 
 
 class Quoter:
     """One market's quoter for all its paper accounts."""
 
-    def __init__(self, market: Market, accounts: Mapping[str, QuoterConfig]) -> None:
+    def __init__(self, market: Market, accounts: Mapping[str, QuoterConfig], closed: Collection[str] = ()) -> None:
         self.market = market
         self.accounts = tuple(accounts)
         self.failures: dict[str, Failure] = {}
         """What went wrong in an account's strategy, at last and how often, since this was made."""
         self._configs = dict(accounts)
+        self._closed = set(closed)
         self._settings = settings_records(accounts.values())
         self._strategies = {account: load(config) for account, config in accounts.items()}
         self._market_data = MarketData()
@@ -146,6 +148,15 @@ class Quoter:
             on_calibration(state, record_of(message))
         elif isinstance(message, Control):
             on_control(state, code(ControlAction, message.action))
+        elif isinstance(message, Terms):
+            self._on_terms(index, message)
+
+    def _on_terms(self, index: int, terms: Terms) -> None:
+        """An account that is closed pauses; one that is opened again goes on."""
+        account = self.accounts[index]
+        if terms.closed != (account in self._closed):
+            on_control(self._quoters[index], code(ControlAction, "pause" if terms.closed else "resume"))
+        self._closed = self._closed - {account} | ({account} if terms.closed else set())
 
     def _tick(self, price: float) -> int:
         tick_size = float(self.book["tick_size"])

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from papertrader.shared import messages as m
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import SignedAction
 
 Kind: TypeAlias = str
@@ -43,7 +44,11 @@ def _said(kind: Kind, struct: Any, *writers: str, token: str = "") -> Row:
     return Row(kind, struct, writers, token or kind)
 
 
+TERMS: Final = "terms"
+"""The kind that says which accounts there are: every fold hears it."""
+
 ROWS: Final = (
+    _said(TERMS, Terms, "operator", "gateway"),
     _said("control", m.Control, "operator", "monitor"),
     _said("calibration", m.Calibration, "calibration", token=PARAMETERS_TOKEN),
     _said("estimate", m.Estimate, "estimator", token=PARAMETERS_TOKEN),

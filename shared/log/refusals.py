@@ -10,7 +10,7 @@ import msgspec
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.log.subjects import Address
 
-ADDRESSEE: Final[dict[Kind, str]] = {"orders": "fill-sim", "control": "fill-sim"}
+ADDRESSEE: Final[dict[Kind, str]] = {"orders": "fill-sim", "control": "fill-sim", "terms": "fill-sim"}
 """The service that answers for a kind of message that comes from outside."""
 TOKEN: Final = "refused"
 

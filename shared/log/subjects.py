@@ -20,6 +20,10 @@ class Market(NamedTuple):
         return f"{self.venue}.{self.asset}"
 
 
+ACCOUNT_WIDE: Final = Market("all", "all")
+"""Stands where a market does in the subject of what concerns an account in all of them."""
+
+
 class Address(NamedTuple):
     """Where a message belongs. `account` is empty for market data."""
 

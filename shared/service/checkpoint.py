@@ -5,7 +5,7 @@ and a corrupt file is recognised by its checksum.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from papertrader.shared.log.subjects import Market
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.service.adopting import LayoutError, adopt, dtype_of, layout_of
 from papertrader.shared.service.fold import State
 from papertrader.shared.whole_file import settle
@@ -54,6 +55,11 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
     version: int = 1
     accounts: list[str] = []
+    terms: dict[str, Terms] = {}
+
+
+StateFor = Callable[[Mapping[str, Terms]], tuple[State, Sequence[str]]]
+"""The state to fill, and its accounts, of a fold that knows these terms."""
 
 
 class CheckpointStore:
@@ -77,7 +83,14 @@ class CheckpointStore:
         names = sorted(unquote(path.stem) for path in self._directory.glob("*.checkpoint"))
         return [Market(*name.split(".")) for name in names if name.count(".") == 1]
 
-    def save(self, market: Market, position: LogPosition, state: State, accounts: Sequence[str] = ()) -> None:
+    def save(
+        self,
+        market: Market,
+        position: LogPosition,
+        state: State,
+        accounts: Sequence[str] = (),
+        terms: Mapping[str, Terms] | None = None,
+    ) -> None:
         """Write a checkpoint and keep the one before; raises CheckpointError and leaves the old ones as they were."""
         body = b"".join(_bytes(name, array) for name, array in state.items())
         header = _Header(
@@ -87,6 +100,7 @@ class CheckpointStore:
             log=self.log,
             version=self._version,
             accounts=list(accounts),
+            terms=dict(terms or {}),
             arrays=[
                 _ArrayLayout(name=name, dtype=layout_of(array), shape=array.shape, bytes=array.nbytes)
                 for name, array in state.items()
@@ -119,6 +133,12 @@ class CheckpointStore:
     ) -> tuple[LogPosition | None, list[str]]:
         """Write the newest checkpoint that can be read into `state`, account by account.
 
+        As `restore_as`, of a fold whose accounts are those of its settings."""
+        return self.restore_as(market, lambda _: (state, accounts))
+
+    def restore_as(self, market: Market, state_for: StateFor) -> tuple[LogPosition | None, list[str]]:
+        """Write the newest checkpoint that can be read into the state that is made for its terms.
+
         Returns its position (None: fold from the beginning of the log) and what was wrong with any newer one. Raises
         ForeignCheckpointError for one that can be read and must not be used.
         """
@@ -127,7 +147,7 @@ class CheckpointStore:
             if not path.exists():
                 continue
             try:
-                return self._load(path, market, state, accounts), complaints
+                return self._load(path, market, state_for), complaints
             except ForeignCheckpointError:
                 raise
             except CheckpointError as error:
@@ -139,7 +159,7 @@ class CheckpointStore:
         header, _ = _read(self.path(market))
         return header.position
 
-    def _load(self, path: Path, market: Market, state: State, accounts: Sequence[str]) -> LogPosition:
+    def _load(self, path: Path, market: Market, state_for: StateFor) -> LogPosition:
         header, body = _read(path)
         if (header.service, header.market) != (self._service, str(market)):
             raise CheckpointError(f"{path.name} belongs to {header.service} of {header.market}")
@@ -153,6 +173,7 @@ class CheckpointStore:
                 f"{path} holds the state in version {header.version}, this program's is {self._version}: run it with "
                 "the program that wrote it, or begin anew in another data directory"
             )
+        state, accounts = state_for(header.terms)
         try:
             adopt(state, _arrays(header, body), accounts, header.accounts or list(accounts))
         except LayoutError as error:

@@ -41,8 +41,10 @@ class Settings:
             if name not in (*SECTIONS, ACCOUNTS):
                 raise SettingsError(f"unknown section [{name}]{_suggestion(name, (*SECTIONS, ACCOUNTS))}")
         for account, overrides in tables.get(ACCOUNTS, {}).items():
-            _check_account(account, overrides)
+            check_account(account, overrides)
         self.tables: Tables = {name: dict(table) for name, table in tables.items()}
+        self.closed: frozenset[str] = frozenset()
+        """The accounts of which no orders are heard."""
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -65,7 +67,8 @@ class Settings:
         return {account: self.section(name, struct, account) for account in self.accounts}
 
 
-def _check_account(account: str, overrides: Any) -> None:
+def check_account(account: str, overrides: Any) -> None:
+    """Raise SettingsError for a name or a table that no account can have."""
     where = f"[{ACCOUNTS}.{account}]"
     if not account.isascii() or not account.replace("-", "").replace("_", "").isalnum():
         raise SettingsError(f"{where}: an account is named with letters, digits, '-' and '_'")

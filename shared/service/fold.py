@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from papertrader.shared.log.kinds import MARKET_TOKEN, ORDER, Kind
+from papertrader.shared.log.kinds import MARKET_TOKEN, ORDER, TERMS, Kind
 from papertrader.shared.messages import Instrument, Message, RoundEnd
 
 State = Mapping[str, npt.NDArray[np.generic]]
@@ -75,7 +75,8 @@ def canonical(said: Collection[Received]) -> tuple[Received, ...]:
 class RoundBuffer:
     """What one fold hears of a market: collected from the log until a marker closes the round.
 
-    `inputs` are the kinds that the fold reads, `md` standing for all market data; the instrument is always among them.
+    `inputs` are the kinds that the fold reads, `md` standing for all market data; instrument and terms are always among
+    them.
     `number` and `ts` are those of the last closed round.
     """
 
@@ -92,7 +93,7 @@ class RoundBuffer:
         if not account:
             if self._hears_market_data or kind == "instrument" or kind in self._inputs:
                 self._market_data.append(message)
-        elif kind in self._inputs:
+        elif kind in self._inputs or kind == TERMS:
             self._heard.append(Received(kind, account, message, sequence))
 
     def is_new(self, end: RoundEnd) -> bool:

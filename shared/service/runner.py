@@ -10,16 +10,17 @@ import msgspec
 
 from papertrader.shared.log.bus import Bus, FencedError
 from papertrader.shared.log.health import MarketHealth, progress_subject
-from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA, MARKET_TOKEN, Kind, decode
+from papertrader.shared.log.kinds import ACCOUNT_KINDS, MARKET_DATA, MARKET_TOKEN, TERMS, Kind, decode
 from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.refusals import ADDRESSEE, refusal
-from papertrader.shared.log.subjects import Address, Market, address, subject
+from papertrader.shared.log.subjects import ACCOUNT_WIDE, Address, Market, address, subject
 from papertrader.shared.log.writes import Answer, Stored, Write
 from papertrader.shared.messages import Message, RoundEnd
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore, ForeignCheckpointError, LogPosition
 from papertrader.shared.service.continuation import StateError, check_log, place_said
 from papertrader.shared.service.edge import admitted
 from papertrader.shared.service.fold import Fold, Output, RoundBuffer
+from papertrader.shared.service.roll import Roll, last_terms
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,9 @@ class _UnderWay(NamedTuple):
 
 
 def filters(market: Market, inputs: Collection[Kind]) -> list[str]:
-    """The subjects that a fold of this market reads: its inputs, and always the rounds."""
+    """The subjects that a fold of this market reads: its inputs, and always the rounds and which accounts there are."""
     said = [subject(kind, market, "*") for kind in inputs if kind in ACCOUNT_KINDS]
+    said.append(subject(TERMS, ACCOUNT_WIDE, "*"))
     if MARKET_TOKEN in inputs:
         return [f"{MARKET_TOKEN}.{market}.>", *said]
     market_data = dict.fromkeys(("instrument", "round", *(kind for kind in inputs if kind in MARKET_DATA)))
@@ -57,10 +59,10 @@ class Runner:
     """Runs one service's fold of one market on the bus."""
 
     def __init__(
-        self, bus: Bus, service: str, market: Market, fold: Fold, inputs: Collection[Kind], store: CheckpointStore
+        self, bus: Bus, service: str, market: Market, roll: Roll, inputs: Collection[Kind], store: CheckpointStore
     ) -> None:
         self.market = market
-        self.fold = fold
+        self.roll = roll
         self.bad: Counter[str] = Counter()
         self.position = LogPosition(sequence=0, round=-1, ts=0)
         self.checkpoint_ts = 0
@@ -75,7 +77,6 @@ class Runner:
         self._bus = bus
         self._service = service
         self._store = store
-        self._accounts = getattr(fold, "accounts", None)
         self._within_round = False
         self._checkpoint_due_ts = 0
         self._told_failures: dict[str, int] = {}
@@ -86,7 +87,7 @@ class Runner:
     async def start(self) -> None:
         """Restore the newest checkpoint and fold on from there; raises StateError if that is not to be had."""
         try:
-            position, complaints = self._store.restore(self.market, self.fold.state(), list(self._accounts or ()))
+            position, complaints = self._store.restore_as(self.market, self.roll.restored)
         except ForeignCheckpointError as error:
             raise StateError(f"{self.market}: {error}") from None
         await check_log(self._bus, self._service, self.market, position, complaints)
@@ -98,16 +99,29 @@ class Runner:
             self.checkpoint_ts = position.ts
             self._checkpoint_due_ts = position.ts + CHECKPOINT_EVERY_NS
             self._buffer.number, self._buffer.ts = position.round, position.ts
+        else:
+            await self._hear_gone()
         self._reader.sequence = self.position.sequence
         await self._reader.start()
         if position is not None:
             await self._report()
+
+    async def _hear_gone(self) -> None:
+        """Hear the last terms of accounts that were opened in what is gone of the log."""
+        first, _ = await self._bus.extent()
+        for name, said in last_terms(self._bus.sealed, before=first):
+            await self._on_message(said.sequence, name, said.payload)
 
     async def stop(self, checkpoint: bool = True) -> None:
         """Stop between two rounds and checkpoint; a round that could not be ended leaves the older checkpoint."""
         await self._reader.stop()
         if checkpoint and self.position.sequence and not self._within_round:
             self.checkpoint()
+
+    @property
+    def fold(self) -> Fold:
+        """The fold, which is another one when an account has been opened."""
+        return self.roll.fold
 
     @property
     def pending(self) -> int:
@@ -157,11 +171,10 @@ class Runner:
             return
         if isinstance(message, RoundEnd):
             await self._on_round_end(sequence, message)
-        elif where.account and self._accounts is not None and where.account not in self._accounts:
+        elif where.account and (reason := self.roll.admit(where.kind, where.account, message)):
             self.bad["unknown_account"] += 1
-            log.warning("%s: refused %s for the unknown account %r", self._service, where.kind, where.account)
-            known = f"no account {where.account!r}; there are {', '.join(sorted(self._accounts))}"
-            await self._answer(where, sequence, known, payload)
+            log.warning("%s: refused %s for the account %r: %s", self._service, where.kind, where.account, reason)
+            await self._answer(where, sequence, reason, payload)
         else:
             kept = admitted(message)
             if kept is not message:
@@ -184,7 +197,7 @@ class Runner:
         started = time.perf_counter()
         self._within_round = True
         round_ = self._buffer.close(end)
-        outputs = list(self.fold.fold(round_))
+        outputs = list(self.roll.begin_round().fold(round_))
         self.step_seconds += time.perf_counter() - started
         self._tell_failures()
         try:
@@ -315,7 +328,8 @@ class Runner:
         """
         self._checkpoint_due_ts = self.position.ts + CHECKPOINT_RETRY_NS
         try:
-            self._store.save(self.market, self.position, self.fold.state(), list(self._accounts or ()))
+            roll = self.roll
+            self._store.save(self.market, self.position, roll.fold.state(), roll.accounts or (), roll.terms)
             self.checkpoint_loads = False
             self.checkpoint_loads = self._store.newest(self.market) == self.position
         except CheckpointError as error:

@@ -32,6 +32,7 @@ from papertrader.shared.service.epoch import Epoch, current
 from papertrader.shared.service.fold import Fold
 from papertrader.shared.service.metrics import MARKET, FoldCollector, Metric, Sample, registry_of
 from papertrader.shared.service.process import Work, enter, stop_on_signals
+from papertrader.shared.service.roll import Roll
 from papertrader.shared.service.runner import Runner
 from papertrader.shared.service.web import StatusServer
 
@@ -203,8 +204,8 @@ class Runtime:
 
     async def _gain(self, market: Market) -> None:
         """Own a market: restore its fold and fold on."""
-        fold = self.service.make_fold(self.settings, market)
-        runner = Runner(self.bus, self.service.name, market, fold, self.service.inputs, self._store)
+        roll = Roll(self.settings, lambda settings: self.service.make_fold(settings, market))
+        runner = Runner(self.bus, self.service.name, market, roll, self.service.inputs, self._store)
         self.runners[market] = runner
         self.fenced_writes[market] += 0
         await runner.start()

@@ -20,6 +20,7 @@ port = 0
 
 [gateway]
 port = 0
+open_at_most = 1
 accounts = {accounts}
 
 [feed]
@@ -80,6 +81,12 @@ class Paper:
         with urllib.request.urlopen(f"{self._page}/api/summary", timeout=5) as answer:
             markets = json.load(answer)["markets"]
         return next(item for item in markets if item["account"] == name and item["asset"] == coin)
+
+    def command(self, *words: str) -> None:
+        """A command of an operator's about this run, which has to succeed."""
+        line = [str(PAPERTRADER), *words, "--run", str(self.directory)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def kill_gateway(self) -> None:
         """kill -9 the gateway of this run; it is started again."""

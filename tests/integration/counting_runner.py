@@ -10,6 +10,8 @@ from nats.js import api
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.roll import Roll
 from papertrader.shared.service.runner import Runner
 from tests.integration.counting import (
     ACCOUNTS,
@@ -29,7 +31,8 @@ CONTEXT = subject("ctx", MARKET)
 
 
 def runner_of(bus: Bus, folder: Path, service: str = NAME) -> Runner:
-    return Runner(bus, service, MARKET, Counting(), INPUTS, CheckpointStore(folder, service))
+    roll = Roll(Settings({}), lambda _: Counting())
+    return Runner(bus, service, MARKET, roll, INPUTS, CheckpointStore(folder, service))
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from papertrader.services.gateway.service import Gateway, identities_of
 from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.messages import Book, Instrument, Message, Place, RoundEnd
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import SignedAction
 from papertrader.shared.service.config import Settings, SettingsError
 from tests.integration.wire import bounded, connected
@@ -237,6 +238,48 @@ def test_the_first_signature_has_the_free_account_and_nobody_after_it(broker: Br
             closed = {**SETTINGS, "gateway": {"open_accounts": False, "accounts": {}}}
             async with opened(bus, {**closed, "accounts": {"spare": {}}}) as door:
                 assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "err"
+
+    bounded(work())
+
+
+def test_who_signs_first_has_an_account_opened_on_the_log(broker: Broker) -> None:
+    """Before his request stands there; who comes when there are enough is told the venue's words, as who is closed."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            tables = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}, "open_at_most": 1}}
+            new, late = type(KEY)(b"\x22" * 32), type(KEY)(b"\x33" * 32)
+            unknown = f"User or API Wallet {address_of(late)} does not exist."
+            async with opened(bus, tables) as door:
+                _, before = await door.post("info", {"type": "clearinghouseState", "user": address_of(new)})
+                assert before["marginSummary"]["accountValue"] == "10000.0", "what he would have"
+                assert (await door.post("exchange", signed({"type": "noop"}, key=new)))[1]["status"] == "ok"
+                terms = await bus.last(f"terms.all.all.{address_of(new)}")
+                action = await bus.last(f"actions.all.all.{address_of(new)}")
+                assert terms is not None
+                assert action is not None
+                assert terms.sequence < action.sequence
+                _, state = await door.post("info", {"type": "clearinghouseState", "user": address_of(new)})
+                assert state["marginSummary"]["accountValue"] == "10000.0"
+                _, refused = await door.post("exchange", signed({"type": "noop"}, key=late, source=1))
+                assert refused["response"] == unknown
+            async with opened(bus, tables) as door:
+                assert (await door.post("exchange", signed({"type": "noop"}, key=new)))[1]["status"] == "ok"
+                assert (await door.post("exchange", signed({"type": "noop"}, key=late)))[1]["status"] == "err"
+                told_ = msgspec.structs.replace(msgspec.json.decode(terms.payload, type=Terms), closed=True)
+                await bus.append(f"terms.all.all.{address_of(new)}", msgspec.json.encode(told_), "")
+                ledger = door.gateway.ledger
+                await until(lambda: (found := ledger.accounts[address_of(new)].terms) and found.closed)
+                _, refused = await door.post("exchange", signed({"type": "noop"}, key=new))
+                assert refused["response"] == f"User or API Wallet {address_of(new)} does not exist."
+                _, history = await door.post("info", {"type": "userRole", "user": address_of(new)})
+                assert history == {"role": "user"}
+                named = Terms(ts=1, balance=50.0, address=address_of(late))
+                await bus.append("terms.all.all.desk", msgspec.json.encode(named), "")
+                await until(lambda: "desk" in ledger.accounts)
+                assert (await door.post("exchange", signed({"type": "noop"}, key=late)))[1]["status"] == "ok"
+                assert await bus.last("actions.all.all.desk") is not None
 
     bounded(work())
 

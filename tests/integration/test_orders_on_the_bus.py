@@ -15,6 +15,7 @@ from papertrader.shared.log.subjects import subject
 from papertrader.shared.messages import Account, Ack, Fill, Place
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.config import Settings
+from papertrader.shared.service.roll import Roll
 from papertrader.shared.service.runner import Runner
 from tests import case_tapes as tapes
 from tests.integration.counting import publisher_of
@@ -50,8 +51,8 @@ async def say(bus: Bus, source: MarketSource, order: Place) -> int:
 async def heard(bus: Bus, folder: Path, source: MarketSource, order: Place, settings: dict[str, Any]) -> Said:
     """What the exchange says of it on the bus."""
     market = source.market
-    fold = SERVICE.make_fold(Settings({"fill_sim": settings}), market)
-    runner = Runner(bus, SERVICE.name, market, fold, SERVICE.inputs, CheckpointStore(folder, SERVICE.name))
+    roll = Roll(Settings({"fill_sim": settings}), lambda known: SERVICE.make_fold(known, market))
+    runner = Runner(bus, SERVICE.name, market, roll, SERVICE.inputs, CheckpointStore(folder, SERVICE.name))
     await runner.start()
     await folded_up_to(runner, await say(bus, source, order))
     await runner.stop()

@@ -29,9 +29,9 @@ OWN_KINDS = {
     "outcome-tracker": {"markouts"},
     "calibration": {"calibration"},
     "monitor": {"checks", "control"},
-    "operator": {"control"},
+    "operator": {"control", "terms"},
     "trader": {"orders"},
-    "gateway": {"orders", "actions"},
+    "gateway": {"orders", "actions", "terms"},
     "archive": set(),
     "bootstrap": set(),
 }

@@ -13,6 +13,8 @@ from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.refusals import refusal_subject
 from papertrader.shared.log.subjects import subject
 from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.config import Settings
+from papertrader.shared.service.roll import Roll
 from papertrader.shared.service.runner import Runner
 from tests.integration.counting import Counting, publish, session
 from tests.integration.counting_runner import MARKET, folded_up_to
@@ -24,7 +26,8 @@ ORDER = '{"type":"place","ts":1,"order_id":7,"side":"buy","price":1.5,"size":1.0
 def exchange(bus: Bus, folder: Path) -> Runner:
     """A runner under the exchange's name, which is who answers."""
     inputs = ("md", "orders", "control")
-    return Runner(bus, "fill-sim", MARKET, Counting(), inputs, CheckpointStore(folder, "fill-sim"))
+    roll = Roll(Settings({}), lambda _: Counting())
+    return Runner(bus, "fill-sim", MARKET, roll, inputs, CheckpointStore(folder, "fill-sim"))
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_channel_of_a_kind_has_its_subject_messages_and_side(row: Any) -> None:
     said = channel["address"].format(venue="v", asset="A", account="main")
     assert address(said) == Address(row.kind, Market("v", "A"), "main" if "{account}" in channel["address"] else "")
     assert list(channel["messages"]) == [struct.__name__ for struct in row.structs]
-    assert operation["action"] == ("receive" if row.kind in ("orders", "control") else "send")
+    assert operation["action"] == ("receive" if row.kind in ("orders", "control", "terms") else "send")
     for struct in row.structs:
         reference = DOCUMENT["components"]["messages"][struct.__name__]["payload"]["$ref"]
         assert reference.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]

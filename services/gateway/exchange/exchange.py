@@ -47,6 +47,14 @@ LEAST_NOTICE_MS: Final = 5_000
 """How far ahead a scheduled cancel has to be."""
 
 
+class Doing(NamedTuple):
+    """What an answered request does: say it to the log, hold pushes back, open an account for who signed."""
+
+    say: Say
+    hold: Callable[[str, Sequence[int]], None]
+    open: Callable[[str], PaperAccount]
+
+
 class Answer(NamedTuple):
     """The answer to a request: a JSON value with status 200, else a text. What it holds back is pushed afterwards."""
 
@@ -77,15 +85,13 @@ class Exchange:
         ledger: Ledger,
         identities: Identities,
         asking: Asking,
-        say: Say,
-        hold: Callable[[str, Sequence[int]], None],
+        doing: Doing,
         config: GatewayConfig,
     ) -> None:
         self._ledger = ledger
         self._identities = identities
         self._asking = asking
-        self._say = say
-        self._hold = hold
+        self._say, self._hold, self._open = doing
         self._timeout_s = config.answer_timeout_s
         self._free_requests = config.address_requests
         self.requests: Counter[str] = Counter()
@@ -149,9 +155,11 @@ class Exchange:
             raise RefusedError("nonce", stale, candidates)
         signer = signer or self._identities.newcomer(candidates)
         if signer is None:
-            self._tell_unknown(candidates[-1])
-            raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=candidates[-1]), candidates)
-        account = self._ledger.accounts[self._principal(signer, envelope)]
+            address = self._identities.likely(candidates)
+            self._tell_unknown(address)
+            raise RefusedError("unknown_signer", texts.UNKNOWN_SIGNER.format(address=address), candidates)
+        name = self._principal(signer, envelope)
+        account = self._ledger.accounts.get(name) or self._open(name)
         known = tuple(item for item in candidates if self._identities.known((item,), False))
         addresses = known or candidates
         self._identities.claim(account.name, addresses)
@@ -186,7 +194,7 @@ class Exchange:
     def _tell_unknown(self, address: str) -> None:
         if self.refusals["unknown_signer"] < UNKNOWN_TOLD:
             log.warning(
-                "nobody has an account for %s: run with --strategy none, or name it in [gateway.accounts]", address
+                "nobody has an account for %s: `papertrader account open NAME --address ...` opens one", address
             )
 
     def _principal(self, signer: Signer, envelope: Envelope) -> str:

@@ -1,12 +1,16 @@
 """Whose account an address acts for: by the settings, by its first signature, or as an agent."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from papertrader.services.gateway.signing.hashing import address_bytes
 from papertrader.services.gateway.signing.nonces import Nonces
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import SignedAction
 from papertrader.shared.service.config import SettingsError
+
+MOST_ASKED: Final = 10_000
+"""So many unknown addresses are remembered that somebody has asked about."""
 
 
 class Signer(NamedTuple):
@@ -24,7 +28,9 @@ class _Agent(NamedTuple):
 class Identities:
     """Addresses and agents of all accounts; lower case everywhere."""
 
-    def __init__(self, accounts: Sequence[str], named: Mapping[str, str], free: Sequence[str], opens: bool) -> None:
+    def __init__(
+        self, accounts: Sequence[str], named: Mapping[str, str], free: Sequence[str], opens: bool, open_at_most: int = 0
+    ) -> None:
         self._owners = {name.lower(): name for name in accounts if is_address(name)}
         for address, account in named.items():
             if not is_address(address):
@@ -36,6 +42,10 @@ class Identities:
             self._owners[address.lower()] = account
         taken = set(self._owners.values())
         self._free = [account for account in free if account not in taken] if opens else []
+        self._left_to_open = open_at_most if opens else 0
+        self._accounts = set(accounts)
+        self._closed: set[str] = set()
+        self._asked: set[str] = set()
         self._agents: dict[str, _Agent] = {}
         self._nonces: dict[str, Nonces] = {}
 
@@ -52,19 +62,38 @@ class Identities:
     def account_of(self, address: str) -> str | None:
         """The account of an address; of one that has none yet, the account that it would get."""
         found = self._owners.get(address.lower())
+        if found is None and len(self._asked) < MOST_ASKED:
+            self._asked.add(address.lower())
         return found or (self._free[0] if self._free else None)
 
+    def likely(self, candidates: Sequence[str]) -> str:
+        """The one of some addresses that is closed, or that somebody has asked about; else that of a local client."""
+        known = (address for address in candidates if address in self._owners or address in self._asked)
+        return next(known, candidates[-1])
+
     def known(self, candidates: Sequence[str], typed: bool) -> Signer | None:
-        """The one of the addresses that is known. Typed data is signed by owners alone."""
+        """The one of the addresses that is known and not closed. Typed data is signed by owners alone."""
         for address in candidates:
-            if account := self._owners.get(address):
+            account = self._owners.get(address)
+            if account is not None and account not in self._closed:
                 return Signer(address, account)
         agents = () if typed else candidates
-        return next((Signer(item, self._agents[item].account) for item in agents if item in self._agents), None)
+        found = (Signer(item, self._agents[item].account) for item in agents if item in self._agents)
+        return next((signer for signer in found if signer.account not in self._closed), None)
 
     def newcomer(self, candidates: Sequence[str]) -> Signer | None:
-        """The account that unknown addresses get by their first signature, if there is one."""
-        return Signer(candidates[-1], self._free[0]) if self._free and candidates else None
+        """The account that unknown addresses get by their first signature: one that nobody has, or a new one."""
+        if not candidates or any(address in self._owners for address in candidates):
+            return None
+        address = self.likely(candidates)
+        if self._free:
+            return Signer(address, self._free[0])
+        return Signer(address, address) if self.opens else None
+
+    @property
+    def opens(self) -> bool:
+        """Whether the next address that signs gets an account of its own, where no other is left."""
+        return self._left_to_open > 0
 
     def nonces(self, address: str) -> Nonces:
         """The nonces that an address has used."""
@@ -93,6 +122,18 @@ class Identities:
         if addresses and self.known(addresses, False) is None:
             self._owners.update(dict.fromkeys(addresses, account))
             self._free = [name for name in self._free if name != account]
+
+    def on_terms(self, account: str, terms: Terms) -> None:
+        """Take from the log which accounts there are, who trades them, and which are closed."""
+        for address in (terms.address, account):
+            if is_address(address):
+                self._owners[address.lower()] = account
+        if account not in self._accounts:
+            self._accounts.add(account)
+            self._left_to_open -= 1
+        if terms.address or terms.closed:
+            self._free = [name for name in self._free if name != account]
+        self._closed = self._closed - {account} | ({account} if terms.closed else set())
 
     def _approve(self, account: str, agent: str, name: str) -> None:
         """An agent takes the place of the one of the same name, or without one of the one without."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from papertrader.services.gateway.config import GatewayConfig
 from papertrader.services.gateway.exchange.identity import Identities
 from papertrader.services.gateway.info import shapes, universe
 from papertrader.services.gateway.kernel import decimal, money, requests_allowed
@@ -40,8 +41,9 @@ class UnknownQuestionError(ValueError):
 class Info:
     """Answers questions."""
 
-    def __init__(self, ledger: Ledger, identities: Identities, free_requests: int) -> None:
-        self._free_requests = free_requests
+    def __init__(self, ledger: Ledger, identities: Identities, config: GatewayConfig) -> None:
+        self._free_requests = config.address_requests
+        self._opening_balance = config.opening_balance
         self._ledger = ledger
         self._identities = identities
         self.questions: Counter[str] = Counter()
@@ -133,7 +135,15 @@ class Info:
         user = body["user"]
         address_bytes(user)
         name = self._identities.account_of(user) or self._identities.owner_of(user)
-        return self._ledger.accounts.get(name) if name else None
+        return self._ledger.accounts.get(name) if name else self._prospect()
+
+    def _prospect(self) -> PaperAccount | None:
+        """What an address that is not known would have, had it signed."""
+        if not self._identities.opens:
+            return None
+        account = PaperAccount("")
+        account.begin([view.coin for view in self._ledger.markets.all], self._opening_balance)
+        return account
 
     def market(self, body: dict[str, Any]) -> MarketView:
         """The market that a question names."""

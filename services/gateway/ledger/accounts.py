@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -9,9 +10,13 @@ import msgspec
 from papertrader.services.gateway.kernel import closed_profit, direction, entry_after
 from papertrader.services.gateway.ledger.orders import NS_PER_MS, Order, Orders
 from papertrader.shared.messages import Account, Fill
+from papertrader.shared.messages.accounts import Terms
 
 KEPT: Final = 2_000
 """Fills and funding payments that are remembered for each account."""
+
+
+OPTIONAL: Final = ("maker_fee_bps", "taker_fee_bps")
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -54,6 +59,12 @@ class Holding(msgspec.Struct, kw_only=True):
     is_cross: bool = True
 
 
+def untouched(balance: float) -> Account:
+    """The money of an account that has never traded."""
+    nothing = dict.fromkeys((name for name in Account.__struct_fields__ if name not in OPTIONAL), 0)
+    return msgspec.convert({**nothing, **dict.fromkeys(("cash", "equity", "margin_available"), balance)}, Account)
+
+
 class PaperAccount:
     """One paper account."""
 
@@ -63,6 +74,8 @@ class PaperAccount:
         self.trades: deque[Trade] = deque(maxlen=KEPT)
         self.fundings: deque[Funding] = deque(maxlen=KEPT)
         self.holdings: dict[str, Holding] = {}
+        self.terms: Terms | None = None
+        """Its newest terms, None while they are those of the settings."""
         self.requests = 0
         self.agents: dict[str, str] = {}
         self.cancel_at_ms = 0
@@ -72,6 +85,12 @@ class PaperAccount:
     def holding(self, coin: str) -> Holding:
         """What it has in a market."""
         return self.holdings.setdefault(coin, Holding())
+
+    def begin(self, coins: Iterable[str], balance: float) -> None:
+        """Have the money that an account begins with where none has been told yet."""
+        for coin in coins:
+            held = self.holding(coin)
+            held.money = held.money or untouched(balance)
 
     def on_fill(self, coin: str, fill: Fill, number: int) -> Trade:
         """Take a fill."""

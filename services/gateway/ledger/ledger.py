@@ -28,6 +28,7 @@ from papertrader.shared.messages import (
     Trades,
     Trigger,
 )
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
 SCHEDULED_CANCEL: Final = "scheduledCancel"
@@ -36,6 +37,9 @@ SCHEDULED_CANCEL: Final = "scheduledCancel"
 
 class Listener(Protocol):
     """Who wants to know what the log says."""
+
+    def opened(self, account: PaperAccount, terms: Terms) -> None:
+        """An account has been opened, or has other terms."""
 
     def signed(self, account: PaperAccount, action: SignedAction) -> None:
         """A request of a program outside was accepted."""
@@ -83,6 +87,9 @@ class Ledger:
             return
         if isinstance(message, Instrument):
             self.markets.on_instrument(where.market, message)
+        if isinstance(message, Terms):
+            self.open(where.account, message)
+            return
         account = self.accounts.get(where.account)
         if account is not None and isinstance(message, SignedAction):
             self._on_signed(account, message)
@@ -94,6 +101,15 @@ class Ledger:
             self._on_market_data(view, message, sequence)
         elif account is not None:
             self._on_said(account, view, message, sequence)
+
+    def open(self, name: str, terms: Terms) -> PaperAccount:
+        """Open an account, or take the newest terms of one."""
+        account = self.accounts.setdefault(name, PaperAccount(name))
+        account.terms = terms
+        account.begin([view.coin for view in self.markets.all], terms.balance)
+        for listener in self.listeners:
+            listener.opened(account, terms)
+        return account
 
     def _on_signed(self, account: PaperAccount, action: SignedAction) -> None:
         account.requests += action.weight

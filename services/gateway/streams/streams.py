@@ -15,6 +15,7 @@ from papertrader.services.gateway.ledger.orders import Order
 from papertrader.services.gateway.streams.connection import Connection
 from papertrader.services.gateway.streams.subscription import OF_ALL_MARKETS, OF_STATE, Subscription
 from papertrader.shared.messages import Ack, Message, RoundEnd, Trades
+from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.messages.actions import NamedOrder, SignedAction
 
 MOST_SUBSCRIPTIONS: Final = 1_000
@@ -140,6 +141,9 @@ class Streams:
         return self._info.account({"user": wanted.user})
 
     # what is heard
+
+    def opened(self, account: PaperAccount, terms: Terms) -> None:
+        """Its first money will be pushed."""
 
     def signed(self, account: PaperAccount, action: SignedAction) -> None:
         """Nothing is pushed of a request itself."""
