@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from papertrader.services.gateway.config import DIAGNOSIS
-from papertrader.services.gateway.exchange.exchange import batch_of
+from papertrader.services.gateway.exchange.wire import batch_of
 from papertrader.services.gateway.kernel import action_weight
 
 LIGHT: Final = (

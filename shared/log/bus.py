@@ -267,9 +267,9 @@ class Bus:
         return self._ask(write.subject, write.payload, write.headers(), before)
 
     def begin_all(self, writes: Iterable[Write]) -> list[Answer]:
-        """Send messages to the log now, in one step; `settle` has to follow for each."""
+        """Send messages to the log in one step, with others of this turn; `settle` has to follow for each."""
         asked = [self._question(write.subject, write.payload, write.headers()) for write in writes]
-        self.client.send(sent for _, sent in asked)
+        self.client.send_together(sent for _, sent in asked)
         return [answer for answer, _ in asked]
 
     async def settle(self, write: Write, answer: Answer) -> int:

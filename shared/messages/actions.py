@@ -26,7 +26,8 @@ class SignedAction(Message, frozen=True, kw_only=True):
     `addresses` are those that may have signed it, lower case: one of them did. `nonce` is the program's, ms UTC. The
     orders that it places or changes follow on the log. `weight` is what it counts towards the address's limit of
     requests: the orders, cancels or modifies in it. `agent` is an address that may sign from now on, `cancel_at_ms`
-    when all orders are to be cancelled, ms UTC, 0 for never.
+    when all orders are to be cancelled, ms UTC, 0 for never. `mode` is the venue's word for how the account is kept
+    from now on.
     """
 
     addresses: tuple[str, ...]
@@ -40,3 +41,4 @@ class SignedAction(Message, frozen=True, kw_only=True):
     leverage: float | None = None
     is_cross: bool = True
     weight: Int = 1
+    mode: str = ""

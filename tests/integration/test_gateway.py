@@ -284,6 +284,33 @@ def test_who_signs_first_has_an_account_opened_on_the_log(broker: Broker) -> Non
     bounded(work())
 
 
+def test_of_a_unified_account_the_money_is_among_the_spot_balances(broker: Broker) -> None:
+    """The mode is remembered over a restart; margin of positions is on hold."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            await append(bus, "account", account(10**9, equity=9_990.0, cash=9_000.0, margin_used=90.0))
+            async with opened(bus) as door:
+                assert await door.user("userAbstraction") == "default"
+                assert (await door.user("clearinghouseState"))["marginSummary"]["accountValue"] == "9990.0"
+                assert await door.user("spotClearinghouseState") == {"balances": []}
+                portfolio = {"type": "agentSetAbstraction", "abstraction": "p"}
+                assert (await door.post("exchange", signed(portfolio)))[1]["status"] == "err"
+                unified = {"type": "agentSetAbstraction", "abstraction": "u"}
+                assert (await door.post("exchange", signed(unified)))[1]["status"] == "ok"
+                await until(lambda: door.gateway.ledger.accounts["main"].mode == "unifiedAccount")
+            async with opened(bus) as door:
+                assert await door.user("userAbstraction") == "unifiedAccount"
+                state = await door.user("clearinghouseState")
+                assert (state["marginSummary"]["accountValue"], state["withdrawable"]) == ("90.0", "0.0")
+                (usdc,) = (await door.user("spotClearinghouseState"))["balances"]
+                assert (usdc["coin"], usdc["total"], usdc["hold"]) == ("USDC", "9990.0", "90.0")
+                assert (await door.post("exchange", signed({**unified, "abstraction": "x"})))[0] == 422
+
+    bounded(work())
+
+
 def test_who_asks_too_much_is_told_so_and_may_still_ask_now_and_then(broker: Broker) -> None:
     """Of a batch every element counts, cancels have more, trading earns more, and it is known after a restart."""
 

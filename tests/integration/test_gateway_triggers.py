@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
-from papertrader.shared.messages import Command, Place, Trigger
+from papertrader.shared.messages import Cancel, Command, Place, Trigger
 from tests.integration.test_gateway import MARKET, Door, append, opened, told, until
 from tests.integration.wire import bounded, connected
 from tests.messages import ack, fill
@@ -219,6 +220,67 @@ def test_a_stop_is_modified_in_one_step_and_cancelled_but_not_fast(broker: Broke
                 assert refused["error"].startswith("Fast cancel")
                 assert await asked_to_cancel(door, bus, cancel, new) == ["success"]
                 assert (await door.user("orderStatus", oid=old.order_id))["order"]["status"] == "canceled"
+
+    bounded(work())
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_becomes_another_order_is_cancelled_first(broker: Broker, gone: bool) -> None:
+    """A stop becomes a post-only order without `a`; where it was triggered meanwhile, no second order appears."""
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                cloid = "0x" + "07" * 16
+                await asked(door, bus, batch("na", stop(c=cloid)), 0, ("waiting", "none"))
+                (old,) = await commands(bus, 1)
+                wire = order(price="103.0", b=False, r=True)["orders"][0]
+                modify = {"type": "modify", "oid": old.order_id, "order": wire}
+                asking = asyncio.ensure_future(door.post("exchange", signed(modify)))
+                cancel = (await commands(bus, 2))[-1]
+                assert (type(cancel), cancel.order_id) == (Cancel, old.order_id)
+                if gone:
+                    await answered(bus, old, "triggered", 3 * 10**9)
+                    await append(bus, "fills", fill(3 * 10**9, order_id=old.order_id, side="sell", position_after=-1.0))
+                    await answered(bus, old, "filled", 3 * 10**9, filled_size=1.0)
+                    assert (await asking)[1] == {"status": "err", "response": "Cannot modify canceled or filled order"}
+                    assert len(await commands(bus, 2)) == 2
+                    return
+                await answered(bus, old, "cancelled", reason="never_triggered")
+                new = (await commands(bus, 3))[-1]
+                assert (type(new), new.side, new.price, new.reduce_only) == (Place, "sell", 103.0, True)
+                await answered(bus, new, "accepted", 3 * 10**9, live_ts=3 * 10**9)
+                assert (await asking)[1]["status"] == "ok"
+                (shown,) = await door.user("openOrders")
+                assert (shown["oid"], shown["cloid"]) == (new.order_id, cloid)
+                assert door.gateway.ledger.accounts["main"].requests == 2, "one request, however many commands"
+
+    bounded(work())
+
+
+def test_without_a_nothing_becomes_an_order_that_takes_or_waits(broker: Broker) -> None:
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await told(bus)
+            async with opened(bus) as door:
+                await asked(door, bus, batch("na", {"price": "90.0"}), 0, ("accepted", "none"))
+                (old,) = await commands(bus, 1)
+                for wire, word in (
+                    (order(tif="Ioc"), "IOC"),
+                    (order(**stop()), "trigger"),
+                    (order("101.0"), "Post only"),
+                ):
+                    modify = {"type": "modify", "oid": old.order_id, "order": wire["orders"][0]}
+                    assert word in (await door.post("exchange", signed(modify)))[1]["response"]
+                always = {"type": "modify", "oid": old.order_id, "order": order(**stop())["orders"][0], "a": True}
+                asking = asyncio.ensure_future(door.post("exchange", signed(always)))
+                await commands(bus, 2)
+                await answered(bus, old, "cancelled", reason="never_touched")
+                waiting = (await commands(bus, 3))[-1]
+                await answered(bus, waiting, "waiting", 3 * 10**9)
+                assert (await asking)[1]["status"] == "ok"
+                assert isinstance(waiting, Trigger)
 
     bounded(work())
 

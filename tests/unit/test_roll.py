@@ -10,13 +10,15 @@ from papertrader.replay.composition import MEMBERS
 from papertrader.services.fill_sim.service import FillSim
 from papertrader.services.quoter.service import Quoter
 from papertrader.shared.log.health import FOLDS
+from papertrader.shared.log.sealed import Sealed
+from papertrader.shared.log.segments import CATALOGUE, FOLDER, Catalogue, Latest
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.messages import Account, Ack, Cancel, Control, Instrument, Message
 from papertrader.shared.messages.accounts import Terms
 from papertrader.shared.service.checkpoint import CheckpointStore, LogPosition
 from papertrader.shared.service.config import Settings
 from papertrader.shared.service.fold import Output, Received, Round, canonical
-from papertrader.shared.service.roll import MOST, Roll, with_terms
+from papertrader.shared.service.roll import MOST, Roll, last_terms, with_terms
 from tests.unit.fill_sim_session import book, ns, place
 
 MARKET = Market("hyperliquid", "BTC")
@@ -229,3 +231,16 @@ def test_terms_without_money_are_no_message() -> None:
     for payload in (b'{"ts":1}', b'{"ts":1,"balance":0}', b'{"ts":1,"balance":5,"secret":1}'):
         with pytest.raises(msgspec.ValidationError):
             msgspec.json.decode(payload, type=Terms)
+
+
+def test_the_last_word_on_accounts_is_found_when_it_has_left_the_log(tmp_path: Path) -> None:
+    """The catalogue of the segments keeps it, whatever retention dropped; what can still be read is left to be read."""
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    said_of = {"a": 7, "b": 3, "c": 90}
+    latest = {f"terms.all.all.{name}": Latest(at, "", name.encode()) for name, at in said_of.items()}
+    catalogue = Catalogue(latest={**latest, "orders.hyperliquid.BTC.a": Latest(5, "", b"")})
+    (folder / CATALOGUE).write_bytes(msgspec.json.encode(catalogue))
+    found = last_terms(Sealed(tmp_path), before=80)
+    assert [(name, said.sequence) for name, said in found] == [("terms.all.all.b", 3), ("terms.all.all.a", 7)]
+    assert last_terms(Sealed(None), before=80) == []

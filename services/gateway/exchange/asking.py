@@ -14,8 +14,8 @@ from papertrader.services.gateway.exchange.texts import (
     NO_MODIFY_OF_CHILDREN,
     NO_PRIORITY,
     NOT_ALWAYS,
+    NOT_ALWAYS_IOC,
     NOT_GROUPED,
-    ONLY_PRICE_AND_SIZE,
     UNKNOWN_ASSET,
     UNKNOWN_ORDER,
 )
@@ -41,7 +41,7 @@ CLOID: Final = re.compile(r"0x[0-9a-fA-F]{32}")
 
 
 class Asked(NamedTuple):
-    """One element of a batch: a refusal at once, or a command and the answer that is to come."""
+    """One element of a batch: a refusal at once, or a command with the answer that is to come; `then` what follows."""
 
     refusal: Status | None = None
     market: Market | None = None
@@ -49,6 +49,7 @@ class Asked(NamedTuple):
     named: NamedOrder | None = None
     answer: Answering | None = None
     may_take: bool = False
+    then: "Callable[[], Asked] | None" = None
 
 
 class Tie(NamedTuple):
@@ -196,10 +197,12 @@ class Asking:
         refusal, price, size = _checked(view, wire.order, order.whole_position)
         if refusal is not None or view is None:
             return Asked(refusal=refusal)
-        if refusal := _unchangeable(view, order, wire.order, price, always):
+        if refusal := _not_allowed(view, order, wire.order, price, always):
             return Asked(refusal=refusal)
-        if order.waits:
+        if order.waits and wire.order.kind.trigger is not None:
             return self._replace(account, view, order, wire.order)
+        if _is_another(order, wire.order):
+            return self._instead(account, view, order, wire.order)
         assert wire.order.kind.limit is not None
         named = NamedOrder(
             order_id=order.order_id,
@@ -213,6 +216,16 @@ class Asking:
             command=Modify(ts=view.now_ts, order_id=order.order_id, price=price, size=whole),
             named=named,
             answer=self._waiting.modify(account.name, named.oid, view),
+        )
+
+    def _instead(self, account: PaperAccount, view: MarketView, order: Order, wire: OrderWire) -> Asked:
+        """Cancel an order, and if that was not too late place the one that it becomes: each takes its way."""
+        same = msgspec.structs.replace(wire, cloid=wire.cloid or order.cloid or None)
+        return Asked(
+            market=view.market,
+            command=Cancel(ts=view.now_ts, order_id=order.order_id),
+            answer=self._waiting.cancel(account.name, order.order_id, view.asset),
+            then=lambda: self._order(account, same, Tie()),
         )
 
     def _replace(self, account: PaperAccount, view: MarketView, order: Order, wire: OrderWire) -> Asked:
@@ -277,22 +290,34 @@ def _checked(
     return None, price, size
 
 
-def _unchangeable(view: MarketView, order: Order, wire: OrderWire, price: float, always: bool) -> dict[str, Any] | None:
-    """Why an order cannot become this one: on paper it keeps its side and kind, and what crosses is not placed."""
+def following(item: Asked) -> Asked:
+    """What is asked for next, once an element has been answered: what takes the place of an order that is gone now."""
+    if item.then is None or item.answer is None:
+        return item
+    return item.then() if item.answer.result() == "success" else Asked(refusal=error(CANNOT_MODIFY))
+
+
+def _not_allowed(view: MarketView, order: Order, wire: OrderWire, price: float, always: bool) -> dict[str, Any] | None:
+    """Why an order may not become this one: without `a` it has to be one that rests, and may not take at once."""
     limit = wire.kind.limit
-    if order.waits:
-        if limit is not None:
-            return error(ONLY_PRICE_AND_SIZE.format(asset=view.asset))
-        if order.status == "waiting":
-            return error(NO_MODIFY_OF_CHILDREN.format(asset=view.asset))
+    if order.status == "waiting":
+        return error(NO_MODIFY_OF_CHILDREN.format(asset=view.asset))
+    if limit is None:
         return None if always else error(NOT_ALWAYS.format(asset=view.asset))
-    same = (order.side > 0) == wire.is_buy and order.reduce_only == wire.reduce_only
-    if not same or limit is None or TIME_IN_FORCE[limit.tif] == "ioc":
-        return error(ONLY_PRICE_AND_SIZE.format(asset=view.asset))
-    if view.crosses(order.side, price) and not (always and limit.tif == "Gtc"):
+    tif = TIME_IN_FORCE[limit.tif]
+    if tif == "ioc":
+        return None if always else error(NOT_ALWAYS_IOC.format(asset=view.asset))
+    if view.crosses(1 if wire.is_buy else -1, price) and not (always and tif == "gtc"):
         text = REJECTIONS["post_only_would_cross"][1].format(bbo=bbo_of(view))
         return error(f"{text} asset={view.asset}")
     return None
+
+
+def _is_another(order: Order, wire: OrderWire) -> bool:
+    """Whether it is another order, for not only its price and size change."""
+    limit = wire.kind.limit
+    same = (order.side > 0) == wire.is_buy and order.reduce_only == wire.reduce_only and not order.waits
+    return not same or limit is None or TIME_IN_FORCE[limit.tif] == "ioc"
 
 
 def number(text: str) -> float:

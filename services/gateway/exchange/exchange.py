@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from papertrader.services.gateway.config import GatewayConfig
 from papertrader.services.gateway.exchange import texts
-from papertrader.services.gateway.exchange.asking import Asked, Asking
+from papertrader.services.gateway.exchange.asking import Asked, Asking, following
 from papertrader.services.gateway.exchange.identity import Identities, Signer, is_address
 from papertrader.services.gateway.exchange.refused import Refusals, RefusedError
 from papertrader.services.gateway.exchange.waiting import Status
@@ -21,9 +23,11 @@ from papertrader.services.gateway.exchange.wire import (
     CloidCancelAction,
     Envelope,
     LeverageAction,
+    ModeAction,
     ModifyWire,
     OrderAction,
     ScheduleCancelAction,
+    batch_of,
     read,
 )
 from papertrader.services.gateway.kernel import requests_allowed
@@ -41,7 +45,6 @@ Say = Callable[[PaperAccount, SignedAction, Sequence[tuple[Market, Command]]], "
 UNKNOWN_TOLD: Final = 10
 """So many unknown addresses are named in the log; the others are only counted."""
 CANCELS: Final = ("cancel", "cancelByCloid")
-BATCHES: Final = ("orders", "cancels", "modifies")
 BEYOND_EVERY_S: Final = 10.0
 LEAST_NOTICE_MS: Final = 5_000
 """How far ahead a scheduled cancel has to be."""
@@ -109,6 +112,8 @@ class Exchange:
             "scheduleCancel": self._schedule_cancel,
             "updateLeverage": self._leverage,
             "approveAgent": self._approve_agent,
+            "userSetAbstraction": self._set_mode,
+            "agentSetAbstraction": self._set_mode,
         }
 
     async def answer(self, body: Any) -> Answer:
@@ -248,25 +253,39 @@ class Exchange:
     async def _ask(
         self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...], asked: list[Asked], kind: str
     ) -> Answer:
-        """Put commands on the log and wait until the paper exchange has answered each."""
-        sent = [item for item in asked if item.command is not None and item.market is not None]
-        named = tuple(item.named for item in sent if item.named is not None)
-        commands = [(item.market, item.command) for item in sent if item.market and item.command]
-        orders = tuple(number for _, command in commands for number in _touched(command))
-        self._hold(account.name, orders)
-        self._say(account, _signed(envelope, addresses, named), commands)
-        answers = [item.answer for item in sent if item.answer is not None]
-        if answers:
-            _, late = await asyncio.wait(answers, timeout=self._timeout_s)
+        """Put commands on the log and wait until the paper exchange has answered each, and what follows of them."""
+        orders: tuple[int, ...] = ()
+        asking, action = asked, _signed(envelope, addresses)
+        while True:
+            touched, late = await self._sent(account, action, asking)
+            orders += touched
             if late:
-                self._asking.forget(late)
                 self.refusals.note("no_answer", texts.NO_ANSWER, kind, addresses)
                 return Answer(504, texts.NO_ANSWER, account.name, orders)
+            asked = [following(item) for item in asked]
+            asking = [item for item in asked if item.answer is not None and not item.answer.done()]
+            if not asking:
+                break
+            action = msgspec.structs.replace(action, addresses=(), nonce=0, weight=0)
         statuses = [item.refusal if item.answer is None else item.answer.result() for item in asked]
         for status in statuses:
             if isinstance(status, dict) and "error" in status:
                 self.refusals.note("order", status["error"], kind, addresses)
         return Answer(200, ok(kind, [status or {} for status in statuses]), account.name, orders)
+
+    async def _sent(
+        self, account: PaperAccount, action: SignedAction, asked: list[Asked]
+    ) -> tuple[tuple[int, ...], bool]:
+        """The orders that commands touch, once those have been answered; and whether one has not been in time."""
+        sent = [(item.market, item.command) for item in asked if item.market and item.command]
+        orders = tuple(number for _, command in sent for number in _touched(command))
+        self._hold(account.name, orders)
+        named = tuple(item.named for item in asked if item.named is not None)
+        self._say(account, msgspec.structs.replace(action, orders=named), sent)
+        answers = [item.answer for item in asked if item.answer is not None]
+        _, late = await asyncio.wait(answers, timeout=self._timeout_s) if answers else ((), ())
+        self._asking.forget(late)
+        return orders, bool(late)
 
     async def _note(self, account: PaperAccount, action: SignedAction) -> None:
         """Put a request without commands on the log; raises TimeoutError."""
@@ -298,6 +317,14 @@ class Exchange:
         await self._note(account, changed)
         return Answer(200, DONE)
 
+    async def _set_mode(self, account: PaperAccount, envelope: Envelope, addresses: tuple[str, ...]) -> Answer:
+        said = read(envelope.action, ModeAction).abstraction
+        mode = texts.MODES.get(said, said)
+        await self._note(account, _signed(envelope, addresses, mode="" if mode == "portfolioMargin" else mode))
+        if mode == "portfolioMargin":
+            raise RefusedError("not_on_paper", texts.NO_PORTFOLIO_MARGIN)
+        return Answer(200, DONE)
+
 
 def _touched(command: Command) -> tuple[int, ...]:
     """The orders that a command changes."""
@@ -318,9 +345,3 @@ def _signed(
         weight=batch_of(envelope.action),
         **changes,
     )
-
-
-def batch_of(action: Mapping[str, Any]) -> int:
-    """How many orders, cancels or modifies an action has; 1 for any other."""
-    batches = [action.get(name) for name in BATCHES]
-    return max((len(batch) for batch in batches if isinstance(batch, list)), default=1)

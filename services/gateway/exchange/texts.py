@@ -20,13 +20,16 @@ NOT_GROUPED: Final = "Only trigger orders of one asset can be grouped so. asset=
 NO_FAST_CANCEL: Final = "Fast cancel is not possible for trigger orders. asset={asset}"
 NO_PRIORITY: Final = "Priority is for actions of IOC or of non-reduce-only ALO orders alone. asset={asset}"
 PARENT_NOT_FILLED: Final = "The order was canceled with its parent. asset={asset}"
-ONLY_PRICE_AND_SIZE: Final = "On paper a modify changes price and size only. asset={asset}"
 NO_MODIFY_OF_CHILDREN: Final = "On paper an order whose parent is not filled is not modified. asset={asset}"
 NOT_ALWAYS: Final = "Modify to a trigger order is only possible with always_place. asset={asset}"
+NOT_ALWAYS_IOC: Final = "Modify to an IOC order is only possible with always_place. asset={asset}"
 NOT_ON_PAPER: Final = "{action} means nothing on paper: {why}"
 
 _MONEY: Final = "the money of a paper account is in the settings"
 _NO_TRANSFERS: Final = "nothing leaves a paper account; " + _MONEY
+NO_PORTFOLIO_MARGIN: Final = "portfolio margin means nothing on paper: every market has its money by itself"
+MODES: Final = {"u": "unifiedAccount", "p": "portfolioMargin", "i": "disabled"}
+"""The venue's words for how an account is kept, by the letters that agents have for them."""
 MEANINGLESS: Final[dict[str, str]] = {
     **dict.fromkeys(("withdraw3", "usdSend", "spotSend", "sendAsset", "usdClassTransfer"), _NO_TRANSFERS),
     **dict.fromkeys(("vaultTransfer", "subAccountTransfer", "subAccountSpotTransfer", "agentSendAsset"), _NO_TRANSFERS),
@@ -44,9 +47,7 @@ NOTHING_TO_DO: Final = (
     "approveBuilderFee",
     "setReferrer",
     "noop",
-    "userSetAbstraction",
     "userDexAbstraction",
-    "agentSetAbstraction",
     "agentEnableDexAbstraction",
     "reserveRequestWeight",
     "setDisplayName",

@@ -1,10 +1,12 @@
 """The bodies of actions, as clients send them."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+BATCHES: Final = ("orders", "cancels", "modifies")
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -113,6 +115,12 @@ class LeverageAction(msgspec.Struct, frozen=True):
     is_cross: bool = msgspec.field(name="isCross")
 
 
+class ModeAction(msgspec.Struct, frozen=True):
+    """`userSetAbstraction` and, with a letter, `agentSetAbstraction`."""
+
+    abstraction: Literal["unifiedAccount", "portfolioMargin", "disabled", "u", "p", "i"]
+
+
 class AgentAction(msgspec.Struct, frozen=True):
     """`approveAgent`."""
 
@@ -140,3 +148,9 @@ def read(body: Any, kind: type[T]) -> T:
         return msgspec.convert(body, kind)
     except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
         raise BodyError(str(error)) from None
+
+
+def batch_of(action: Mapping[str, Any]) -> int:
+    """How many orders, cancels or modifies an action has; 1 for any other."""
+    batches = [action.get(name) for name in BATCHES]
+    return max((len(batch) for batch in batches if isinstance(batch, list)), default=1)

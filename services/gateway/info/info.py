@@ -91,7 +91,7 @@ class Info:
             "userNonFundingLedgerUpdates": lambda _: [],
             "userFees": lambda body: self._fees(self.account(body)),
             "userRateLimit": lambda body: self._rate_limit(self.account(body)),
-            "userAbstraction": lambda _: "default",
+            "userAbstraction": lambda body: account.mode if (account := self.account(body)) else "default",
             "userDexAbstraction": lambda _: False,
             "userRole": self._role,
             "extraAgents": self._agents,
@@ -158,7 +158,7 @@ class Info:
 
     def spot(self, account: PaperAccount | None) -> dict[str, Any]:
         """Spot balances."""
-        return shapes.spot_balances(account, self._ledger.markets.spot)
+        return shapes.spot_balances(account, self._ledger.markets.spot, self._ledger.markets.perpetuals)
 
     def open_orders(self, body: dict[str, Any]) -> list[Any]:
         """The orders that rest, newest first."""

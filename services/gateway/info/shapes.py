@@ -10,11 +10,12 @@ from papertrader.services.gateway.ledger.accounts import Funding, Holding, Paper
 from papertrader.services.gateway.ledger.candles import Candle
 from papertrader.services.gateway.ledger.markets import LEVELS, MarketView, Sides
 from papertrader.services.gateway.ledger.orders import NS_PER_MS, Order
-from papertrader.shared.messages import Trades
+from papertrader.shared.messages import Account, Trades
 
 NO_HASH: Final = "0x" + "0" * 64
 NOBODY: Final = ("0x" + "0" * 40, "0x" + "0" * 40)
 QUOTE: Final = "USDC"
+UNIFIED: Final = "unifiedAccount"
 TRIGGERS: Final = {"stop": "Stop", "take_profit": "Take Profit"}
 TIMES_LEVERAGE: Final = 50
 """The largest leverage of a market that tells none."""
@@ -233,14 +234,18 @@ def largest_leverage(view: MarketView) -> int:
 
 
 def clearinghouse(account: PaperAccount | None, views: list[MarketView], clock_ms: int) -> dict[str, Any]:
-    """Margin and positions of an account in the perpetuals; of an unknown account everything is 0."""
+    """Margin and positions of an account in the perpetuals; of an unknown account everything is 0.
+
+    Of a unified account what its positions take as margin is here, all of its money among the spot balances.
+    """
     held = [(view, account.holdings.get(view.coin)) for view in views] if account else []
     moneys = [found.money for _, found in held if found is not None and found.money is not None]
+    used, unified = sum(item.margin_used for item in moneys), account is not None and account.mode == UNIFIED
     summary = {
-        "accountValue": money(sum(item.equity for item in moneys)),
+        "accountValue": money(used if unified else sum(item.equity for item in moneys)),
         "totalNtlPos": money(sum(abs(item.notional) for item in moneys)),
-        "totalRawUsd": money(sum(item.cash for item in moneys)),
-        "totalMarginUsed": money(sum(item.margin_used for item in moneys)),
+        "totalRawUsd": money(used if unified else sum(item.cash for item in moneys)),
+        "totalMarginUsed": money(used),
     }
     positions = [
         {"type": "oneWay", "position": position(view, found)}
@@ -251,7 +256,7 @@ def clearinghouse(account: PaperAccount | None, views: list[MarketView], clock_m
         "marginSummary": summary,
         "crossMarginSummary": dict(summary),
         "crossMaintenanceMarginUsed": money(sum(item.maintenance_margin for item in moneys)),
-        "withdrawable": money(sum(max(item.margin_available, 0.0) for item in moneys)),
+        "withdrawable": money(0.0 if unified else sum(max(item.margin_available, 0.0) for item in moneys)),
         "assetPositions": positions,
         "time": clock_ms,
     }
@@ -287,18 +292,28 @@ def position(view: MarketView, held: Holding) -> dict[str, Any]:
     }
 
 
-def spot_balances(account: PaperAccount | None, views: list[MarketView]) -> dict[str, Any]:
-    """What an account has in the spot pairs."""
-    held = [(view, account.holdings.get(view.coin)) for view in views] if account else []
-    known = [(view, found.money) for view, found in held if found is not None and found.money is not None]
-    balances = [_balance(QUOTE, 0, sum(item.cash for _, item in known))] if known else []
+def spot_balances(
+    account: PaperAccount | None, views: list[MarketView], perpetuals: list[MarketView]
+) -> dict[str, Any]:
+    """What an account has in the spot pairs; of a unified one also that of the perpetuals, its margin on hold."""
+    known = _moneys(account, views)
+    of_perpetuals = _moneys(account, perpetuals) if account is not None and account.mode == UNIFIED else []
+    cash = sum(item.cash for _, item in known) + sum(item.equity for _, item in of_perpetuals)
+    on_hold = sum(item.margin_used for _, item in of_perpetuals)
+    balances = [_balance(QUOTE, 0, cash, on_hold)] if known or of_perpetuals else []
     for number, (view, item) in enumerate(known, start=1):
         balances.append(_balance(base_of(view), number, item.position))
     return {"balances": balances}
 
 
-def _balance(coin: str, token: int, total: float) -> dict[str, Any]:
-    return {"coin": coin, "token": token, "total": decimal(total), "hold": "0.0", "entryNtl": "0.0"}
+def _moneys(account: PaperAccount | None, views: list[MarketView]) -> list[tuple[MarketView, Account]]:
+    """What an account has in these markets, where that has been told."""
+    held = [(view, account.holdings.get(view.coin)) for view in views] if account else []
+    return [(view, found.money) for view, found in held if found is not None and found.money is not None]
+
+
+def _balance(coin: str, token: int, total: float, on_hold: float = 0.0) -> dict[str, Any]:
+    return {"coin": coin, "token": token, "total": decimal(total), "hold": decimal(on_hold), "entryNtl": "0.0"}
 
 
 def base_of(view: MarketView) -> str:

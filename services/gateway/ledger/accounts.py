@@ -78,6 +78,8 @@ class PaperAccount:
         """Its newest terms, None while they are those of the settings."""
         self.requests = 0
         self.agents: dict[str, str] = {}
+        self.mode = "default"
+        """How it is kept: `unifiedAccount` shows the money of the perpetuals among the spot balances."""
         self.cancel_at_ms = 0
         self.beyond_at_s = -math.inf
         """When it last had a request beyond its limit, monotonic time."""

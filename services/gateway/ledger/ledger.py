@@ -113,6 +113,7 @@ class Ledger:
 
     def _on_signed(self, account: PaperAccount, action: SignedAction) -> None:
         account.requests += action.weight
+        account.mode = action.mode or account.mode
         for named in action.orders:
             account.orders.name(named)
         if action.cancel_at_ms is not None:
