@@ -53,6 +53,7 @@ def kernel_folders() -> tuple[Path, ...]:
     return tuple(sorted(folder_of(path) for path, source in _project().items() if _holds_kernels(source)))
 
 
+@cache
 def _name(source: Path) -> str:
     inside = source.relative_to(ROOT) if source.is_relative_to(ROOT) else Path(source.name)
     return ".".join(inside.with_suffix("").parts)
@@ -102,7 +103,7 @@ def sources_of(sources: list[Path]) -> dict[Path, bytes]:
     waiting = list(sources)
     while waiting:
         path = waiting.pop()
-        if path not in found and (path in sources or path in _project()):
+        if path not in found:
             found[path] = _read(path)
             waiting += _imported(path)
     return found
@@ -129,13 +130,20 @@ def _holds_kernels(source: bytes) -> bool:
 
 
 @cache
+def _places() -> dict[str, Path]:
+    """The project's sources by their place in it: text is looked up much faster than paths, and it is done often."""
+    return {path.relative_to(ROOT).as_posix(): path for path in _project()}
+
+
+@cache
 def _imported(path: Path) -> tuple[Path, ...]:
     """The project's modules that a source imports: `from a import b` may mean the module `a` or `a.b`."""
-    return tuple(found for found in _named(_read(path)) if found in _project())
+    places = _places()
+    return tuple(places[found] for found in _named(_read(path)) if found in places)
 
 
-def _named(source: bytes) -> Iterator[Path]:
+def _named(source: bytes) -> Iterator[str]:
     for module, names in _IMPORT.findall(source):
-        place = ROOT / module.decode().replace(".", "/")
-        yield from (place.with_suffix(".py"), place / "__init__.py")
-        yield from (place / f"{name}.py" for name in re.findall(r"\w+", names.decode()))
+        place = module.decode().replace(".", "/")
+        yield from (f"{place}.py", f"{place}/__init__.py")
+        yield from (f"{place}/{name}.py" for name in re.findall(r"\w+", names.decode()))

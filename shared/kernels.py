@@ -22,13 +22,18 @@ class KernelLocator(UserProvidedCacheLocator):
     """Keeps a kernel in the folder of its source, which numba would name by where the source lies."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
-        super().__init__(py_func, py_file)  # type: ignore[no-untyped-call]
-        self._cache_path = str(folder_of(Path(py_file).resolve()))
+        self._py_file, self._lineno = py_file, py_func.__code__.co_firstlineno
+        self._cache_path = _folder(py_file)
 
     def ensure_cache_path(self) -> None:
         """See that the folder is there and can be written to: once for all of its kernels, while it is there."""
         if _can_be_kept_in(self._cache_path) and not os.path.isdir(self._cache_path):
             super().ensure_cache_path()  # type: ignore[no-untyped-call]
+
+
+@cache
+def _folder(py_file: str) -> str:
+    return str(folder_of(Path(py_file).resolve()))
 
 
 @cache

@@ -60,7 +60,6 @@ class FillSim:
         self._out = new_outbox(len(self.accounts))
         self._accounts_said = np.zeros(len(self.accounts), dtype=record_dtype(Account))
         self._accounts_due = np.zeros(len(self.accounts), dtype=np.int64)
-        _load_kernels()
 
     def state(self) -> State:
         """The arrays that are the state."""
@@ -222,7 +221,7 @@ def bounded(value: int) -> int:
 
 
 @cache
-def _load_kernels() -> None:
+def load_kernels() -> None:
     """Compile or load once, before the first message, the kernels that market data alone would not reach."""
     settings, out = settings_of([FillSimConfig()]), new_outbox(1)
     world = new_market(), new_book(), new_features(), new_accounts(settings), settings, 0

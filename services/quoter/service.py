@@ -77,7 +77,6 @@ class Quoter:
         self._view = np.zeros(1, dtype=VIEW)
         self._targets = new_targets()
         self._commands = new_commands()
-        _load_kernels()
 
     def fold(self, round_: Round) -> list[Output]:
         """Fold a round: hear, see the market, decide for every account."""
@@ -188,7 +187,7 @@ class Quoter:
 
 
 @cache
-def _load_kernels() -> None:
+def load_kernels() -> None:
     """Compile or load once, before the first message, the kernels that market data alone would not reach."""
     settings = settings_records([QuoterConfig()])[0]
     state = new_quoter(settings)[0]

@@ -11,13 +11,15 @@ import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from papertrader.shared.log.bus import Bus, BusError
-from papertrader.shared.log.segments import Entry
 from papertrader.shared.service.config import ACCOUNTS, SECTIONS, Settings
+
+if TYPE_CHECKING:
+    from papertrader.shared.log.bus import Bus
+    from papertrader.shared.log.segments import Entry
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +58,12 @@ def decode(payload: bytes) -> Epoch:
         raise ValueError("JSON is nested too deeply") from None
 
 
-def credible(entry: Entry) -> bool:
+def credible(entry: "Entry") -> bool:
     """Whether a message can be the last word on its subject: what is no epoch may not stand in for one."""
     return entry.subject != SUBJECT or _known(entry.sequence, entry.payload) is not None
 
 
-async def current(bus: Bus) -> Epoch | None:
+async def current(bus: "Bus") -> Epoch | None:
     """The epoch that the log is in, None for a log of a version that had none. What is no epoch is passed over."""
     sealed = bus.sealed.newest(SUBJECT)
     newest = None if sealed is None else _known(sealed.sequence, sealed.payload)
@@ -105,8 +107,10 @@ def changes(last: Epoch, new: Epoch) -> list[str]:
     return lines
 
 
-async def check_sealed(bus: Bus) -> None:
+async def check_sealed(bus: "Bus") -> None:
     """Raise BusError if the segments below the data directory are of another log than the broker's."""
+    from papertrader.shared.log.bus import BusError  # a replay needs epochs, but no broker
+
     catalogue = bus.sealed.catalogue
     _, last = await bus.held_extent()
     held, after = None, 0
@@ -120,7 +124,7 @@ async def check_sealed(bus: Bus) -> None:
         )
 
 
-async def begin(bus: Bus, epoch: Epoch) -> None:
+async def begin(bus: "Bus", epoch: Epoch) -> None:
     """Say on the log that an epoch begins here."""
     await bus.append(SUBJECT, msgspec.json.encode(epoch), f"epoch|{epoch.log}|{epoch.number}")
 

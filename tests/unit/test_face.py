@@ -67,6 +67,13 @@ def test_strategy_and_client_are_imported_when_they_are_used() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_replay_imports_no_client_of_a_broker() -> None:
+    code = "import sys; from papertrader.cli import main, replay; "
+    code += "print([name for name in ('nats', 'aiohttp') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def fill(price: float) -> Fill:
     return messages.fill(1_000, price=price, queue_ahead_at_join=None)
 
