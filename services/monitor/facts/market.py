@@ -11,6 +11,7 @@ from papertrader.services.monitor.facts.facts import (
     SECOND,
     AccountFacts,
     MarketFacts,
+    WorkingOrder,
     forget_minutes,
     live_orders,
     trades,
@@ -152,7 +153,8 @@ def hear_market(market: MarketFacts, round_: Round, reading: Reading) -> None:
     """Fold a round's market data: the clock moves to its end, the counts and the touch follow."""
     market.answered_ts, market.previous_ts = market.previous_ts, market.ts
     minutes = round_.ts // MINUTE - market.ts // MINUTE if market.ts else 0
-    forget_minutes(market.prints_by_minute, minutes)
+    if minutes:
+        forget_minutes(market.prints_by_minute, minutes)
     market.ts = max(market.ts, round_.ts)
     market.first_ts = market.first_ts or round_.ts
     market.answered_ts = market.answered_ts or market.first_ts
@@ -185,15 +187,17 @@ def follow_quotes(
     """Fold a round into the account's quoting: time quoted, distance from the touch, prints that reached a quote."""
     elapsed_s = (market.ts - market.previous_ts) / SECOND if market.previous_ts else 0.0
     minutes = market.ts // MINUTE - market.previous_ts // MINUTE if market.previous_ts else 0
-    forget_minutes(facts.fills_by_minute, minutes)
-    forget_minutes(facts.quoted_s_by_minute, minutes)
+    if minutes:
+        forget_minutes(facts.fills_by_minute, minutes)
+        forget_minutes(facts.quoted_s_by_minute, minutes)
     if elapsed_s > LONGEST_STEP_S:
         elapsed_s = 0.0
     if facts.bids.open or facts.bids.taken:
         _outrun(market, facts.bids, messages)
-    if any(isinstance(message, Gap) for message in messages):
+    if messages and any(isinstance(message, Gap) for message in messages):
         elapsed_s = facts.unquoted_s = 0.0
-    if not any(order.live_ts for order in facts.working.values()):
+    orders = live_orders(facts)
+    if not orders:
         facts.unquoted_s += elapsed_s
         return
     facts.unquoted_s = 0.0
@@ -201,10 +205,10 @@ def follow_quotes(
         facts.quoted_s += elapsed_s
         facts.quoted_s_by_minute[0] += elapsed_s
         facts.quoted_since_fill_s += elapsed_s
-    _measure_distance(market, facts)
+    _measure_distance(market, facts, orders)
     for message in messages:
         if isinstance(message, Trades):
-            _count_reached(facts, message)
+            _count_reached(facts, orders, message)
 
 
 def _outrun(market: MarketFacts, bids: Bids, messages: Sequence[Message]) -> None:
@@ -215,18 +219,17 @@ def _outrun(market: MarketFacts, bids: Bids, messages: Sequence[Message]) -> Non
     bids.compare(market.previous_ts)
 
 
-def _measure_distance(market: MarketFacts, facts: AccountFacts) -> None:
+def _measure_distance(market: MarketFacts, facts: AccountFacts, orders: Sequence[WorkingOrder]) -> None:
     if market.mid is None or market.bid is None or market.ask is None:
         return
     bid, ask = market.bid, market.ask
-    distances = [bid - order.price if order.side == "buy" else order.price - ask for order in live_orders(facts)]
+    distances = [bid - order.price if order.side == "buy" else order.price - ask for order in orders]
     facts.distance_bps_sum += max(min(distances), 0.0) / market.mid * 1e4
     facts.distance_samples += 1
 
 
-def _count_reached(facts: AccountFacts, trades_: Trades) -> None:
+def _count_reached(facts: AccountFacts, orders: Sequence[WorkingOrder], trades_: Trades) -> None:
     """Count prints at or through a live quote. Buys are reached from above, by sellers, and sells by buyers."""
-    orders = live_orders(facts)
     best_bid = max((order.price for order in orders if order.side == "buy"), default=0.0)
     best_ask = min((order.price for order in orders if order.side == "sell"), default=float("inf"))
     for price, aggressor in zip(trades_.prices, trades_.aggressors, strict=True):
