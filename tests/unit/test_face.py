@@ -74,6 +74,12 @@ def test_replay_imports_no_client_of_a_broker() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_command_that_ends_looks_for_no_rubbish() -> None:
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0)); import papertrader.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "True"
+
+
 def fill(price: float) -> Fill:
     return messages.fill(1_000, price=price, queue_ahead_at_join=None)
 
