@@ -47,6 +47,7 @@ ALONE: Final = "no other order is there then, and no rule of the venue is asked 
 IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of the bound"
 RANKED: Final = "what bids for a rank bids at least what the venue sells, 8"
 NOT_FOUND: Final = "where none is found none is looked at"
+NO_SLOT: Final = "no slot is any below 0"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     "services/fill_sim/account.py": (
@@ -68,6 +69,17 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("NONE: Final = -1", "NONE: Final = 1", NOT_FOUND),
         Equivalent("< SAME", "<= SAME", IN_LOTS),
         Equivalent("align=True", "align=False", "every field has 8 bytes"),
+    ),
+    "services/fill_sim/groups.py": (
+        Equivalent("attached == 0", "attached == -1", "who waits for the mark has a time", within="announce_children("),
+    ),
+    "services/fill_sim/triggers.py": (
+        Equivalent("return -1", "return - 2", NO_SLOT),
+        Equivalent("effective_ts, -1", "effective_ts, - 2", NO_SLOT),
+        Equivalent("first = -1", "first = - 2", NO_SLOT),
+        Equivalent("else 0)", "else -1)", "no account is counted below 0"),
+        Equivalent("triggers_count > 0", "triggers_count > -1", "where none waits none is checked"),
+        Equivalent("triggers_count > 0", "triggers_count >= 0", "where none waits none is checked"),
     ),
     "services/fill_sim/queue.py": (
         Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),

@@ -13,13 +13,11 @@ Here, on a venue with blocks,
 import numpy as np
 
 from papertrader.services.fill_sim.draws import AHEAD, last_shown
-from papertrader.services.fill_sim.queue import shows
 from papertrader.services.fill_sim.state import CLOSE, IOC, POST_ONLY, Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.blocks import LARGEST_BID_BPS
-from papertrader.shared.market.book import size_at
+from papertrader.shared.market.book import is_shown, size_at
 from papertrader.shared.market.commands import MODIFY, PLACE
-from papertrader.shared.market.events import TOUCH
 from papertrader.shared.market.money import notional
 from papertrader.shared.market.records import Record
 
@@ -89,20 +87,14 @@ def bids_for_place(command: Record) -> bool:
 
 
 @njit(cache=True)
-def watch_levels(account: Record, book: Record, settings: Record, ts: int, only_touch: bool) -> None:
+def watch_levels(account: Record, book: Record, settings: Record, ts: int) -> None:
     """Note how small the levels are for which a bid is under way, after a completed message of `ts`."""
     for slot in range(account.commands_count):
         command = account.commands[slot]
-        if bids_for_place(command) and shows(book, command.side, command.tick, only_touch):
+        if bids_for_place(command) and is_shown(book, command.side, command.tick):
             size = size_at(book, command.side, command.tick)
             within = ts >= command.effective_ts - settings.tail_ns and not np.isnan(command.least)
             command.least = min(command.least, size) if within else size
-
-
-@njit(cache=True)
-def watch_bids(account: Record, book: Record, settings: Record, event: Record) -> None:
-    """`watch_levels` after an event that completed a book message."""
-    watch_levels(account, book, settings, event.ts, event.kind == TOUCH)
 
 
 @njit(cache=True)

@@ -152,7 +152,7 @@ def schedule(exchange: Exchange, command: Record, latency: int) -> None:
     account.commands_count += 1
     reschedule(account, exchange.settings)
     if account.bids > 0:
-        watch_levels(account, exchange.book, exchange.settings, exchange.book.ts, False)
+        watch_levels(account, exchange.book, exchange.settings, exchange.book.ts)
 
 
 @njit(cache=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from papertrader.services.fill_sim import draws
 from papertrader.services.fill_sim.account import on_mid, write_account
-from papertrader.services.fill_sim.auction import watch_bids
+from papertrader.services.fill_sim.auction import watch_levels
 from papertrader.services.fill_sim.commands import flatten, hear
 from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.funding import begin_funding, hear_funding, hear_settlement, settle_funding
@@ -233,7 +233,7 @@ def on_levels(book: Record, accounts: Records, settings: Records, event: Record,
     for index in range(len(accounts)):
         account = accounts[index]
         if account.bids > 0:
-            watch_bids(account, book, settings[index], event)
+            watch_levels(account, book, settings[index], event.ts)
         if event.kind == TOUCH and account.high_bid < book.best_bid and account.low_ask > book.best_ask:
             continue
         for slot in range(account.orders_count):

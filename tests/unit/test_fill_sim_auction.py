@@ -130,6 +130,24 @@ def test_who_bids_most_comes_first_among_those_who_bid_the_limit() -> None:
     assert [fill.order_id for fill in session.fills] == [2, 3, 1]
 
 
+def test_a_bid_of_just_the_limit_comes_before_who_bids_less_and_arrived_sooner() -> None:
+    """Both arrive in one block, who bids 8 bp 10 ms after who bids nothing."""
+    session = on_hyperliquid(placement_latency_ms=500.0)
+    end_ms = (block_end(1600) - ns(1000)) / 1e6 + 1000
+    late = place(end_ms - 5 - 140, 1, "buy", 100.1, 1.0, time_in_force="ioc", priority_bps=8.0)
+    early = place(end_ms - 15 - 500, 2, "buy", 100.1, 1.0, time_in_force="ioc")
+    session.round(2300, said=(early, late))
+    assert [(fill.order_id, fill.ts) for fill in session.fills] == [(1, block_end(1600)), (2, block_end(1600))]
+
+
+@pytest.mark.parametrize(("bid_bps", "ended"), [(10_000.0, "filled"), (10_000.5, "rejected"), (-0.5, "rejected")])
+def test_up_to_all_of_the_value_can_be_bid(bid_bps: float, ended: str) -> None:
+    session = on_hyperliquid()
+    session.round(1900, said=(place(1000, 1, "buy", 100.1, 1.0, time_in_force="ioc", priority_bps=bid_bps),))
+    assert session.statuses(1)[-1] == (ended, "none" if ended == "filled" else "no_priority")
+    assert session.account.priority_fees == (pytest.approx(100.1) if ended == "filled" else 0)
+
+
 def test_an_ioc_order_pays_for_what_is_filled() -> None:
     """10 at 100.1 and 2 of the 5 wanted at 100.2 is not: limit 100.1. 1001 · 5 bp = 0.5005."""
     session = on_hyperliquid(taker_fee_bps=4.5)

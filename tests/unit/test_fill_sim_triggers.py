@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from papertrader.services.fill_sim.state import BAD_TRIGGER_PRICE, NEVER_TRIGGERED, POST_ONLY_WOULD_CROSS
 from papertrader.shared import messages as m
 from tests.unit.fill_sim_session import ASKS, BIDS, Session, bbo, book, cancel, context, ns, place, prints, quoted
 from tests.unit.test_fill_sim_account import take
@@ -68,6 +69,15 @@ def test_what_waits_needs_no_margin_fills_by_no_print_and_was_never_live() -> No
     assert session.acks[-1].live_ts == 0, "so nobody learns from it as from a quote"
     session.round(2000, context(1950, mark=90.0))
     assert len(session.fills) == 1
+
+
+def test_what_ended_waiting_is_counted_as_what_it_was() -> None:
+    session = held()
+    placed(session, trigger(1400, 2, "sell", 95.0, 1, 99.0), trigger(1400, 3, "sell", 95.0, 1, 99.05))
+    session.round(1900, said=(cancel(1700, 2),))
+    account = session.exchange.account_states[0]
+    assert (account["cancelled"], account["unfilled"][NEVER_TRIGGERED], sum(account["unfilled"])) == (1, 1, 1)
+    assert (account["rejected"][BAD_TRIGGER_PRICE], sum(account["rejected"])) == (1, 1)
 
 
 def test_a_triggered_limit_rests_and_is_filled_as_any_order() -> None:
@@ -182,6 +192,8 @@ def test_children_wait_for_their_parent_and_then_for_the_mark() -> None:
     assert session.statuses(12)[-1] == ("filled", "none")
     assert session.statuses(11)[-1] == ("cancelled", "sibling_filled")
     assert session.account.position == 0
+    waited = [ack for ack in session.acks if ack.status in ("waiting", "triggered")]
+    assert [ack.live_ts for ack in waited] == [0] * 5, "nobody learns from what was never live"
 
 
 def test_a_parent_that_takes_at_once_has_its_children_waiting_at_once() -> None:
@@ -198,9 +210,20 @@ def test_children_go_with_a_parent_that_is_rejected_or_cancelled() -> None:
     bracket(session, 1400, place(1400, 1, "buy", 100.1, 1))
     assert session.statuses(1) == [("rejected", "post_only_would_cross")]
     assert session.statuses(11) == session.statuses(12) == [("rejected", "post_only_would_cross")]
+    assert session.exchange.account_states[0]["rejected"][POST_ONLY_WOULD_CROSS] == 3
     bracket(session, 1600, place(1600, 2, "buy", 99.9, 1, time_in_force="gtc"))
     session.round(2000, said=(cancel(1800, 2),))
     assert session.statuses(11)[-1] == session.statuses(12)[-1] == ("cancelled", "parent_ended")
+
+
+def test_child_that_cannot_wait_is_rejected_when_its_parent_is_live() -> None:
+    session = quoted()
+    session.round(1400, context(1350, mark=100.0))
+    child = trigger(1400, 12, "sell", 95.0, 1, 99.05, parent=1)
+    session.round(1600, said=(place(1400, 1, "buy", 99.9, 1, time_in_force="gtc"), child))
+    assert session.statuses(1) == [("accepted", "none")]
+    assert session.statuses(12) == [("rejected", "bad_trigger_price")]
+    assert session.exchange.account_states[0]["rejected"][BAD_TRIGGER_PRICE] == 1
 
 
 def test_children_of_a_parent_that_took_a_part_wait_all_the_same_but_not_of_one_cancelled_by_hand() -> None:
