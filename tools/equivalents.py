@@ -48,6 +48,7 @@ IN_LOTS: Final = "sizes are whole lots, and none lies within the tolerance of th
 RANKED: Final = "what bids for a rank bids at least what the venue sells, 8"
 NOT_FOUND: Final = "where none is found none is looked at"
 NO_SLOT: Final = "no slot is any below 0"
+WATCHED: Final = "a level is watched for nobody"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     "services/fill_sim/account.py": (
@@ -58,7 +59,9 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("effective_ts, 0.0", "effective_ts, 1.0", RANKED),
         Equivalent("effective_ts, 0.0", "effective_ts, -1.0", RANKED),
         Equivalent("sooner_limit_bps > 0", "sooner_limit_bps > 1", "a venue sells up to 8 or nothing"),
-        Equivalent("priority_bps > 0", "priority_bps > -1", "a level is watched for nobody", within="bids_for_place("),
+        Equivalent("priority_bps > 0", "priority_bps > -1", WATCHED, within="bids_for_place("),
+        Equivalent("PLACE and command", "PLACE or command", WATCHED, within="bids_for_place("),
+        Equivalent("0 and command", "0 or command", WATCHED, within="bids_for_place("),
         Equivalent("least, 0.0)", "least, -1.0)", "no level shows less than the least that it has shown"),
         Equivalent("order.row >= 0", "order.row >= -1", NO_DRAWS),
         Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),
@@ -71,6 +74,7 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("align=True", "align=False", "every field has 8 bytes"),
     ),
     "services/fill_sim/groups.py": (
+        Equivalent("sequence += 1", "sequence += 2", "sequences are only compared"),
         Equivalent("attached == 0", "attached == -1", "who waits for the mark has a time", within="announce_children("),
     ),
     "services/fill_sim/triggers.py": (

@@ -226,6 +226,29 @@ def test_child_that_cannot_wait_is_rejected_when_its_parent_is_live() -> None:
     assert session.exchange.account_states[0]["rejected"][BAD_TRIGGER_PRICE] == 1
 
 
+def test_a_full_table_of_them_ends_each_once() -> None:
+    """With a parent that is rejected, when a live one shows that none can wait, with one cancelled, with a position."""
+
+    def crowd(ms: float, at: float = 99.0, **more: Any) -> list[m.Trigger]:
+        return [trigger(ms, 100 + n, "sell", 95.0, 0 if "whole_position" in more else 1, at, **more) for n in range(64)]
+
+    def ends(session: Session, status: str) -> int:
+        return sum(ack.status == status and ack.order_id >= 100 for ack in session.acks)
+
+    rejected, unable, cancelled = (held() for _ in range(3))
+    placed(rejected, place(1400, 1, "buy", 100.1, 1), *crowd(1400, parent=1))
+    assert ends(rejected, "rejected") == 64
+    placed(unable, place(1400, 1, "buy", 99.9, 1), *crowd(1400, at=99.05, parent=1))
+    assert ends(unable, "rejected") == 64
+    placed(cancelled, place(1400, 1, "buy", 99.9, 1), *crowd(1400, parent=1))
+    cancelled.round(1900, said=(cancel(1700, 1),))
+    assert ends(cancelled, "cancelled") == 64
+    whole = held()
+    placed(whole, *crowd(1400, whole_position=True, reduce_only=True))
+    take(whole, 1600, 4, "sell", 99.9, 2)
+    assert ends(whole, "cancelled") == 64
+
+
 def test_children_of_a_parent_that_took_a_part_wait_all_the_same_but_not_of_one_cancelled_by_hand() -> None:
     session = quoted()
     session.round(1400, context(1350, mark=100.0))
