@@ -60,8 +60,10 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("effective_ts, 0.0", "effective_ts, -1.0", RANKED),
         Equivalent("sooner_limit_bps > 0", "sooner_limit_bps > 1", "a venue sells up to 8 or nothing"),
         Equivalent("priority_bps > 0", "priority_bps > -1", WATCHED, within="bids_for_place("),
-        Equivalent("PLACE and command", "PLACE or command", WATCHED, within="bids_for_place("),
-        Equivalent("0 and command", "0 or command", WATCHED, within="bids_for_place("),
+        Equivalent(
+            "PLACE and command.priority_bps", "PLACE or command.priority_bps", WATCHED, within="bids_for_place("
+        ),
+        Equivalent("0 and command.time_in_force", "0 or command.time_in_force", WATCHED, within="bids_for_place("),
         Equivalent("least, 0.0)", "least, -1.0)", "no level shows less than the least that it has shown"),
         Equivalent("order.row >= 0", "order.row >= -1", NO_DRAWS),
         Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),
@@ -82,6 +84,8 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("effective_ts, -1", "effective_ts, - 2", NO_SLOT),
         Equivalent("first = -1", "first = - 2", NO_SLOT),
         Equivalent("else 0)", "else -1)", "no account is counted below 0"),
+        Equivalent("triggers_count > 0 and", "triggers_count > 0 or", "what the mark has met is due since it was told"),
+        Equivalent("> (leader.due_ts", ">= (leader.due_ts", "no two have one sequence"),
         Equivalent("triggers_count > 0", "triggers_count > -1", "where none waits none is checked"),
         Equivalent("triggers_count > 0", "triggers_count >= 0", "where none waits none is checked"),
     ),

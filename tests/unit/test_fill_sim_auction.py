@@ -197,6 +197,13 @@ def test_a_bid_comes_before_what_joined_in_the_last_400_ms(
     assert joined(sizes, model, priority_bps=0.01).ahead(1) == ahead, "the least bid is the highest"
 
 
+def test_of_a_level_out_of_sight_nobody_knows_what_joined_it() -> None:
+    session = on_hyperliquid(placement_latency_ms=500.0)
+    session.round(1010, said=(place(1000, 1, "buy", 99.5, 1.0, priority_bps=2.0),))
+    session.round(1700, book(1150, BIDS, ASKS), book(1200, [*BIDS, (99.5, 10.0)], ASKS))
+    assert (session.ahead(1), session.acks[0].queue_passed) == (10.0, 0.0)
+
+
 @pytest.mark.parametrize("model", ["draws", "fifo"])
 def test_what_joins_until_the_next_message_stands_behind_a_bid(model: str) -> None:
     assert joined(TAIL, model, after=18.0, priority_bps=2.0).ahead(1) == 10.0

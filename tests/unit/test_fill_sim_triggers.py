@@ -261,6 +261,20 @@ def test_children_of_a_parent_that_took_a_part_wait_all_the_same_but_not_of_one_
     assert [fill.size for fill in session.fills if fill.order_id == 12] == [10], "cut to what is held"
 
 
+@pytest.mark.parametrize(
+    ("offered", "limit", "ends"),
+    [(0.5, 100.1, ("waiting", "none")), (0.5, 100.0, ("cancelled", "parent_ended"))],
+)
+def test_children_of_a_parent_that_took_little_wait_and_of_one_that_took_nothing_end(
+    offered: float, limit: float, ends: tuple[str, str]
+) -> None:
+    session = quoted()
+    session.round(1400, book(1300, BIDS, [(100.1, offered)]), context(1350, mark=100.0))
+    bracket(session, 1400, place(1400, 1, "buy", limit, 1, time_in_force="ioc"))
+    assert session.statuses(1)[-1][0] == "expired"
+    assert session.statuses(12)[-1] == ends
+
+
 def test_a_resting_sibling_is_cancelled_when_the_other_is_filled() -> None:
     session = held()
     placed(
@@ -330,6 +344,17 @@ def test_triggers_of_one_mark_come_in_the_order_in_which_they_were_placed() -> N
     placed(session, *(trigger(1400, n, "sell", 95.0, 4, 99.0 + n / 10) for n in (4, 3, 2)))
     session.round(1700, context(1650, mark=98.0))
     assert [fill.order_id for fill in session.fills[1:]] == [4, 3, 2]
+
+
+def test_triggers_come_in_their_order_whatever_became_of_others() -> None:
+    """Whoever leaves the table leaves his place in it to the last."""
+    session = held(12)
+    placed(session, *(trigger(1400, n, "sell", 95.0, 1, 99.0) for n in (2, 3, 4, 5)))
+    session.round(1800, said=(cancel(1600, 2),))
+    session.round(2000, said=(trigger(1800, 6, "sell", 95.0, 1, 99.0), cancel(1850, 3)))
+    session.round(2100, said=(trigger(2000, 7, "sell", 95.0, 1, 98.0),))
+    session.round(2200, context(2150, mark=99.0))
+    assert [fill.order_id for fill in session.fills[1:]] == [4, 5, 6]
 
 
 def test_nobody_trades_with_himself() -> None:
