@@ -91,7 +91,7 @@ class LiveMarket(Tally):
                 f"the log of {self.market} is {(self._resumed_ts - newest) * 1e-9:.0f} s ahead of the venue: "
                 "use another data directory"
             )
-        if self._waited_for(now_ns) and not self._gap_reason:
+        if self.waited_for(now_ns) and not self._gap_reason:
             self._take(self._builder.idle(newest, now_ns))
         self._clock = (newest, now_ns)
         self._heard_ns = self._idle_from_ns = now_ns
@@ -120,12 +120,12 @@ class LiveMarket(Tally):
         if self._gap_reason:
             self._go_on(event_ns, now_ns, GAP_ROUND_NS)
         elif alive:
-            every_ns = self._round_ns if self._waited_for(now_ns) else self._idle_ns
+            every_ns = self._round_ns if self.waited_for(now_ns) else self._idle_ns
             self._go_on(event_ns - self._grace_ns, now_ns, every_ns)
         return silence
 
-    def _waited_for(self, now_ns: int) -> bool:
-        """Whether a command is under way."""
+    def waited_for(self, now_ns: int) -> bool:
+        """Whether a command is under way, and its answer waited for."""
         return now_ns - self._commanded_ns < ORDERS_UNDER_WAY_NS
 
     def event_ns(self, now_ns: int) -> int:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 STEP_S: Final = 0.02
 """How often time passes."""
+ANSWER_STEP_S: Final = 0.005
+"""How often it passes where somebody waits for an answer, which comes when a round ends."""
 ALIVE_S: Final = 1.0
 """A line that brought data in this time is alive: what only adds to it is taken."""
 
@@ -163,14 +165,19 @@ class LiveSession:
             self._tap(asset, self.clock.now_ns(), instrument_frame(asset, instrument))
 
     async def _pass_time(self) -> None:
+        waited_for, everywhere_at = False, 0.0
         while True:
-            await asyncio.sleep(STEP_S)
+            await asyncio.sleep(ANSWER_STEP_S if waited_for else STEP_S)
             now_ns = self.clock.now_ns()
             monotonic = time.monotonic()
+            waiting = {asset for asset, market in self.markets.items() if market.waited_for(now_ns)}
+            waited_for, everywhere = bool(waiting), monotonic >= everywhere_at
+            everywhere_at = monotonic + STEP_S if everywhere else everywhere_at
             for connection, assets in self._lines:
                 data_at = self._heard_at if connection is None else connection.data_at
                 alive = (connection is None or connection.up) and monotonic - data_at < self._idle_s
-                silent = [asset for asset in assets if self.markets[asset].pass_time(now_ns, alive)]
+                passing = [asset for asset in assets if everywhere or asset in waiting]
+                silent = [asset for asset in passing if self.markets[asset].pass_time(now_ns, alive)]
                 if silent:
                     self.venue.adapter.reconnected(silent)
 
