@@ -146,8 +146,8 @@ class Verifier:
             self.inputs[where.kind] += 1
         if where.account:
             self._history.append((entry.sequence, entry.subject, entry.payload))
-        if where.market == ACCOUNT_WIDE:
-            if where.kind == TERMS:
+        if where.market == ACCOUNT_WIDE or where.kind == TERMS:
+            if where == (TERMS, ACCOUNT_WIDE, where.account):
                 self._hear_everywhere(where, message, entry.sequence)
             return
         self._start(where.market, entry.sequence)

@@ -37,7 +37,7 @@ from papertrader.shared.service.outside import traded_outside
 
 log = logging.getLogger("gateway")
 
-HEARD: Final = ("terms", "actions", "orders", "acks", "fills", "account")
+HEARD: Final = ("actions", "orders", "acks", "fills", "account")
 REMEMBERED: Final = ("md.*.*.instrument", "md.*.*.trades")
 STEP_S: Final = 0.1
 STATES_EVERY_S: Final = 2.0
@@ -73,7 +73,7 @@ class Gateway:
         return max((account.orders.highest_id for account in self.ledger.accounts.values()), default=0)
 
     def _subjects(self) -> list[str]:
-        return [subject(kind, Market("*", "*"), "*") for kind in HEARD]
+        return [subject("terms", ACCOUNT_WIDE, "*"), *(subject(kind, Market("*", "*"), "*") for kind in HEARD)]
 
     async def restore(self) -> None:
         """Hear all that the log holds of the accounts, then follow it."""

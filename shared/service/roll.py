@@ -53,6 +53,7 @@ class Roll:
         self._settings = settings
         self.terms: dict[str, Terms] = {}
         self._heard: list[tuple[str, Terms]] = []
+        self._closed: set[str] = set()
         self.fold = make(settings)
 
     @property
@@ -69,7 +70,7 @@ class Roll:
         if known is not None and account not in known and all(name != account for name, _ in self._heard):
             return f"no account {account!r}; there are {', '.join(sorted(known))}"
         resumes = isinstance(message, Control) and message.action == "resume"
-        if (resumes or (kind == "orders" and not isinstance(message, Cancel))) and account in self.closed:
+        if (resumes or (kind == "orders" and not isinstance(message, Cancel))) and account in self._closed:
             return f"the account {account!r} is closed"
         return ""
 
@@ -83,12 +84,8 @@ class Roll:
         except SettingsError as error:
             return str(error)
         self._heard.append((account, said))
+        self._closed = {name for name, known in others.items() if known.closed}
         return ""
-
-    @property
-    def closed(self) -> set[str]:
-        """The accounts that are closed by now."""
-        return {name for name, said in {**self.terms, **dict(self._heard)}.items() if said.closed}
 
     def begin_round(self) -> Fold:
         """The fold for the round that has been closed: with the accounts that were opened in it."""
@@ -118,5 +115,6 @@ class Roll:
         """The state and the accounts of a fold that has these terms, to be filled from a checkpoint."""
         if terms:
             self.terms = dict(terms)
+            self._closed = {name for name, said in terms.items() if said.closed}
             self.fold = self._make(with_terms(self._settings, terms))
         return self.fold.state(), self.accounts or ()

@@ -102,6 +102,7 @@ def test_every_worker_learns_of_an_account_also_one_that_begins_later(broker: Br
             async with working(bus, tmp_path, BTC) as runners:
                 for number in range(3):
                     await tell(bus, BTC, number, runners)
+                await say(bus, f"terms.{BTC}.main", Terms(ts=1, balance=1.0))  # of one market, which nobody hears
                 await say(bus, BOT, Terms(ts=1, balance=5_000.0, settings={"taker_fee_bps": 10.0}))
                 await say(bus, f"orders.{BTC}.bot", taking(3, 1))
                 await tell(bus, BTC, 3, runners)
@@ -132,7 +133,7 @@ def test_every_worker_learns_of_an_account_also_one_that_begins_later(broker: Br
             verifier = await verified(bus)
             assert verifier.differences == []
             assert verifier.verified["account"] == len(await entries(bus, "account.>")) > 5
-            assert verifier.inputs["terms"] == 3
+            assert verifier.inputs["terms"] == 4
 
     bounded(work())
 
