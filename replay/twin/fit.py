@@ -35,7 +35,7 @@ class Knob(NamedTuple):
 LATENCIES_MS: Final = (0.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1000.0, 1500.0)
 KNOBS: Final = (
     Knob("cancel_odds", (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0)),
-    Knob("join_share", (0.1, 0.25, 0.45, 0.65, 0.85)),
+    Knob("join_share", (0.34, 0.4, 0.45, 0.5, 0.58, 0.66)),
 )
 """The shares of the queue, each fitted given those before it."""
 SUPPORT: Final = 2.0
