@@ -19,6 +19,7 @@ from benchmarks import (
     feed_many_coins,
     further,
     gateway,
+    own_strategies,
     print_to_fill,
     replay_against_hftbacktest,
     searching,
@@ -59,6 +60,7 @@ def tables(tapes: Path, python: Path, repetitions: int, quick: bool) -> Iterator
     yield from (machine(), "", HEADER)
     if python.exists():
         yield from replay_against_hftbacktest.against(btc, python.absolute(), repetitions)
+    yield from map(str, own_strategies.rows(btc, repetitions))
     yield from map(str, print_to_fill.rows(repetitions, 100 if quick else 500))
     yield from map(str, print_to_fill.live_rows(repetitions, 20.0 if quick else 60.0))
     yield from map(str, sustained.rows(btc, 60.0 if quick else 0.0, repetitions))

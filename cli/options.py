@@ -15,7 +15,7 @@ errors = Console(stderr=True)
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="settings file, TOML or JSON")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 Strategy = Annotated[
-    str | None, typer.Option(help="glft, or one's own: file.py:Class, or package.module:Class as Python imports it")
+    str | None, typer.Option(help="glft, or one's own class or function: file.py:Name, or package.module:Name")
 ]
 MonitorUrl = Annotated[str | None, typer.Option("--url", help="address of the page (default: that of the run)")]
 WhichRun = Annotated[

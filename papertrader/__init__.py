@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from papertrader import client, messages, runs, strategies, sweeps
+    from papertrader import client, compiled, messages, runs, strategies, sweeps
     from papertrader.client import Client, ClientError
     from papertrader.runs import Column, Run, RunError, columns, load, run_replay
     from papertrader.strategies import Glft, Strategy, StrategyError, Target, View
@@ -28,6 +28,7 @@ __all__ = [
     "__version__",
     "client",
     "columns",
+    "compiled",
     "load",
     "messages",
     "run_replay",

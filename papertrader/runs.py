@@ -27,7 +27,7 @@ __all__ = ["Column", "Run", "RunError", "SettingsError", "columns", "load", "run
 def run_replay(
     tapes: Sequence[Path | str] = (),
     *,
-    strategy: str | type[Any] | None = None,
+    strategy: str | type[Any] | Callable[..., None] | None = None,
     settings: Path | str | Mapping[str, Any] | None = None,
     assets: Sequence[str] | None = None,
     duration_s: float | None = None,
@@ -36,9 +36,9 @@ def run_replay(
 ) -> Run:
     """Replay tapes, or the synthetic market if there are none, with the numbers of a run on the bus.
 
-    `strategy` is `glft`, `file.py:Class`, `package.module:Class` or a class that can be imported; `settings` a file or
-    its tables; `duration_s` is event time. Raises SettingsError, StrategyError, TapeError or ReplayError, each saying
-    what to change.
+    `strategy` is `glft`, `file.py:Name`, `package.module:Name` or a class or function that can be imported; `settings`
+    a file or its tables; `duration_s` is event time. Raises SettingsError, StrategyError, TapeError or ReplayError,
+    each saying what to change.
     """
     feed = {"source": "tape" if tapes else None, "tapes": [str(Path(tape).resolve()) for tape in tapes] or None}
     feed |= {"assets": list(assets) if assets else None, "duration_s": duration_s, "seed": seed}  # type: ignore[dict-item]
@@ -54,6 +54,8 @@ def _with_checklist(replayed: Replayed, settings: Settings) -> tuple[Replayed, C
     return replayed, judged(replayed, settings).checklist
 
 
-def name_of(strategy: str | type[Any] | None) -> str | None:
-    """A strategy's name as the settings have it; a class is named by its module."""
-    return f"{strategy.__module__}:{strategy.__qualname__}" if isinstance(strategy, type) else strategy
+def name_of(strategy: str | type[Any] | Callable[..., None] | None) -> str | None:
+    """A strategy's name as the settings have it; a class or a function is named by its module."""
+    if strategy is None or isinstance(strategy, str):
+        return strategy
+    return f"{strategy.__module__}:{strategy.__qualname__}"

@@ -4,11 +4,16 @@
         def __init__(self, settings): ...
         def targets(self, view): return [Target("buy", view.mid * 0.999, view.quote_size)]
 
-`papertrader replay --strategy mine.py:Mine` quotes with it; `Glft` is the built-in one, to build upon.
+`papertrader replay --strategy mine.py:Mine` quotes with it; `Glft` is the built-in one, to build upon. A compiled
+function is made of `papertrader.compiled`.
 """
 
 from papertrader.services.quoter.strategy import (
+    Cancel,
+    Change,
     Glft,
+    Order,
+    Sleep,
     Strategy,
     StrategyError,
     StrategySettings,
@@ -16,4 +21,15 @@ from papertrader.services.quoter.strategy import (
     View,
 )
 
-__all__ = ["Glft", "Strategy", "StrategyError", "StrategySettings", "Target", "View"]
+__all__ = [
+    "Cancel",
+    "Change",
+    "Glft",
+    "Order",
+    "Sleep",
+    "Strategy",
+    "StrategyError",
+    "StrategySettings",
+    "Target",
+    "View",
+]

@@ -12,6 +12,7 @@ from papertrader.replay.world import (
     MARKOUTS,
     ORDERS,
     SAID,
+    Accounts,
     Said,
     outbox_of,
 )
@@ -23,6 +24,7 @@ from papertrader.services.fill_sim.state import SAID_ACK, Exchange
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import kernel as quoter
 from papertrader.services.quoter import orders as own_orders
+from papertrader.services.quoter import own
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import CANCEL
 from papertrader.shared.market.records import Record, Records
@@ -117,21 +119,28 @@ def calibration_hears(progress: Record, controllers: Records, said: Said) -> Non
 
 
 @njit(cache=True, inline="always")
-def quoter_hears(progress: Record, tick_size: float, quoters: Records, settings: Records, said: Said) -> None:
+def quoter_hears(progress: Record, market: Record, accounts: Accounts, said: Said) -> None:
     """The quoter hears estimates, calibrations, fills, acks and accounts."""
-    first, last = progress.first, progress.last
+    first, last, quoters, owns = progress.first, progress.last, accounts.quoters, accounts.owns
     for row in range(first[ESTIMATES], last[ESTIMATES]):
         quoter.on_estimate(quoters[said.estimate.of[row].account], said.estimate.rows[row])
     for row in range(first[CALIBRATIONS], last[CALIBRATIONS]):
         quoter.on_calibration(quoters[said.calibration.of[row].account], said.calibration.rows[row])
     for row in range(first[FILLS], last[FILLS]):
-        own_orders.on_fill(quoters[said.fills.of[row].account], said.fills.rows[row])
+        index = said.fills.of[row].account
+        own_orders.on_fill(quoters[index], said.fills.rows[row])
+        if accounts.bindings[index].address > 0:
+            own.note_fill(owns[index], said.fills.rows[row])
     for row in range(first[ACKS], last[ACKS]):
-        ack = said.acks.rows[row]
-        own_orders.on_ack(quoters[said.acks.of[row].account], ack, int(np.rint(ack.price / tick_size)))
+        ack, index = said.acks.rows[row], said.acks.of[row].account
+        own_orders.on_ack(quoters[index], ack, int(np.rint(ack.price / market.book.tick_size)))
+        if accounts.bindings[index].address > 0:
+            own.note_ack(owns[index], quoters[index], market.printed, ack)
     for row in range(first[ACCOUNTS], last[ACCOUNTS]):
         index = said.account.of[row].account
-        quoter.on_account(quoters[index], settings[index], said.account.rows[row])
+        quoter.on_account(quoters[index], accounts.quoter_settings[index], said.account.rows[row])
+        if accounts.bindings[index].address > 0:
+            own.note_account(owns[index], said.account.rows[row])
 
 
 @njit(cache=True, inline="always")

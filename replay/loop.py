@@ -37,7 +37,9 @@ from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.matching import on_print as match_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
 from papertrader.services.outcome_tracker import kernel as tracker
-from papertrader.services.quoter import decision
+from papertrader.services.quoter import asking, decision, senses
+from papertrader.services.quoter.own import BUILT_IN
+from papertrader.services.quoter.own import note_print as remember_print
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market.book import NEXT, apply_message
@@ -182,7 +184,7 @@ def hear_late(market: Record, accounts: Accounts, said: Said) -> None:
     """Calibration and quoter take in what was said in the last round."""
     progress, accounts, said = market.progress, borrowed(accounts), borrowed(said)
     calibration_hears(progress, accounts.controllers, said)
-    quoter_hears(progress, market.book.tick_size, accounts.quoters, accounts.quoter_settings, said)
+    quoter_hears(progress, market, accounts, said)
 
 
 @njit(cache=True, inline="always")
@@ -239,21 +241,25 @@ def say_money_and_orders(market: Record, accounts: Accounts, said: Said, scratch
         progress.due_ts, progress.watch_ts = 0, 0
     if reckoned:
         say_account(progress, index, said)
-    sent = decision.decide(
-        accounts.quoters[index],
-        accounts.quoter_settings[index],
-        market.book,
-        market.features,
-        market.quoter,
-        progress.previous_ts,
-        ts,
-        market.decision,
-        scratch.targets,
-        commands,
-    )
+    sent = decide(market, accounts, scratch, index, ts)
     if sent > 0:
         say_orders(progress, index, commands[:sent], said)
     return reckoned or sent > 0
+
+
+@njit(cache=True, inline="always")
+def decide(market: Record, accounts: Accounts, scratch: Scratch, index: int, ts: int) -> int:
+    """One account's decision, which is `asking.decide`: what is done every round is written out."""
+    state, settings, binding = accounts.quoters[index], accounts.quoter_settings[index], accounts.bindings[index]
+    book, features, previous_ts = market.book, market.features, market.progress.previous_ts
+    senses.sense(state, settings, book, features, ts)
+    if decision.is_quiet(state, book, market.quoter, ts):
+        return 0
+    view, targets, commands = market.decision, scratch.targets, scratch.commands
+    seen = (state, settings, book, features, market.quoter, previous_ts, ts, view, targets, commands)
+    if binding.address == BUILT_IN:
+        return decision.decide_anew(*seen)
+    return asking.decide_own(*seen, market.printed, accounts.owns[index], accounts.outs[index], binding)
 
 
 @njit(cache=True, inline="always")
@@ -298,6 +304,8 @@ def on_print(market: Record, estimators: Records, event: Record) -> None:
     """Fold a print into the shared part of every service."""
     book = market.book
     note_print(market.exchange.recent, event)
+    if market.follows_prints == 1:
+        remember_print(market.printed, book, event)
     market_features.follow(market.features, book, event)
     estimator.on_print(book, market.estimator_seconds, market.estimator, estimators, event)
 

@@ -25,7 +25,7 @@ from papertrader.replay.world import (
     new_scratch,
 )
 from papertrader.services.quoter.config import QuoterConfig
-from papertrader.services.quoter.strategy import BUILT_IN
+from papertrader.services.quoter.service import Quoter
 from papertrader.shared.log.kinds import KINDS as MESSAGES
 from papertrader.shared.log.kinds import Kind
 from papertrader.shared.machine_code import load_machine_code_alone
@@ -79,26 +79,24 @@ class Replayed(NamedTuple):
             yield number, self.accounts[account], message
 
 
-def compiled(settings: Settings) -> bool:
-    """Whether every account quotes with the built-in strategy, which is what the compiled loop knows."""
-    return all(config.strategy == BUILT_IN for config in settings.by_account("quoter", QuoterConfig).values())
-
-
 def replay(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
-    """Replay a session: in the compiled loop, or over the services where an account has a strategy of its own.
+    """Replay a session in the compiled loop.
 
-    Raises ReplayError if a round said more than there was room for, StrategyError for a strategy that cannot be loaded.
+    Raises ReplayError if a round said more than there was room for or a strategy raised, with its traceback, and
+    StrategyError for a strategy that cannot be loaded.
     """
-    return in_the_loop(session, settings, progress) if compiled(settings) else composed(session, settings, progress)
+    return in_the_loop(session, settings, progress)
 
 
 def in_the_loop(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
-    """Replay a session with the built-in strategy. Raises ReplayError if a round said more than there was room for."""
+    """`replay`, and the states of the services are those at the end of the session."""
     load_machine_code_alone()
     folds = new_folds(settings, session.market)
     names = folds.fill_sim.accounts
     configs = settings.by_account("quoter", QuoterConfig)
     market, accounts = new_market(folds, session.instrument), accounts_of(folds, [configs[name] for name in names])
+    folds.quoter.bind(*(market[part] for part in ("decision", "book", "features", "printed")))
+    market["follows_prints"] = folds.quoter.follows_prints
     said, scratch = new_said(len(names)), new_scratch(len(names))
     state = market["progress"][0]
     state["limit"] = limits(said, len(names))
@@ -109,7 +107,7 @@ def in_the_loop(session: Session, settings: Settings, progress: Progress | None 
             change_rules(market, accounts, session.changes[event["id"] - 1])
             plan(market[0], accounts.exchange)
             state["row"] += 1
-        elif not run(market, accounts, said, scratch, session.events, rounds):
+        elif not _ran(folds.quoter, market, accounts, said, scratch, session.events, rounds):
             said = grown(said, state["count"], len(names))
             state["limit"] = limits(said, len(names))
         if progress is not None:
@@ -120,13 +118,24 @@ def in_the_loop(session: Session, settings: Settings, progress: Progress | None 
     return Replayed(session, names, _tables(said, state["count"].tolist()), folds.by_name())
 
 
+def _ran(quoter: Quoter, *arguments: Any) -> bool:
+    """Run the loop; ReplayError for the account whose strategy failed."""
+    try:
+        return bool(run(*arguments))
+    except Exception as error:
+        for account in (quoter.accounts[index] for index in np.flatnonzero(quoter.outs["asked"])):
+            quoter.note_failure(account, error)
+        _stop_at_a_failure(quoter)
+        raise
+
+
 def _tables(said: Said, counts: Sequence[int]) -> dict[Kind, tuple[Records, Records]]:
     found: dict[Kind, tuple[Records, Records]] = {kind: getattr(said, kind) for kind in KINDS}
     return {kind: (found[kind][0][:rows], found[kind][1][:rows]) for kind, rows in zip(KINDS, counts, strict=False)}
 
 
 def composed(session: Session, settings: Settings, progress: Progress | None = None) -> Replayed:
-    """Replay a session over the services themselves: slower, for any strategy.
+    """Replay a session over the services themselves: the same, slower.
 
     Raises StrategyError for one that cannot be loaded, ReplayError with the traceback for one that raises.
     """
@@ -150,14 +159,14 @@ def gathered(
             kind, account, message = spoken.output
             record = record_of_command(message) if isinstance(message, Command) else record_of(message)
             said[kind].append(((names.index(account), number), record))
-        _stop_at_a_failure(composition)
+        _stop_at_a_failure(composition.folds.get(QUOTER))
         if progress is not None and number % ROUNDS_AT_ONCE == 0:
             progress(str(session.market), number, session.rounds)
     return Replayed(session, names, {kind: _table(kind, rows) for kind, rows in said.items()}, composition.folds)
 
 
-def _stop_at_a_failure(composition: Composition) -> None:
-    for account, failure in getattr(composition.folds.get(QUOTER), "failures", {}).items():
+def _stop_at_a_failure(quoter: Fold | None) -> None:
+    for account, failure in getattr(quoter, "failures", {}).items():
         when = np.datetime64(failure.ts, "ns").astype("datetime64[ms]")
         raise ReplayError(f"account {account}, at {when} UTC: {failure.text}\n{failure.traceback}".rstrip())
 

@@ -25,6 +25,7 @@ from papertrader.services.quoter.config import QuoterConfig
 from papertrader.services.quoter.glft import VIEW
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.orders import COMMANDS, new_commands
+from papertrader.services.quoter.own import PRINTED
 from papertrader.services.quoter.service import Quoter
 from papertrader.shared.kernels import njit
 from papertrader.shared.log.kinds import KINDS as MESSAGES
@@ -94,6 +95,8 @@ WORLD: Final = np.dtype(
         ("estimator", estimator.MARKET_STATE),
         ("quoter", quoter.MARKET_STATE),
         ("decision", VIEW),
+        ("printed", PRINTED),
+        ("follows_prints", "i1"),  # somebody's strategy may look at them
     ],
     align=True,
 )
@@ -115,6 +118,9 @@ class Accounts(NamedTuple):
     controller_settings: Records
     quoters: Records
     quoter_settings: Records
+    owns: Records
+    outs: Records
+    bindings: Records
 
 
 class Table(NamedTuple):
@@ -241,6 +247,9 @@ def accounts_of(folds: Folds, quoter_configs: list[QuoterConfig]) -> Accounts:
         folds.calibration.settings,
         _array(folds.quoter, "quoters"),
         settings_records(quoter_configs),
+        folds.quoter.owns,
+        folds.quoter.outs,
+        folds.quoter.bindings,
     )
 
 
@@ -264,7 +273,7 @@ def hand_back(market: Records, folds: Folds) -> None:
         getattr(folds, service).state()[name][...] = market[part]
     for fold in folds:
         state = fold.state()
-        for name in ("book", "features"):
+        for name in ("book", "features", "printed"):
             if name in state:
                 state[name][...] = market[name]
 

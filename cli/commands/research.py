@@ -22,7 +22,7 @@ from papertrader.cli.options import (
     paths,
 )
 from papertrader.replay.settings import check_all, tables_of
-from papertrader.shared.service.config import Settings, SettingsError, Tables
+from papertrader.shared.service.config import Settings, SettingsError
 
 
 def replay(
@@ -47,20 +47,12 @@ def replay(
     feed |= {"tapes": paths(tapes), "assets": names(assets)}
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     tables = checked(settings, overrides)
-    ensure_compiled(_part(tables))
+    ensure_compiled("replay")
     if latency_curve:
         from papertrader.cli.latency import run as run_curve
 
         raise typer.Exit(guarded(lambda: run_curve(tables, as_json)))
     raise typer.Exit(guarded(lambda: run_replay(tables, report, as_json)))
-
-
-def _part(tables: Tables) -> str:
-    """Whose kernels a replay needs: those of the loop, or of the services where a strategy is one's own."""
-    from papertrader.services.quoter.config import QuoterConfig
-
-    configs = Settings(tables).by_account("quoter", QuoterConfig).values()
-    return "replay" if all(config.strategy == "glft" for config in configs) else "services"
 
 
 def order(
@@ -94,6 +86,7 @@ def sweep(
         ),
     ] = None,
     settings: SettingsFile = None,
+    strategy: Strategy = None,
     assets: Assets = None,
     duration: Annotated[float | None, typer.Option(help="seconds of event time after which each replay ends")] = None,
     random: Annotated[
@@ -135,7 +128,7 @@ def sweep(
     feed: dict[str, Any] = {"source": "tape" if tapes else None, "duration_s": duration}
     feed |= {"tapes": paths(tapes), "assets": names(assets)}
     try:
-        tables = tables_of(settings, {"feed": feed})
+        tables = tables_of(settings, {"feed": feed, "quoter": {"strategy": strategy}})
         plan = Plan(
             axes=axes_of(change or []),
             random=random,
@@ -151,7 +144,7 @@ def sweep(
     except SettingsError as error:
         raise fail(error) from None
     count = workers or os.cpu_count() or 1
-    ensure_compiled(_part(tables))
+    ensure_compiled("replay")
     raise typer.Exit(guarded(lambda: run_sweep(tables, plan, count, scheduler, as_json)))
 
 

@@ -22,12 +22,12 @@ class QuoterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         str,
         msgspec.Meta(
             min_length=1,
-            description="`glft`, `none` (a program outside trades), or `file.py:Class` or `package.module:Class`",
+            description="`glft`, `none` (a program outside trades), `file.py:Name` or `package.module:Name`",
         ),
     ] = "glft"
     settings: Annotated[
         dict[str, float | int | str | bool],
-        msgspec.Meta(description="settings handed to the strategy's class; `glft` needs none"),
+        msgspec.Meta(description="settings handed to the strategy; `glft` needs none"),
     ] = {}
 
     levels: Annotated[int, msgspec.Meta(ge=1, le=MAX_LEVELS, description="quotes per side")] = 2

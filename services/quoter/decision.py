@@ -8,7 +8,7 @@ Forecasts go with an order, so they are made when one is sent.
 from papertrader.services.quoter.glft import fill_probability, lay
 from papertrader.services.quoter.kernel import ASK, can_increase, look, may_quote
 from papertrader.services.quoter.orders import answer_due_ts, reconcile
-from papertrader.services.quoter.senses import sense, write_fill_forecast
+from papertrader.services.quoter.senses import write_fill_forecast
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.commands import PLACE
 from papertrader.shared.market.records import Record, Records
@@ -57,26 +57,6 @@ def is_quiet(state: Record, book: Record, market: Record, ts: int) -> bool:
     return state.settled == 1 and in_time and same_touch(state, book)
 
 
-@njit(cache=True, inline="always")
-def decide(
-    state: Record,
-    settings: Record,
-    book: Record,
-    features: Record,
-    market: Record,
-    previous_ts: int,
-    ts: int,
-    view: Record,
-    targets: Records,
-    commands: Records,
-) -> int:
-    """A whole decision of the built-in strategy; returns the number of commands written."""
-    sense(state, settings, book, features, ts)
-    if is_quiet(state, book, market, ts):
-        return 0
-    return decide_anew(state, settings, book, features, market, previous_ts, ts, view, targets, commands)
-
-
 @njit(cache=True)
 def decide_anew(
     state: Record,
@@ -90,7 +70,7 @@ def decide_anew(
     targets: Records,
     commands: Records,
 ) -> int:
-    """`decide` where something may have changed."""
+    """A decision of the built-in strategy where something may have changed; returns the number of commands written."""
     prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
     if prepared != ASK:
         return prepared
@@ -114,32 +94,3 @@ def forecast(view: Record, commands: Records, count: int) -> None:
         if command.type == PLACE:
             command.p_fill = fill_probability(view, command.side, command.price)
             command.p_adverse = view.toxicity_bid if command.side > 0 else view.toxicity_ask
-
-
-@njit(cache=True)
-def decide_for(
-    quoters: Records,
-    index: int,
-    settings: Records,
-    books_: Records,
-    features: Records,
-    markets: Records,
-    previous_ts: int,
-    ts: int,
-    views: Records,
-    targets: Records,
-    commands: Records,
-) -> int:
-    """`decide` for one account of many, for callers outside of kernels: arrays as in `see`."""
-    return decide(
-        quoters[index],
-        settings[index],
-        books_[0],
-        features[0],
-        markets[0],
-        previous_ts,
-        ts,
-        views[0],
-        targets,
-        commands,
-    )

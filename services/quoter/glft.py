@@ -23,6 +23,7 @@ VIEW: Final = np.dtype(
         ("ask_tick", "i8"),
         ("significant_figures", "i8"),  # 0: only the tick counts
         ("params_version", "i8"),
+        ("levels", "i8"),  # quotes a side at most
         ("tick_size", "f8"),
         ("ticks_per_unit", "f8"),
         ("lot_size", "f8"),
@@ -34,6 +35,7 @@ VIEW: Final = np.dtype(
         ("fair", "f8"),  # the microprice, its imbalance to a quarter
         ("position", "f8"),  # base units, of an inverse market contracts; + is long
         ("max_position", "f8"),
+        ("quote_size", "f8"),  # base units, as the settings have it
         ("kappa", "f8"),
         ("intensity", "f8"),
         ("sigma_bps", "f8"),

@@ -1,8 +1,8 @@
 """One account's quoting: what it has heard, and when it must not quote.
 
 The steps are pure functions over records, so that the service and a compiled loop run the same ones:
-hear (`on_events`, `on_estimate`, ...), then `prepare`, then a strategy's targets, then `reconcile`.
-`decision` has all of that for the built-in strategy.
+hear (`on_events`, `on_estimate`, ...), then `may_quote`, then a strategy's targets, then `reconcile`.
+`decision` has all of that for the built-in strategy, `asking` for one's own.
 """
 
 from typing import Final, Literal, TypeAlias, get_args
@@ -12,7 +12,7 @@ import numpy as np
 from papertrader.services.quoter.config import MAX_LEVELS
 from papertrader.services.quoter.glft import TARGET, TERMS
 from papertrader.services.quoter.orders import ORDER, ORDERS, cancel_all, give_up_unanswered
-from papertrader.services.quoter.senses import ASKS, BIDS, LEAN_STEPS, SENSE_NS, sense, write_fill_forecast
+from papertrader.services.quoter.senses import ASKS, BIDS, LEAN_STEPS, SENSE_NS
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
@@ -286,7 +286,9 @@ def look(state: Record, settings: Record, book: Record, market: Record, ts: int,
     view.mid = books.mid_of(book)
     view.inverse_size, view.can_short = market.inverse_size, market.spot == 0
     view.position = state.position
-    view.max_position = settings.max_position_notional / quote_value(1.0, view.mid, market.inverse_size)
+    worth = quote_value(1.0, view.mid, market.inverse_size)
+    view.max_position, view.quote_size = settings.max_position_notional / worth, settings.quote_notional / worth
+    view.levels = settings.levels
     view.kappa, view.intensity, view.sigma_bps = state.kappa, state.intensity, state.sigma_bps
     view.fair = view.mid + 0.5 * (view.ask - view.bid) * state.lean / LEAN_STEPS
     view.toxicity_bid, view.toxicity_ask = state.toxicity_bid, state.toxicity_ask
@@ -319,27 +321,6 @@ def may_quote(
     if state.last_command_ts >= 0 and ts - state.last_command_ts < settings.requote_interval_ms * 1e6:
         return 0
     return ASK
-
-
-@njit(cache=True)
-def prepare(
-    state: Record,
-    settings: Record,
-    book: Record,
-    features: Record,
-    market: Record,
-    previous_ts: int,
-    ts: int,
-    view: Record,
-    commands: Records,
-) -> int:
-    """What comes before the strategy: `may_quote`, and `view` filled if it is to be asked."""
-    prepared = may_quote(state, settings, book, market, previous_ts, ts, commands)
-    if prepared == ASK:
-        sense(state, settings, book, features, ts)
-        look(state, settings, book, market, ts, view)
-        write_fill_forecast(state, book, features, view)
-    return prepared
 
 
 @njit(cache=True)

@@ -27,6 +27,8 @@ CANCELLING: Final = 3
 
 NO_LEVEL: Final = 127
 """The level of an order that was given up and came back: no target keeps it."""
+SINGLE: Final = 126
+"""The level of a single order: no target asks for it, and it stays where it is."""
 SIZE_TOLERANCE: Final = 1.1
 """An order larger than its target by more than this must go; a smaller one keeps its place."""
 
@@ -133,7 +135,10 @@ def on_ack(state: Record, ack: Record, tick: int) -> None:
     elif ack.status == ACCEPTED:
         if state.orders[index].status == PENDING:
             state.orders[index].status = LIVE
-    elif ack.status != MODIFIED:
+    elif ack.status == MODIFIED:
+        order = state.orders[index]
+        order.tick, order.size = tick, ack.size - ack.filled_size
+    else:
         state.orders[index].status = FREE
 
 
@@ -216,7 +221,8 @@ def place(state: Record, view: Record, target: Record, size: float, command: Rec
     state.placed += 1
     command.type, command.ts, command.order_id = PLACE, view.ts, order.id
     command.side, command.size, command.price = order.side, size, price_of(view, order.tick)
-    command.time_in_force, command.mid, command.params_version = POST_ONLY, view.mid, view.params_version
+    command.time_in_force, command.reduce_only = POST_ONLY, 0
+    command.mid, command.params_version = view.mid, view.params_version
     command.p_fill, command.p_adverse, command.priority_bps = target.p_fill, target.p_adverse, target.priority_bps
     return True
 
@@ -308,7 +314,7 @@ def reconcile(state: Record, view: Record, settings: Record, targets: Records, c
     sent = 0
     for index in range(state.rows):
         order = state.orders[index]
-        if order.status == LIVE and must_go(view, settings, order, targets, count):
+        if order.status == LIVE and order.level != SINGLE and must_go(view, settings, order, targets, count):
             cancel(state, index, view.ts, commands[sent])
             sent += 1
     for index in range(count):

@@ -6,22 +6,24 @@ never reach the opposite best, sizes go to the lot and under the position cap, a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from papertrader.services.quoter.config import QuoterConfig
-from papertrader.services.quoter.glft import TARGET, TERMS, VIEW, fill_probability, outward_tick, quote
+from papertrader.services.quoter.glft import TERMS, VIEW, quote
 from papertrader.services.quoter.kernel import new_targets
 from papertrader.services.quoter.modules import module_named, module_of_file
-from papertrader.services.quoter.sight import Floats, OpenOrder, Sight, nothing
-from papertrader.shared.market.blocks import LARGEST_BID_BPS
+from papertrader.services.quoter.programs import Program, ProgramError
+from papertrader.services.quoter.sight import Floats, OpenOrder, Print, Sight, nothing
 from papertrader.shared.market.book import price_of
-from papertrader.shared.market.money import quote_value
-from papertrader.shared.market.records import Record, Records, settings_records
-from papertrader.shared.messages import REGIMES
+from papertrader.shared.market.records import Record, settings_records
+from papertrader.shared.messages import REGIMES, Account, Fill
 
 StrategySettings = Mapping[str, float | int | str | bool]
 BUILT_IN: Final = "glft"
@@ -32,7 +34,7 @@ class StrategyError(ValueError):
     """A strategy that cannot be loaded, or targets that cannot be quoted; the text says what is wrong."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """All that a decision may depend on. Prices in quote currency, sizes in base units, `ts` in ns of event time.
 
@@ -48,8 +50,8 @@ class View:
     them. `equity` and `margin_available` are NaN before the account is known. `can_increase` is false while the margin
     allows only to reduce the position.
 
-    `bids`, `asks`, `orders` and `features` are computed when they are asked for: ask within `targets`, later they are
-    those of a later moment.
+    `bids`, `asks`, `orders`, `features`, `prints`, `fills` and `account` are computed when they are asked for: ask
+    within `targets`, later they are those of a later moment.
     """
 
     ts: int
@@ -113,9 +115,23 @@ class View:
         """The market's features by name: imbalances of the book, signed flow, volatility, spread."""
         return self.sight.features()
 
+    @property
+    def prints(self) -> list[Print]:
+        """The market's prints since the last decision, of more than 256 the newest."""
+        return self.sight.prints()
 
-@dataclass(frozen=True, slots=True)
-class Target:
+    @property
+    def fills(self) -> list[Fill]:
+        """The account's own fills since the last decision, of more than 64 the newest."""
+        return self.sight.fills()
+
+    @property
+    def account(self) -> Account:
+        """The account's money as it was told last; zeros before."""
+        return self.sight.account()
+
+
+class Target(msgspec.Struct, frozen=True):
     """A quote that is wanted: `price` in quote currency, `size` in base units.
 
     The forecasts go with the order and are judged later: a fill within 10 s, and an adverse move within 5 s of a fill.
@@ -131,6 +147,42 @@ class Target:
     priority_bps: float = 0.0
 
 
+class Order(msgspec.Struct, frozen=True):
+    """A single order, sent once: it stays until it ends, is changed or cancelled, and no target moves it.
+
+    The position cap holds for it: what does not fit is cut off. Its id is in `view.orders` from the next decision on.
+    """
+
+    side: Literal["buy", "sell"]
+    price: float
+    size: float
+    time_in_force: Literal["post_only", "gtc", "ioc"] = "post_only"
+    reduce_only: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Move an open order and leave `size` of it; it is a single order from then on."""
+
+    order_id: int
+    price: float
+    size: float
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Cancel an open order."""
+
+    order_id: int
+
+
+class Sleep(msgspec.Struct, frozen=True):
+    """Be asked again when the touch changes, the account hears something, or at `until_ts`, ns of event time."""
+
+    until_ts: int
+
+
+Wish = Target | Order | Change | Cancel | Sleep
+
+
 @runtime_checkable
 class Strategy(Protocol):
     """A strategy, made once per market and account with the settings table: `Class(settings)`.
@@ -139,10 +191,11 @@ class Strategy(Protocol):
     has `state() -> dict[str, numpy array]`: the arrays themselves, which a restart writes into.
     """
 
-    def targets(self, view: View) -> Sequence[Target]:
+    def targets(self, view: View) -> Sequence[Wish]:
         """The quotes wanted now, each side from the inside out, at most `view.levels` a side.
 
-        A side's n-th quote is its level n: the order at that level moves when its target does.
+        A side's n-th quote is its level n: the order at that level moves when its target does. Single orders, changes,
+        cancels and a `Sleep` may stand among them.
         """
         ...
 
@@ -187,14 +240,13 @@ def _target_of(view: Record, target: Record) -> Target:
     )
 
 
-def view_of(record: Record, config: QuoterConfig, sight: Sight | None = None) -> View:
+def view_of(record: Record, sight: Sight | None = None) -> View:
     """The view that a kernel's record stands for, and what can be looked at beside it."""
     values: dict[str, Any] = dict(zip(VIEW.names or (), record.tolist(), strict=True))
     values["regime"] = REGIMES[values["regime"]]
     for name in FLAGS:
         values[name] = bool(values[name])
-    quote_size = config.quote_notional / quote_value(1.0, values["mid"], values["inverse_size"])
-    return View(**values, levels=config.levels, quote_size=quote_size, sight=sight or nothing())
+    return View(**values, sight=sight or nothing())
 
 
 def record_of_view(view: View) -> Record:
@@ -206,63 +258,45 @@ def record_of_view(view: View) -> Record:
     return record
 
 
-def write_targets(wanted: Sequence[Target], view: Record, levels: int, targets: Records) -> int:
-    """Write a strategy's targets into kernel records, prices rounded outward; returns how many.
-
-    Raises StrategyError for a target that makes no sense, naming it.
-    """
-    counts = {"buy": 0, "sell": 0}
-    for index, target in enumerate(wanted):
-        _check(index, target)
-        level = counts[target.side]
-        if level == levels:
-            raise StrategyError(f"target {index}: more than {levels} on the {target.side} side; raise `levels`")
-        counts[target.side] += 1
-        targets[index] = _record_of(target, level, view)
-    return len(wanted)
-
-
-def _check(index: int, target: Target) -> None:
-    if not isinstance(target, Target):
+def checked(index: int, target: Any) -> None:
+    """Raise StrategyError for what is no wish at all, naming it; values are judged by who hears them."""
+    if not isinstance(target, Target | Order | Change | Cancel | Sleep):
         raise StrategyError(f"target {index} was {target!r}, not a Target")
-    if target.side not in ("buy", "sell"):
+    if isinstance(target, Target | Order) and target.side not in ("buy", "sell"):
         raise StrategyError(f"target {index}: side was {target.side!r}, not 'buy' or 'sell'")
-    for name in ("price", "size"):
+    if isinstance(target, Order) and target.time_in_force not in ("post_only", "gtc", "ioc"):
+        raise StrategyError(f"target {index}: time_in_force was {target.time_in_force!r}")
+    for name in target.__struct_fields__:
         value = getattr(target, name)
-        if not 0 < value < 1e15:
-            raise StrategyError(f"target {index}: {name} was {value!r}, not a positive number")
-    for name in ("p_fill", "p_adverse"):
-        value = getattr(target, name)
-        if value is not None and not 0 <= value <= 1:
-            raise StrategyError(f"target {index}: {name} was {value!r}, not a probability")
-    if not 0 <= target.priority_bps <= LARGEST_BID_BPS:
-        raise StrategyError(f"target {index}: priority_bps was {target.priority_bps!r}, not in 0 to 10 000")
+        if name not in ("side", "time_in_force") and not isinstance(value, Real) and value is not None:
+            raise StrategyError(f"target {index}: {name} was {value!r}, not a number")
 
 
-def _record_of(target: Target, level: int, view: Record) -> Record:
-    side = 1 if target.side == "buy" else -1
-    tick = outward_tick(view, side, target.price)
-    if tick < 1:
-        raise StrategyError(f"a {target.side} target at {target.price!r} lies below the first tick")
-    toxicity = view["toxicity_bid"] if side > 0 else view["toxicity_ask"]
-    record = np.zeros(1, dtype=TARGET)[0]
-    record["side"], record["level"], record["tick"], record["size"] = side, level, tick, target.size
-    record["p_fill"] = fill_probability(view, side, price_of(view, tick)) if target.p_fill is None else target.p_fill
-    record["p_adverse"] = toxicity if target.p_adverse is None else target.p_adverse
-    record["priority_bps"] = target.priority_bps
-    return record
+NAMED: Final[Mapping[str, type[Any]]] = {BUILT_IN: Glft, "none": Silent}
 
 
-OWN: Final[Mapping[str, type[Any]]] = {BUILT_IN: Glft, "none": Silent}
+def load(config: QuoterConfig) -> Strategy | Program:
+    """The strategy that the settings name: `glft`, `none`, or what `package.module:Name` or `file.py:Name` names.
 
-
-def load(config: QuoterConfig) -> Strategy:
-    """The strategy that the settings name: `glft`, `none`, or an instance of `package.module:Class` or `file.py:Class`.
-
-    Raises StrategyError saying which part of the name is wrong, or what the class lacks.
+    That is a class, of which an instance is made, or a function, which is compiled. Raises StrategyError saying which
+    part of the name is wrong, or what the class or the function lacks.
     """
     name = config.strategy
-    cls = OWN[name] if name in OWN else _class_named(name)
+    if name in NAMED:
+        return _instance(NAMED[name], config)
+    found, module = _named(name)
+    if isinstance(found, type):
+        return _instance(found, config)
+    try:
+        return Program(getattr(found, "py_func", found), module, config.settings)
+    except ProgramError as error:
+        raise StrategyError(f"strategy {name!r}: {error}") from error
+    except Exception as error:  # the compiler raises what it likes
+        raise StrategyError(f"strategy {name!r} cannot be compiled: {error!r}") from error
+
+
+def _instance(cls: type[Any], config: QuoterConfig) -> Strategy:
+    name = config.strategy
     try:
         strategy = cls(config.settings)
     except Exception as error:
@@ -274,22 +308,23 @@ def load(config: QuoterConfig) -> Strategy:
     return strategy
 
 
-def _class_named(name: str) -> type[Any]:
-    module_name, colon, class_name = name.rpartition(":")
-    if not colon or not module_name or not class_name:
+def _named(name: str) -> tuple[Any, ModuleType]:
+    """A class or a function of the user's, and the module that it stands in."""
+    module_name, colon, own_name = name.rpartition(":")
+    if not colon or not module_name or not own_name:
         forms = "package.module:Class or file.py:Class"
         raise StrategyError(f"strategy {name!r}: was neither 'glft', 'none' nor of the form {forms}")
     try:
         module = module_of_file(Path(module_name)) if module_name.endswith(".py") else module_named(module_name)
     except Exception as error:
         raise StrategyError(f"strategy {name!r}: the module {module_name!r} cannot be imported: {error!r}") from error
-    cls = getattr(module, class_name, None)
-    if not isinstance(cls, type):
-        raise StrategyError(f"strategy {name!r}: the module {module_name!r} has no class {class_name!r}")
-    return cls
+    found = getattr(module, own_name, None)
+    if not isinstance(found, type | FunctionType) and not hasattr(found, "py_func"):
+        raise StrategyError(f"strategy {name!r}: the module {module_name!r} has no class {own_name!r}")
+    return found, module
 
 
-def state_of(strategy: Strategy) -> dict[str, npt.NDArray[np.generic]]:
+def state_of(strategy: Strategy | Program) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays that a strategy remembers, empty for one without memory."""
     state = getattr(strategy, "state", None)
     return dict(state()) if callable(state) else {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from papertrader.shared.service.fold import State
 
-PER_ACCOUNT: Final = frozenset({"accounts", "quoters", "estimators", "trackers", "controllers"})
+PER_ACCOUNT: Final = frozenset({"accounts", "quoters", "estimators", "trackers", "controllers", "owns"})
 """Arrays with a row for each account, in the order of the accounts' names."""
 MADE_ANEW: Final = frozenset({"features"})
 """Fields that follow from what comes next: where their form is another one they begin as in a fold that is new."""

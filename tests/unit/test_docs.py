@@ -120,10 +120,12 @@ def test_examples_import_only_what_is_public(source: str) -> None:
             assert {alias.name for alias in node.names} <= set(module.__all__)
 
 
-def test_strategy_of_the_how_to_quotes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("place", "name"), [(0, "FixedSpread"), (1, "decide")])
+def test_strategies_of_the_how_to_quote(tmp_path: Path, place: int, name: str) -> None:
     page = (ROOT / "docs" / "how-to" / "strategy.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "mine.py").write_text(block)
-    session = Session(QuoterConfig(strategy=f"{tmp_path / 'mine.py'}:FixedSpread"))
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    (tmp_path / "mine.py").write_text(blocks[place])
+    session = Session(QuoterConfig(strategy=f"{tmp_path / 'mine.py'}:{name}"))
     orders = session.round(instrument(), touch(999.9, 1000.1))
     assert [(order.side, order.price) for order in orders] == [("buy", 999.4), ("sell", 1000.6)]

@@ -33,7 +33,7 @@ from papertrader.sweeps import Sweep
 from tests import messages
 from tests.conftest import ROOT
 
-MODULES = ("client", "messages", "runs", "strategies", "sweeps")
+MODULES = ("client", "compiled", "messages", "runs", "strategies", "sweeps")
 PRIVATE = {"cli", "replay", "services", "shared"}
 
 

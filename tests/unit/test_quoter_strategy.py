@@ -168,7 +168,7 @@ def test_view_record_and_back_is_the_same(module: str) -> None:
     start(session)
     view = Scripted.seen
     assert view is not None
-    again = view_of(record_of_view(view), session.config)
+    again = view_of(record_of_view(view))
     assert math.isnan(again.equity)
     assert repr(again) == repr(view)
 
