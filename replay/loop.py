@@ -161,7 +161,7 @@ def begin_round(market: Record, accounts: Accounts, said: Said, events: Events, 
     met = first_print(events, row)
     if is_print(events, met):
         observed = market.estimator.touch_fills
-        touch_fills.meet_prints(observed, market.features, market.book)
+        touch_fills.meet_prints(observed, market.features, market.book, events, met)
         exchange.meet_prints(
             market.exchange, market.book, market.features, accounts.exchange, events, met, observed.before
         )

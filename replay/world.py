@@ -58,7 +58,7 @@ LAYOUTS: Final = {name: COMMAND if name == "orders" else record_dtype(MESSAGES[n
 MARKOUT_ROOM: Final = 4096
 """Markouts that one round of all accounts may bring beside those of its fills."""
 
-ROWS_AT_FIRST: Final = 512
+ROWS_AT_FIRST: Final = 2_048
 UNKNOWN: Final = -1
 
 PROGRESS: Final = np.dtype(
@@ -286,7 +286,7 @@ def room_per_round(accounts: int) -> Integers:
 
 
 def new_said(accounts: int) -> Said:
-    """Nothing said yet, with room for a few rounds."""
+    """Nothing said yet, with room for what some minutes bring."""
     rows = room_per_round(accounts) + ROWS_AT_FIRST
     tables = {
         name: Table(np.zeros(rows[kind], dtype=LAYOUTS[name]), np.zeros(rows[kind], dtype=ADDRESS))

@@ -55,6 +55,12 @@ JOINS: Final = np.dtype(
 )
 
 
+@njit(cache=True, forceinline=True)
+def is_following(joins: Record) -> bool:
+    """Whether a level is followed: if none is, a touch tells nothing."""
+    return bool(joins.sides[0].tick != 0 or joins.sides[1].tick != 0)
+
+
 @njit(cache=True)
 def on_message(joins: Record, events: Records, row: np.uint64) -> None:
     """Fold a full book or a touch that begins at `row`."""

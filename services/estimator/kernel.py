@@ -28,7 +28,7 @@ from papertrader.shared.market import book as books
 from papertrader.shared.market import features as market_features
 from papertrader.shared.market import seconds as grid
 from papertrader.shared.market.events import GAP, PRINT, TOUCH
-from papertrader.shared.market.frozen import first_print, is_print
+from papertrader.shared.market.frozen import first_print
 from papertrader.shared.market.moments import is_new
 from papertrader.shared.market.records import Record, Records
 from papertrader.shared.messages import FEATURES
@@ -148,8 +148,7 @@ def fold_round(
     for account in range(estimators.shape[0]):
         begin_round(estimators[account], previous_ts)
     touch_fills.begin_round(market[0].touch_fills)
-    if is_print(events, first_print(events, np.uint64(0))):
-        touch_fills.meet_prints(market[0].touch_fills, features[0], book[0])
+    touch_fills.meet_prints(market[0].touch_fills, features[0], book[0], events, first_print(events, np.uint64(0)))
     fold_events(book[0], features[0], seconds[0], market[0], estimators, settings, events)
     return end_round(book[0], features[0], seconds[0], market[0], estimators, settings, clock, out)
 

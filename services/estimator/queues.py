@@ -7,7 +7,7 @@ import numpy as np
 from papertrader.services.estimator import arrivals, joins
 from papertrader.services.estimator import odds as cancel_odds
 from papertrader.shared.kernels import njit
-from papertrader.shared.market.events import LEVEL, TOUCH
+from papertrader.shared.market.events import SNAPSHOT, TOUCH
 from papertrader.shared.market.records import Record, Records
 
 NORMAL: Final = 1.96
@@ -30,11 +30,11 @@ def start(queues: Record) -> None:
     cancel_odds.compute(queues.odds)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def on_message(queues: Record, book: Record, events: Records, row: np.uint64) -> None:
     """Fold a book message that begins at `row`, before the book does."""
     event = events[row]
-    if event.kind != LEVEL:
+    if event.kind == SNAPSHOT or (event.kind == TOUCH and joins.is_following(queues.joins)):
         joins.on_message(queues.joins, events, row)
     if event.kind != TOUCH and is_watched(queues, event.ts):
         arrivals.on_message(queues.lines, queues.odds, book, events, row)

@@ -12,8 +12,10 @@ import numpy as np
 
 from papertrader.shared.kernels import njit
 from papertrader.shared.market import logistic, skill
+from papertrader.shared.market.book import NEXT
+from papertrader.shared.market.events import Events
 from papertrader.shared.market.features import facing, log_distance
-from papertrader.shared.market.frozen import FROZEN, freeze
+from papertrader.shared.market.frozen import FROZEN, first_print, freeze, is_print
 from papertrader.shared.market.records import Record
 from papertrader.shared.messages import FEATURES
 
@@ -92,16 +94,19 @@ def begin_round(fills: Record) -> None:
 
 
 @njit(cache=True)
-def meet_prints(fills: Record, features: Record, book: Record) -> None:
-    """Write down the market before a round's prints, if one of them may be an observation."""
-    if book.ts >= min(fills.next_ts[0], fills.next_ts[1]):
-        freeze(fills.before, features, book)
+def meet_prints(fills: Record, features: Record, book: Record, events: Events, row: np.uint64) -> None:
+    """Write down the market before a round's prints, the first of them at `row`, if one is to be an observation."""
+    while is_print(events, row):
+        if book.ts >= fills.next_ts[place_of(events[row].side)]:
+            freeze(fills.before, features, book)
+            return
+        row = first_print(events, row + NEXT)
 
 
 @njit(cache=True)
 def on_print(fills: Record, event: Record, tick_size: float) -> None:
     """Let the first print of a side in a round fill the touch that it meets, and note how deep the others go."""
-    before, place = fills.before, 0 if event.side > 0 else 1
+    before, place = fills.before, place_of(event.side)
     if before.fresh == 0 or not before.mid > 0:
         return
     if fills.seen[place] == 0:
@@ -117,6 +122,12 @@ def on_print(fills: Record, event: Record, tick_size: float) -> None:
     touch = before.ask if event.side > 0 else before.bid
     beyond_bps = event.side * (event.tick - touch) * tick_size / before.mid * 1e4
     fills.reach_bps[place] = max(fills.reach_bps[place], beyond_bps)
+
+
+@njit(cache=True)
+def place_of(side: int) -> int:
+    """Where what is of a taker's side stands."""
+    return 0 if side > 0 else 1
 
 
 @njit(cache=True)

@@ -10,6 +10,7 @@ from tests.unit.test_features import S, book_at, seen
 BUY, SELL = 1, -1
 TICK = 0.01
 LATER = 50_000_000
+FIRST = np.uint64(0)
 
 
 def new_fills():
@@ -33,6 +34,10 @@ def print_of(aggressor, beyond=0):
     event["kind"], event["side"] = PRINT, aggressor
     event["tick"] = 10_000 + aggressor * (1 + beyond)
     return event
+
+
+def prints_of(*aggressors):
+    return np.array([print_of(aggressor) for aggressor in aggressors])
 
 
 def sweep(fills, ts, aggressor, mid=100.0, leaning=0.0, beyond=0):
@@ -63,14 +68,19 @@ def test_sweeps_of_a_side_within_50_ms_are_one_observation():
     for ts, aggressor in ((S, BUY), (S + LATER - 1, BUY), (S + LATER - 1, SELL), (S + LATER, BUY)):
         book["ts"] = ts
         touch_fills.begin_round(fills)
-        touch_fills.meet_prints(fills, features, book)
+        touch_fills.meet_prints(fills, features, book, prints_of(aggressor), FIRST)
         touch_fills.on_print(fills, print_of(aggressor), TICK)
     assert fills["rows"]["ts"][:3].tolist() == [S, S + LATER - 1, S + LATER]
     assert (fills["count"], fills["rows"]["side"][:3].tolist()) == (3, [SELL, BUY, SELL])
     book["ts"] = S + LATER + 1
     touch_fills.begin_round(fills)
-    touch_fills.meet_prints(fills, features, book)
+    touch_fills.meet_prints(fills, features, book, prints_of(BUY, SELL), FIRST)
     assert fills["before"]["fresh"] == 0, "no side is observed again so soon: nothing is written down"
+    book["ts"] = S + 2 * LATER - 1
+    touch_fills.meet_prints(fills, features, book, prints_of(BUY, BUY), FIRST)
+    assert fills["before"]["fresh"] == 0, "sellers are observed again, but there are none"
+    touch_fills.meet_prints(fills, features, book, prints_of(BUY, SELL), FIRST)
+    assert fills["before"]["fresh"] == 1
 
 
 @pytest.mark.parametrize(
