@@ -43,8 +43,8 @@ class Side:
         self._process.communicate()
 
 
-def ours(tape: Path, copies: int = 1, accounts: int = 1) -> Side:
-    return Side([sys.executable, "-m", "benchmarks.replay_side", str(tape), str(copies), str(accounts)])
+def ours(tape: Path, copies: int = 1, accounts: int = 1, fill_model: str = "draws") -> Side:
+    return Side([sys.executable, "-m", "benchmarks.replay_side", str(tape), str(copies), str(accounts), fill_model])
 
 
 def theirs(tape: Path, python: Path) -> Side:
@@ -65,11 +65,16 @@ def spread(values: Sequence[float], scale: float = 1.0) -> str:
     return f"{statistics.median(values) * scale:.1f} ({min(values) * scale:.1f} to {max(values) * scale:.1f})"
 
 
+def times_as_fast(one: Side, other: Side) -> list[float]:
+    """How many times as fast one side was as the other, repetition by repetition."""
+    return [b / a for a, b in zip(one.values("seconds"), other.values("seconds"), strict=True)]
+
+
 def against(tape: Path, python: Path, repetitions: int) -> list[str]:
     """The rows of the table for (a) and (b)."""
-    us, them = ours(tape), theirs(tape, python)
-    take_turns([us, them], repetitions)
-    ratios = [b / a for a, b in zip(us.values("seconds"), them.values("seconds"), strict=True)]
+    us, drawing, them = ours(tape, fill_model="fifo"), ours(tape), theirs(tape, python)
+    take_turns([us, drawing, them], repetitions)
+    our_ms = spread(us.values("seconds"), 1e3)
     rates = [
         (a["rows"] / a["seconds"]) / (b["rows"] / b["seconds"])
         for a, b in zip(us.measurements, them.measurements, strict=True)
@@ -77,8 +82,10 @@ def against(tape: Path, python: Path, repetitions: int) -> list[str]:
     rows, their_rows = us.measurements[0]["rows"], them.measurements[0]["rows"]
     rounds, steps = us.measurements[0]["rounds"], them.measurements[0]["steps"]
     return [
-        f"| replay of the tape, ms | {spread(us.values('seconds'), 1e3)} | {spread(them.values('seconds'), 1e3)} "
-        f"| {spread(ratios)} times as fast |",
+        f"| replay of the tape, draws off, ms | {our_ms} | {spread(them.values('seconds'), 1e3)} "
+        f"| {spread(times_as_fast(us, them))} times as fast |",
+        f"| replay of the tape, the queue drawn, ms | {spread(drawing.values('seconds'), 1e3)} | draws off: {our_ms} "
+        f"| {spread(times_as_fast(us, drawing))} times as long |",
         f"| rows of market data per second | {rows:,} rows, {rounds:,} rounds | {their_rows:,} rows, {steps:,} steps "
         f"| {spread(rates)} times as many |",
         f"| peak memory, MiB | {spread(us.values('peak_mib'))} | {spread(them.values('peak_mib'))} "

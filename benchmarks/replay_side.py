@@ -1,6 +1,6 @@
 """Our side of the replay benchmark, as `hftbacktest_side` has it: a replay per line of standard input.
 
-    python -m benchmarks.replay_side TAPE [copies] [accounts]
+    python -m benchmarks.replay_side TAPE [copies] [accounts] [fill_model]
 
 Everything is on: exchange with queue model, outcome tracker, estimator, calibration and quoter, in rounds of 10 ms.
 """
@@ -37,8 +37,8 @@ def repeated(session: Session, copies: int) -> Session:
     return session._replace(events=np.concatenate(parts))
 
 
-def settings_of(accounts: int) -> Settings:
-    tables = {"quoter": QUOTER}
+def settings_of(accounts: int, fill_model: str = "draws") -> Settings:
+    tables = {"quoter": QUOTER, "fill_sim": {"fill_model": fill_model}}
     if accounts > 1:
         tables["accounts"] = {f"account{index:03d}": {"fill_sim": {"seed": index + 1}} for index in range(accounts)}
     return Settings(tables)
@@ -60,7 +60,7 @@ def measure(session: Session, settings: Settings) -> dict[str, float]:
 
 def main() -> None:
     copies = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    settings = settings_of(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    settings = settings_of(int(sys.argv[3]) if len(sys.argv) > 3 else 1, *sys.argv[4:5])
     config = FeedConfig(source="tape", tapes=(Path(sys.argv[1]),), round_ms=ROUND_MS)
     (session,) = sessions(config)
     session = repeated(session, copies) if copies > 1 else session
