@@ -6,6 +6,7 @@ import inspect
 import linecache
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Final
@@ -29,6 +30,8 @@ from papertrader.shared.market.records import Records
 ASKING: Final = Path(__file__).with_name("asking.py")
 SETTINGS: Final = "SETTINGS"
 MEMORY: Final = "MEMORY"
+LOADED: Final[list[Any]] = []
+"""Compiled strategies, whose code is held."""
 
 
 class ProgramError(ValueError):
@@ -73,8 +76,7 @@ class Program:
         self.memory = record_of_values(dict(getattr(module, MEMORY, {})))
         self.before = self.memory.copy()
         """The memory as it was before the last decision."""
-        self._kernel: Any = _kept(function)
-        self.address = self._compiled()
+        self.address = _address(function, self.settings.dtype, self.memory.dtype)
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """What it remembers."""
@@ -116,16 +118,21 @@ class Program:
         file = inspect.getfile(self.function)
         return f'  File "{file}", line {line}, in {self.function.__name__}\n    {linecache.getline(file, line).strip()}'
 
-    def _compiled(self) -> int:
-        parts = [from_dtype(kind) for kind in (VIEW, BOOK, FEATURE_STATE, PRINTED, OWN, QUOTER)]
-        seen = types.NamedTuple(parts, Seen)  # type: ignore[no-untyped-call]
-        arguments = (seen, from_dtype(self.settings.dtype), from_dtype(self.memory.dtype), from_dtype(WISHED))
-        self._kernel.compile(arguments)
-        made = self._kernel.overloads[arguments]
-        if made.signature.return_type != types.none:
-            raise ProgramError(f"it returns {made.signature.return_type}: what it wants goes into `out`")
-        address: int = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
-        return address
+
+@cache
+def _address(function: Callable[..., None], settings: "np.dtype[np.void]", memory: "np.dtype[np.void]") -> int:
+    """Where the machine code of a function lies: it is loaded once in a process, and stays."""
+    kernel = _kept(function)
+    parts = [from_dtype(kind) for kind in (VIEW, BOOK, FEATURE_STATE, PRINTED, OWN, QUOTER)]
+    seen = types.NamedTuple(parts, Seen)  # type: ignore[no-untyped-call]
+    arguments = (seen, from_dtype(settings), from_dtype(memory), from_dtype(WISHED))
+    kernel.compile(arguments)
+    made = kernel.overloads[arguments]
+    if made.signature.return_type != types.none:
+        raise ProgramError(f"it returns {made.signature.return_type}: what it wants goes into `out`")
+    LOADED.append(kernel)
+    address: int = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
+    return address
 
 
 def _kept(function: Callable[..., None]) -> Any:
