@@ -49,6 +49,7 @@ RANKED: Final = "what bids for a rank bids at least what the venue sells, 8"
 NOT_FOUND: Final = "where none is found none is looked at"
 NO_SLOT: Final = "no slot is any below 0"
 WATCHED: Final = "a level is watched for nobody"
+NO_TWO: Final = "no two have one sequence"
 
 EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     "services/fill_sim/account.py": (
@@ -64,6 +65,9 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
             "PLACE and command.priority_bps", "PLACE or command.priority_bps", WATCHED, within="bids_for_place("
         ),
         Equivalent("0 and command.time_in_force", "0 or command.time_in_force", WATCHED, within="bids_for_place("),
+        Equivalent("0 < order.priority_bps", "0 <= order.priority_bps", "who bids nothing bids nothing in vain"),
+        Equivalent("effective_ts > other.effective_ts", "effective_ts >= other.effective_ts", "they are not the same"),
+        Equivalent("mine > (other.arrives_ts", "mine >= (other.arrives_ts", NO_TWO),
         Equivalent("least, 0.0)", "least, -1.0)", "no level shows less than the least that it has shown"),
         Equivalent("order.row >= 0", "order.row >= -1", NO_DRAWS),
         Equivalent("order.joining = 0", "order.joining = -1", ONLY_ONE),
@@ -85,7 +89,7 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("first = -1", "first = - 2", NO_SLOT),
         Equivalent("else 0)", "else -1)", "no account is counted below 0"),
         Equivalent("triggers_count > 0 and", "triggers_count > 0 or", "what the mark has met is due since it was told"),
-        Equivalent("> (leader.due_ts", ">= (leader.due_ts", "no two have one sequence"),
+        Equivalent("> (leader.due_ts", ">= (leader.due_ts", NO_TWO),
         Equivalent("triggers_count > 0", "triggers_count > -1", "where none waits none is checked"),
         Equivalent("triggers_count > 0", "triggers_count >= 0", "where none waits none is checked"),
     ),

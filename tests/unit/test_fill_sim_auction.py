@@ -184,6 +184,7 @@ TAIL = [(1050.0, 10.0), (1200.0, 13.0)]
         ([(1050.0, 10.0), (1200.0, 6.0), (1300.0, 9.0)], 6.0, 3.0),
         ([(1050.0, 14.0)], 14.0, 0.0),
         ([(1099.0, 14.0), (1101.0, 15.0)], 14.0, 1.0),
+        ([(1100.0, 14.0), (1101.0, 15.0)], 10.0, 5.0),
         ([], 10.0, 0.0),
     ],
 )
@@ -202,6 +203,10 @@ def test_of_a_level_out_of_sight_nobody_knows_what_joined_it() -> None:
     session.round(1010, said=(place(1000, 1, "buy", 99.5, 1.0, priority_bps=2.0),))
     session.round(1700, book(1150, BIDS, ASKS), book(1200, [*BIDS, (99.5, 10.0)], ASKS))
     assert (session.ahead(1), session.acks[0].queue_passed) == (10.0, 0.0)
+    session = on_hyperliquid(placement_latency_ms=500.0)
+    session.round(1010, said=(place(1000, 1, "buy", 99.7, 1.0, priority_bps=2.0),))
+    session.round(1700, book(1150, BIDS[:2], ASKS))
+    assert session.acks[0].queue_passed is None
 
 
 @pytest.mark.parametrize("model", ["draws", "fifo"])
@@ -212,6 +217,7 @@ def test_what_joins_until_the_next_message_stands_behind_a_bid(model: str) -> No
 
 def test_after_a_level_was_not_seen_for_longer_than_the_tail_a_part_of_what_joins_is_ahead() -> None:
     assert joined([(1050.0, 10.0)], "draws", after=18.0, priority_bps=2.0).ahead(1) > 10.0
+    assert joined([(1100.0, 10.0)], "draws", after=18.0, priority_bps=2.0).ahead(1) == 10.0
 
 
 def test_a_post_only_order_pays_for_all_of_it_when_it_is_placed() -> None:

@@ -226,27 +226,63 @@ def test_child_that_cannot_wait_is_rejected_when_its_parent_is_live() -> None:
     assert session.exchange.account_states[0]["rejected"][BAD_TRIGGER_PRICE] == 1
 
 
-def test_a_full_table_of_them_ends_each_once() -> None:
-    """With a parent that is rejected, when a live one shows that none can wait, with one cancelled, with a position."""
+@pytest.mark.parametrize(
+    ("parent", "at", "ended"),
+    [
+        (place(1400, 1, "buy", 100.1, 1), 99.0, "rejected"),
+        (place(1400, 1, "buy", 99.9, 1), 99.05, "rejected"),
+        (place(1400, 1, "buy", 99.9, 1), 99.0, "cancelled"),
+        (None, 99.0, "cancelled"),
+    ],
+    ids=["with a parent that is rejected", "when their parent is live", "with a parent that ends", "with a position"],
+)
+@pytest.mark.parametrize(("count", "gone"), [(64, 0), (4, 3)])
+def test_each_of_a_full_table_ends_once_and_none_that_was_gone_before(
+    parent: m.Place | None, at: float, ended: str, count: int, gone: int
+) -> None:
+    session = held(placement_latency_ms=100.0, cancel_latency_ms=10.0)
+    fields: dict[str, Any] = {"parent": 1} if parent else {"whole_position": True, "reduce_only": True}
+    crowd = [trigger(1400, 100 + n, "sell", 95.0, 1 if parent else 0, at, **fields) for n in range(count)]
+    decided_ms = 1410 if parent else 1550
+    cancels = [cancel(decided_ms, 100 + n) for n in range(count - gone, count)]
+    placed(session, *([parent] if parent else []), *crowd, *cancels)
+    if parent:
+        session.round(1900, said=(cancel(1700, 1),))
+    else:
+        take(session, 1600, 4, "sell", 99.9, 2)
+    ends = [ack.status for ack in session.acks if ack.order_id >= 100 and ack.status != "waiting"]
+    assert sorted(ends) == sorted([ended] * (count - gone) + ["cancelled"] * gone)
 
-    def crowd(ms: float, at: float = 99.0, **more: Any) -> list[m.Trigger]:
-        return [trigger(ms, 100 + n, "sell", 95.0, 0 if "whole_position" in more else 1, at, **more) for n in range(64)]
 
-    def ends(session: Session, status: str) -> int:
-        return sum(ack.status == status and ack.order_id >= 100 for ack in session.acks)
-
-    rejected, unable, cancelled = (held() for _ in range(3))
-    placed(rejected, place(1400, 1, "buy", 100.1, 1), *crowd(1400, parent=1))
-    assert ends(rejected, "rejected") == 64
-    placed(unable, place(1400, 1, "buy", 99.9, 1), *crowd(1400, at=99.05, parent=1))
-    assert ends(unable, "rejected") == 64
-    placed(cancelled, place(1400, 1, "buy", 99.9, 1), *crowd(1400, parent=1))
-    cancelled.round(1900, said=(cancel(1700, 1),))
-    assert ends(cancelled, "cancelled") == 64
-    whole = held()
-    placed(whole, *crowd(1400, whole_position=True, reduce_only=True))
-    take(whole, 1600, 4, "sell", 99.9, 2)
-    assert ends(whole, "cancelled") == 64
+def test_each_parent_has_children_of_its_own() -> None:
+    """1 is live when its child comes, 3 is rejected, 2 is cancelled; 90 is nobody's and 77 is not there."""
+    session = held()
+    placed(session, place(1400, 1, "buy", 99.9, 1, time_in_force="gtc"), place(1400, 4, "sell", 100.3, 1))
+    session.round(
+        1900,
+        said=(
+            trigger(1600, 90, "sell", 95.0, 1, 99.0),
+            trigger(1600, 11, "sell", 95.0, 1, 99.0, parent=1, group=1),
+            place(1600, 2, "buy", 99.8, 1),
+            trigger(1600, 21, "sell", 95.0, 1, 99.0, parent=2),
+            trigger(1600, 22, "sell", 95.0, 1, 99.05, parent=2),
+            place(1600, 3, "buy", 100.1, 1),
+            trigger(1600, 31, "sell", 95.0, 1, 99.0, parent=3),
+            trigger(1600, 71, "sell", 95.0, 1, 99.0, parent=77),
+        ),
+    )
+    waits = [("waiting", "waits_for_parent")]
+    assert session.statuses(11) == session.statuses(21) == waits
+    assert session.statuses(22) == [("rejected", "bad_trigger_price")]
+    assert session.statuses(31) == [("rejected", "post_only_would_cross")]
+    assert session.statuses(71) == [("rejected", "unknown_order")]
+    session.round(2200, said=(cancel(1900, 2),))
+    assert session.statuses(21) == [*waits, ("cancelled", "parent_ended")]
+    session.round(2400, prints(2300, "sell", (99.8, 5.0)))
+    assert session.statuses(11) == [*waits, ("waiting", "none")]
+    session.round(2600, context(2500, mark=99.0))
+    assert session.statuses(90)[-1] == session.statuses(11)[-1] == ("filled", "none")
+    assert session.statuses(4) == [("accepted", "none")], "it belongs to no group"
 
 
 def test_children_of_a_parent_that_took_a_part_wait_all_the_same_but_not_of_one_cancelled_by_hand() -> None:
