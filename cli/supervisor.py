@@ -24,7 +24,7 @@ from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.ports import PortError, ReservedPort
 from papertrader.shared.log.segments import SegmentError
 from papertrader.shared.log.tasks import REFUSED
-from papertrader.shared.log.writes import NO_WRITES
+from papertrader.shared.log.writes import NO_ANSWER, NO_WRITES
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError
 from papertrader.shared.service.config import Settings, SettingsError
@@ -171,8 +171,9 @@ class Supervisor:
         said = (_complaint(process.metrics_port) for process in (self.feed, *self.folds))
         if not (refused := next((text for text in said if NO_WRITES in text), "")):
             return
-        if self._waits_for_room():
-            return
+        assert self.broker is not None
+        if (NO_ANSWER in refused and not self.broker.in_trouble) or self._waits_for_room():
+            return  # what is only slow would not be any faster
         self.notes.append(f"{self.restart_broker(refused)} was started again")
         self._look_again_at = now + SAY_AGAIN_S
 

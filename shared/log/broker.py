@@ -15,6 +15,9 @@ from papertrader.shared.log.ports import PortError, ReservedPort
 
 START_TIMEOUT_S: Final = 10.0
 READY: Final = b"Server is ready"
+ERROR: Final = "[ERR]"
+LAST_WORDS: Final = 1_500
+"""So many characters are less than a server says when it starts."""
 OUTLIVES_S: Final = 10
 """So long a broker outlives the process that started it, if that was killed: services write their checkpoints then."""
 _WATCH: Final = 'read -r _; sleep "$2"; kill -INT "$1"; sleep 5; kill -KILL "$1"'
@@ -121,6 +124,11 @@ class Broker:
     def log_tail(self, size: int = 500) -> str:
         """The end of what the server said."""
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else "(no log)"
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether what the server said last is an error, as of a disk that is full or was."""
+        return ERROR in self.log_tail(LAST_WORDS)
 
     def stop(self) -> None:
         """Stop the server, first politely, and let others have its port."""

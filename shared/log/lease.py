@@ -26,7 +26,7 @@ from papertrader.shared.log.consumers import create
 from papertrader.shared.log.ownership import rightful_owners
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
-from papertrader.shared.log.writes import pub_ack
+from papertrader.shared.log.writes import Refusal, pub_ack
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,8 @@ class Leases:
         lose: Callable[[Market, bool], Awaitable[None]],
     ) -> None:
         self.changes: Counter[str] = Counter()
+        self.refusal = Refusal()
+        """Apart from the log's: the broker may take one and not the other."""
         self._bus = bus
         self._service = service
         self._worker = worker.replace(".", "_")
@@ -313,18 +315,14 @@ class Leases:
     async def _put(self, key: str, last_revision: int, ttl_s: int = 0) -> int | None:
         """Write a key if `last_revision` is its newest; the new revision, None if it is not.
 
-        Raises BusError if the broker takes no message: that is noted, as of everything else that is written.
+        Raises BusError if the broker takes no message.
         """
         headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision)}
         if ttl_s:
             headers["Nats-TTL"] = f"{ttl_s}s"
         subject, value = f"$KV.{BUCKET}.{key}", self._worker.encode()
-        try:
-            ack = pub_ack((await self._bus.client.request(subject, value, timeout=1.0, headers=headers)).data)
-        except TimeoutError:
-            self._bus.refusal.note(None)
-            raise
-        self._bus.refusal.note(ack)
+        ack = pub_ack((await self._bus.client.request(subject, value, timeout=1.0, headers=headers)).data)
+        self.refusal.note(ack)
         if ack.refused:
             raise BusError(f"the broker refuses {subject}: {ack.refused}")
         return None if ack.error else ack.seq

@@ -11,6 +11,7 @@ STILL_WRITTEN: Final = 10164
 """Of several servers: another message of the subject is on its way."""
 REFUSING_AFTER_S: Final = 5.0
 NO_WRITES: Final = "the broker takes no message"
+NO_ANSWER: Final = "no answer"
 
 
 class Stored(NamedTuple):
@@ -91,7 +92,7 @@ class Refusal:
 
     def note(self, ack: PubAck | None) -> None:
         """Take what the broker answered to who wrote, None for nothing."""
-        text = "no answer" if ack is None else ack.refused
+        text = NO_ANSWER if ack is None else ack.refused
         if text and not self.text:
             self._since = time.monotonic()
         self.text = text

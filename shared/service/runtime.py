@@ -151,7 +151,7 @@ class Runtime:
         return f"the event loop has stood still for {stalled:.1f} s" if stalled > LOOP_STALL_S else ""
 
     def _unready(self) -> str:
-        if complaint := self.bus.refusal.complaint():
+        if complaint := self.bus.refusal.complaint() or self.leases.refusal.complaint():
             return complaint
         if not self.ready:
             return "starting"

@@ -178,8 +178,22 @@ def test_broker_that_does_not_start_at_once_is_tried_again(
 
 
 @pytest.mark.parametrize("noticed_by", ["feed", "fill-sim"])
-def test_broker_that_takes_no_message_is_started_again_whoever_notices(
-    tmp_path: Path, dying: list[str], monkeypatch: pytest.MonkeyPatch, noticed_by: str
+@pytest.mark.parametrize(
+    ("answer", "log", "again"),
+    [
+        ("insufficient resources", "", True),
+        ("no answer", "[ERR] JetStream failed to store a msg: no space left on device", True),
+        ("no answer", "", False),
+    ],
+)
+def test_broker_that_takes_no_message_is_started_again_whoever_notices_unless_it_is_only_slow(
+    tmp_path: Path,
+    dying: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    noticed_by: str,
+    answer: str,
+    log: str,
+    again: bool,
 ) -> None:
     dying.append("import time; time.sleep(60)")
     found = Supervisor(tmp_path / "run", {"feed": {}, "monitor": {"port": 0}}, None, {})
@@ -188,9 +202,11 @@ def test_broker_that_takes_no_message_is_started_again_whoever_notices(
     runs._verified.add(tmp_path / "run")  # nobody has folded anything
     assert found.broker is not None
     complaining = next(process for process in found.processes if process.name == noticed_by)
-    said = {complaining.metrics_port: "the broker takes no message for 5 s: insufficient resources"}
+    said = {complaining.metrics_port: f"the broker takes no message for 5 s: {answer}"}
+    with found.broker.log.open("a") as file:
+        file.write(log)
     monkeypatch.setattr("papertrader.cli.supervisor._complaint", lambda port: said.get(port, ""))
     before = found.broker.pid
     assert found.revive() == []
-    assert found.broker.pid != before
-    assert any("takes no message" in note and note.endswith("was started again") for note in found.notes)
+    assert (found.broker.pid != before) is again
+    assert any("takes no message" in note and note.endswith("was started again") for note in found.notes) is again
