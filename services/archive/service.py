@@ -26,7 +26,7 @@ from papertrader.shared.service.epoch import Epoch
 log = logging.getLogger("archive")
 
 TURN_S: Final = 2.0
-AGAIN_S: Final = 10.0
+AGAIN_S: Final = 2.0
 FIRST_SEGMENT_S: Final = 300.0
 FULL: Final = 0.5
 """A broker that is fuller than this lets go of what is sealed before its time."""
@@ -142,9 +142,13 @@ class Archive:
                 )
 
     def _fail(self, error: OSError) -> None:
-        self.failing = f"nothing can be sealed into {self.store.folder}: {error.strerror or error}"
+        before, self.failing = (
+            self.failing,
+            f"nothing can be sealed into {self.store.folder}: {error.strerror or error}",
+        )
         self.failures += 1
-        log.error("%s; trying again in %g s", self.failing, AGAIN_S)
+        if self.failing != before:
+            log.error("%s; trying again every %g s", self.failing, AGAIN_S)
 
     async def _release(self, now_ns: int) -> None:
         """Let the broker forget what is sealed and was there long enough, earlier if it fills up."""

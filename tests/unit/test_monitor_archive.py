@@ -14,7 +14,7 @@ from tests.unit.test_monitor_checks import ACCOUNT, failing, healthy, monitored
     ("bad", "cause"),
     [
         ({"archive_failing": 3}, "the archive cannot write segments"),
-        ({"log_missing": 7}, "7 messages of the log were gone before they could be sealed"),
+        ({"log_missing": 7}, "the log was purged: 7 messages were gone before they could be sealed"),
         ({"disk_full_within_days": 2}, "the disk of the segments is full within 2 days"),
         ({"disk_full_within_days": 1}, "full within 1 day"),
     ],

@@ -125,7 +125,7 @@ def _log_trouble(case: Case) -> Check | None:
         cause = "the archive cannot write segments: the broker fills up, and takes nothing more when it is full"
         return fails(cause, "free the disk, or give back the right to write to it; archive's own log says what refused")
     if missing := bad.get(LOG_MISSING):
-        cause = f"{missing} messages of the log were gone before they could be sealed"
+        cause = f"the log was purged: {missing} messages were gone before they could be sealed"
         return fails(cause, "find out who may purge the log; begin anew in another data directory to have it whole")
     if days := bad.get(DISK_FULL):
         remedy = "make room, or let [archive] keep_days or keep_bytes drop old segments"
