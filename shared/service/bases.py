@@ -27,9 +27,14 @@ class Base(NamedTuple):
     directory: Path
 
 
+def base_of(data_dir: Path, epoch: Epoch) -> Path:
+    """Where the checkpoints are kept as they were when an epoch began, by service."""
+    return data_dir / FOLDER / str(epoch.number)
+
+
 def keep(data_dir: Path, epoch: Epoch) -> None:
     """Copy the checkpoints as an epoch begins; raises OSError."""
-    _copy(data_dir / CHECKPOINTS, data_dir / FOLDER / str(epoch.number), epoch)
+    _copy(data_dir / CHECKPOINTS, base_of(data_dir, epoch), epoch)
 
 
 def keep_beside(data_dir: Path, epoch: Epoch, sequence: int) -> None:

@@ -73,6 +73,8 @@ class CheckpointStore:
         self._service = service
         self._version = version
         self.log = ""
+        self.base: Path | None = None
+        """Where this service's checkpoints lie as they were when the epoch began, once that is known."""
 
     def path(self, market: Market) -> Path:
         """Where a market's newest checkpoint lies."""
@@ -139,12 +141,16 @@ class CheckpointStore:
     def restore_as(self, market: Market, state_for: StateFor) -> tuple[LogPosition | None, list[str]]:
         """Write the newest checkpoint that can be read into the state that is made for its terms.
 
+        Nothing older than the epoch is gone on from: other settings, or another program, made what lies before.
         Returns its position (None: fold from the beginning of the log) and what was wrong with any newer one. Raises
-        ForeignCheckpointError for one that can be read and must not be used.
+        ForeignCheckpointError for one that can be read and must not be used, and where the epoch's own beginning is
+        all that could be and cannot.
         """
         complaints: list[str] = []
-        for path in (self.path(market), self._previous(self.path(market))):
-            if not path.exists():
+        newest = self.path(market)
+        base = None if self.base is None else self.base / newest.name
+        for path in (newest, self._previous(newest), *([base] if base else [])):
+            if not path.exists() or (path == self._previous(newest) and self._is_older(path, base)):
                 continue
             try:
                 return self._load(path, market, state_for), complaints
@@ -152,7 +158,22 @@ class CheckpointStore:
                 raise
             except CheckpointError as error:
                 complaints.append(str(error))
+        if base is not None and base.exists():
+            raise ForeignCheckpointError(
+                f"neither {newest} nor {base}, where its epoch began, can be read: put one of them back, or begin anew "
+                "in another data directory"
+            )
         return None, complaints
+
+    @staticmethod
+    def _is_older(path: Path, base: Path | None) -> bool:
+        """Whether a checkpoint was written before the epoch began, or may have been."""
+        if base is None or not base.exists():
+            return False
+        try:
+            return _read(path)[0].position.sequence < _read(base)[0].position.sequence
+        except CheckpointError:
+            return True
 
     def newest(self, market: Market) -> LogPosition:
         """The position of the newest checkpoint, read back and verified; raises CheckpointError."""

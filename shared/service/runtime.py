@@ -23,6 +23,7 @@ from papertrader.shared.log.reader import LogReader
 from papertrader.shared.log.segments import matches
 from papertrader.shared.log.subjects import Market, address, subject
 from papertrader.shared.log.tasks import STOP_LIMIT_S, ended, leave_within
+from papertrader.shared.service.bases import base_of
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointStore
 from papertrader.shared.service.compiled import release_compiler_memory, warm
@@ -176,7 +177,9 @@ class Runtime:
 
     async def _work(self) -> None:
         self.epoch = await current(self.bus)
-        self._store.log = self.epoch.log if self.epoch else ""
+        if self.epoch is not None:
+            self._store.log = self.epoch.log
+            self._store.base = base_of(Path(self.config.data_dir), self.epoch) / self.service.name
         await self.leases.start()
         await self._offer_known()
         await self._discovery.start()

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,42 @@ def test_both_files_corrupt_leave_the_state_alone(tmp_path: Path) -> None:
     assert found is None
     assert len(complaints) == 2
     assert same(state, filled(9))
+
+
+@pytest.fixture
+def in_second_epoch(tmp_path: Path) -> CheckpointStore:
+    """Two checkpoints, the newer of them as the second epoch began, and a newer one of that epoch, which is corrupt."""
+    saved = two_saved(tmp_path / "checkpoints")
+    saved.base = tmp_path / "epochs" / "2" / "quoter"
+    saved.base.mkdir(parents=True)
+    shutil.copy(saved.path(MARKET), saved.base)
+    saved.path(MARKET).write_bytes(b"corrupt")
+    return saved
+
+
+def test_nothing_older_than_the_epoch_is_gone_on_from(in_second_epoch: CheckpointStore) -> None:
+    """What lies before was made with other settings: to fold it again with these is to have other fills."""
+    state = empty()
+    found, complaints = in_second_epoch.restore(MARKET, state)
+    assert (found, len(complaints)) == (position(2), 1)
+    assert same(state, filled(2))
+
+
+def test_older_checkpoint_of_the_epoch_is_gone_on_from(in_second_epoch: CheckpointStore) -> None:
+    in_second_epoch.path(MARKET).unlink()
+    for number in (3, 4):
+        in_second_epoch.save(MARKET, position(number), filled(number))
+    in_second_epoch.path(MARKET).write_bytes(b"corrupt")
+    assert in_second_epoch.restore(MARKET, empty())[0] == position(3)
+
+
+def test_where_the_beginning_of_the_epoch_cannot_be_read_nothing_else_is_taken(
+    in_second_epoch: CheckpointStore,
+) -> None:
+    assert in_second_epoch.base is not None
+    (in_second_epoch.base / in_second_epoch.path(MARKET).name).write_bytes(b"corrupt")
+    with pytest.raises(ForeignCheckpointError, match="where its epoch began"):
+        in_second_epoch.restore(MARKET, empty())
 
 
 def test_missing_newest_file_falls_back_without_complaint(tmp_path: Path) -> None:
