@@ -25,6 +25,9 @@ def judge(
     models: Annotated[str | None, typer.Option(help="only these models, separated by commas")] = None,
     shadows: Annotated[int, typer.Option(min=1, help="judge at most so many shadow orders of a file")] = 200_000,
     settings: Annotated[Path | None, typer.Option(help="settings file: its [fill_sim] is judged")] = None,
+    orders: Annotated[
+        bool, typer.Option(help="hl tells how many orders stand at its levels, as Hyperliquid does")
+    ] = True,
     report: Annotated[Path | None, typer.Option(help="write the HTML report here")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:
@@ -40,7 +43,15 @@ def judge(
         config = load(settings).section("fill_sim", FillSimConfig)
         with console.status("judging") as status:
             judged = judging.judge(
-                files, config, file_format, symbol, horizon, _names(models), shadows, progress=status.update
+                files,
+                config,
+                file_format,
+                symbol,
+                horizon,
+                _names(models),
+                shadows,
+                progress=status.update,
+                orders=orders,
             )
         if report is not None:
             report.write_text(report_html(judged))

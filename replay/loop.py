@@ -33,8 +33,8 @@ from papertrader.services.estimator import kernel as estimator
 from papertrader.services.estimator import queues, touch_fills
 from papertrader.services.fill_sim import kernel as exchange
 from papertrader.services.fill_sim.account import on_mid
-from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.matching import on_print as match_print
+from papertrader.services.fill_sim.recent import note_message, note_orders, note_print
 from papertrader.services.fill_sim.state import Exchange, Outbox, has_room
 from papertrader.services.outcome_tracker import kernel as tracker
 from papertrader.services.quoter import asking, decision, senses
@@ -265,15 +265,16 @@ def decide(market: Record, accounts: Accounts, scratch: Scratch, index: int, ts:
 @njit(cache=True, inline="always")
 def on_levels(market: Record, accounts: Accounts, out: Outbox, events: Events, row: np.uint64) -> np.uint64:
     """Fold the rest of a book message, levels or touches; returns its last row."""
-    book, progress, event = market.book, market.progress, events[row]
+    book, progress, event, recent = market.book, market.progress, events[row], market.exchange.recent
     queues.on_message(market.estimator.queues, book, events, row)
     row = apply_message(book, events, row)
     market.quoter.changed_ts = book.ts
     if progress.best_bid != book.best_bid or progress.best_ask != book.best_ask:
         on_top(market, accounts.estimators)
-    note_message(market.exchange.recent, event)
+    note_message(recent, event)
+    note_orders(recent, events, row)
     if event.kind != TOUCH or progress.high_bid >= book.best_bid or progress.low_ask <= book.best_ask:
-        exchange.on_levels(book, accounts.exchange, accounts.exchange_settings, event, event.kind == SNAPSHOT)
+        exchange.on_levels(recent, book, accounts.exchange, accounts.exchange_settings, event, event.kind == SNAPSHOT)
     crossing = progress.high_bid >= book.best_ask or progress.low_ask <= book.best_bid
     if crossing or progress.crossing == 1:
         cross(market, accounts.exchange, accounts.exchange_settings, out, event)

@@ -139,27 +139,31 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("size_at(book, 1, level)", "size_at(book, 2, level)", ANY_SIDE),
         Equivalent("available >= least_lot", "available > least_lot", IN_LOTS),
     ),
-    "services/fill_sim/draws.py": (
+    "services/fill_sim/changes.py": (
         Equivalent("not ahead >= 0", "not ahead >= -1", "what is reached has nothing to lose", within="lose("),
         Equivalent("ahead / before, 1.0", "ahead / before, 2.0", "more than all of the level is certainly ahead"),
         Equivalent("ahead > 0 and", "ahead > -1 and", "where nobody is ahead nobody leaves from there"),
         Equivalent("ahead > 0 and", "ahead >= 0 and", "where nobody is ahead nobody leaves from there"),
-        Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
         Equivalent("< odds * f", "<= odds * f", "no number is just that"),
-        Equivalent(
-            "draws[AHEAD, draw] >= 0", "draws[AHEAD, draw] > 0", "of nothing nothing is taken", within="wait_behind("
-        ),
-        Equivalent("newly > 0", "newly > -1", "where none is newly reached none is kept"),
-        Equivalent("newly > 0", "newly >= 0", "where none is newly reached none is kept"),
-        Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),
-        Equivalent("recent.side[row] > 0", "recent.side[row] >= 0", "a side is +1 or -1"),
-        Equivalent("order.order_id, 0)", "order.order_id, 1)", OTHER_NUMBERS),
-        Equivalent("order.order_id, 0)", "order.order_id, -1)", OTHER_NUMBERS),
         Equivalent("stream + (number << 8)", "stream - (number << 8)", OTHER_NUMBERS),
         Equivalent("(number << 8) + draw", "(number << 8) - draw", OTHER_NUMBERS),
         Equivalent("number << 8", "number << 9", OTHER_NUMBERS),
         Equivalent("number << 8", "number << 7", OTHER_NUMBERS),
         Equivalent("9007199254740992.0", "9007199254740991.0", OTHER_NUMBERS),
+    ),
+    "services/fill_sim/draws.py": (
+        Equivalent(
+            "draws[AHEAD, draw] >= 0", "draws[AHEAD, draw] > 0", "of nothing nothing is taken", within="wait_behind("
+        ),
+        Equivalent("newly > 0", "newly > -1", "where none is newly reached none is kept"),
+        Equivalent("newly > 0", "newly >= 0", "where none is newly reached none is kept"),
+        Equivalent("order.order_id, 0)", "order.order_id, 1)", OTHER_NUMBERS),
+        Equivalent("order.order_id, 0)", "order.order_id, -1)", OTHER_NUMBERS),
+    ),
+    "services/fill_sim/recent.py": (
+        Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
+        Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),
+        Equivalent("recent.side[row] > 0", "recent.side[row] >= 0", "a side is +1 or -1"),
     ),
 }
 """By module, beside those of every module."""

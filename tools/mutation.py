@@ -29,6 +29,8 @@ TESTS: Final = {
     "services/fill_sim/auction.py": ("fill_sim_auction",),
     "services/fill_sim/behind.py": ("fill_sim_behind", "fill_sim_draws_levels", "fill_sim_draws_prints"),
     "services/fill_sim/bursts.py": ("fill_sim_bursts",),
+    "services/fill_sim/changes.py": ("fill_sim_changes", "fill_sim_draws_levels", "fill_sim_behind"),
+    "services/fill_sim/recent.py": ("fill_sim_changes", "fill_sim_draws_levels"),
     "services/fill_sim/queue.py": ("fill_sim_queue_messages", "fill_sim_queue"),
     "services/fill_sim/matching.py": ("fill_sim_matching", "fill_sim_crossing", "fill_sim_models", "fill_sim_auction"),
     "services/fill_sim/margin.py": ("fill_sim_margin", "fill_sim_affordable", "fill_sim_reduce_only"),

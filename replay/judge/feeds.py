@@ -4,8 +4,8 @@ The exact book is folded order by order. Three feeds are derived from it, each a
 
 * `l2`: every change of a level, and every print;
 * `snapshots_500ms`: the best 20 levels of each side every 500 ms, and every print;
-* `hl`, as Hyperliquid sends it: the best 20 levels every 540 ms, the touch on a grid of 110 ms where it changed, and
-  every print.
+* `hl`, as Hyperliquid sends it: the best 20 levels every 540 ms, the touch on a grid of 110 ms where it changed, both
+  with how many orders stand there, and every print.
 
 A shadow is an order of no size right behind the arrival. It is filled at the first moment at which
 
@@ -75,6 +75,8 @@ class Exact(NamedTuple):
     ticks: Integers
     size: Floats
     """Shape (2, levels)."""
+    orders: Integers
+    """How many stand there, shape (2, levels)."""
     head: Integers
     """The newest live shadow of a level, −1 if none; shape (2, levels)."""
     best: Integers
@@ -96,6 +98,7 @@ def market_of(data: OrderData, horizon_ns: int) -> Market:
     exact = Exact(
         ticks,
         np.zeros((2, len(ticks))),
+        np.zeros((2, len(ticks)), dtype=np.int64),
         np.full((2, len(ticks)), -1),
         np.array([-1, len(ticks)]),
         np.array([-1, len(ticks)]),
@@ -196,9 +199,9 @@ def change(
     place = places[order]
     if event.action == MODIFY:
         if level == place[0] and event.size <= sizes[order, 0]:
-            take_off(exact, l2, event.ts, place, sizes[order, 0] - event.size)
+            take_off(exact, l2, event.ts, place, sizes[order, 0] - event.size, event.size)
         else:
-            take_off(exact, l2, event.ts, place, sizes[order, 0])
+            take_off(exact, l2, event.ts, place, sizes[order, 0], 0.0)
             place[0], place[2] = level, sequence
             place[1] = place[1] if event.side == 0 else (0 if event.side > 0 else 1)
             arrive(exact, shadows, l2, event.ts, place, event.size, horizon_ns)
@@ -210,7 +213,7 @@ def change(
     if event.action == EXECUTE:
         reach(exact, shadows, 1 if place[1] == 0 else -1, place[0], place[2], event.ts, horizon_ns)
     sizes[order, 0] -= taken
-    take_off(exact, l2, event.ts, place, taken)
+    take_off(exact, l2, event.ts, place, taken, sizes[order, 0])
 
 
 @njit(cache=True)
@@ -218,17 +221,19 @@ def arrive(exact: Exact, shadows: Records, l2: Feed, ts: int, place: Integers, s
     """Let an order rest: it may stand at or through the price of a shadow of the other side."""
     level, side = place[0], place[1]
     exact.size[side, level] += size
+    exact.orders[side, level] += 1
     exact.best[side] = better(side, exact.best[side], level)
     write(l2, ts, LEVEL, 1 if side == 0 else -1, exact.ticks[level], exact.size[side, level], 1)
     reach(exact, shadows, -1 if side == 0 else 1, level, NEVER, ts, horizon_ns)
 
 
 @njit(cache=True)
-def take_off(exact: Exact, l2: Feed, ts: int, place: Integers, size: float) -> None:
-    """Let a level lose size."""
+def take_off(exact: Exact, l2: Feed, ts: int, place: Integers, size: float, rest: float) -> None:
+    """Let a level lose size of an order of which `rest` stays."""
     level, side = place[0], place[1]
     left = exact.size[side, level] - size
     exact.size[side, level] = left if left > DUST else 0.0
+    exact.orders[side, level] -= rest <= DUST
     if exact.size[side, level] == 0 and level == exact.best[side]:
         step = -1 if side == 0 else 1
         level += step
@@ -280,10 +285,10 @@ def pass_grids(exact: Exact, snapshots: Feed, hl: Feed, grids: Integers, touch: 
     while min(grids[0], min(grids[1], grids[2])) < ts:
         due = min(grids[0], min(grids[1], grids[2]))
         if due == grids[0]:
-            write_snapshot(exact, snapshots, due)
+            write_snapshot(exact, snapshots, due, False)
             grids[0] += SNAPSHOT_NS
         elif due == grids[1]:
-            write_snapshot(exact, hl, due)
+            write_snapshot(exact, hl, due, True)
             grids[1] += HL_SNAPSHOT_NS
         else:
             write_touch(exact, hl, touch, due)
@@ -291,8 +296,8 @@ def pass_grids(exact: Exact, snapshots: Feed, hl: Feed, grids: Integers, touch: 
 
 
 @njit(cache=True)
-def write_snapshot(exact: Exact, feed: Feed, ts: int) -> None:
-    """The best levels of both sides."""
+def write_snapshot(exact: Exact, feed: Feed, ts: int, counted: bool) -> None:
+    """The best levels of both sides, with how many orders stand there where that is `counted`."""
     first = feed.written[0]
     for side in range(2):
         sign, step = (1, -1) if side == 0 else (-1, 1)
@@ -302,6 +307,7 @@ def write_snapshot(exact: Exact, feed: Feed, ts: int) -> None:
         while 0 <= level < len(exact.ticks) and shown < LEVELS:
             if exact.size[side, level] > 0:
                 write(feed, ts, LEVEL, sign, exact.ticks[level], exact.size[side, level], 0)
+                feed.events[feed.written[0] - 1].id = exact.orders[side, level] if counted else 0
                 feed.events[start].tick = exact.ticks[level]
                 shown += 1
             level += step
@@ -319,9 +325,10 @@ def write_touch(exact: Exact, feed: Feed, touch: Floats, ts: int) -> None:
         tick, size = (float(exact.ticks[level]), exact.size[side, level]) if known else (0.0, 0.0)
         changed |= touch[2 * side] != tick or touch[2 * side + 1] != size
         touch[2 * side], touch[2 * side + 1] = tick, size
-    if changed:
-        write(feed, ts, TOUCH, 1, int(touch[0]), touch[1], 0)
-        write(feed, ts, TOUCH, -1, int(touch[2]), touch[3], 1)
+    for side in range(2 if changed else 0):
+        level = exact.best[side]
+        write(feed, ts, TOUCH, 1 - 2 * side, int(touch[2 * side]), touch[2 * side + 1], side)
+        feed.events[feed.written[0] - 1].id = exact.orders[side, level] if touch[2 * side] > 0 else 0
 
 
 @njit(cache=True)

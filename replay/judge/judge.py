@@ -13,6 +13,7 @@ from papertrader.replay.judge.orders import JudgeError, OrderData
 from papertrader.replay.judge.readers import bitstamp, databento, itch, lobster
 from papertrader.replay.judge.scores import scores
 from papertrader.services.fill_sim.config import FillSimConfig
+from papertrader.shared.market.events import PRINT
 
 FORMATS: Final = ("databento", "lobster", "itch", "bitstamp")
 HORIZONS_S: Final = {"databento": 30.0, "lobster": 10.0, "itch": 10.0, "bitstamp": 120.0}
@@ -66,8 +67,12 @@ def judge(
     models: Sequence[str] | None = None,
     shadows: int = SHADOWS,
     progress: Progress | None = None,
+    orders: bool = True,
 ) -> list[Judged]:
-    """Judge the models on every file; a LOBSTER book belongs to its messages and is none. Raises JudgeError."""
+    """Judge the models on every file; a LOBSTER book belongs to its messages and is none. Raises JudgeError.
+
+    `orders`: `hl` tells how many orders stand at its levels.
+    """
     chosen = tuple(MODELS) if models is None else tuple(models)
     for name in chosen:
         if name not in MODELS:
@@ -82,18 +87,27 @@ def judge(
         told(f"reading {path.name}")
         data = read(path, kind, symbol)
         seconds = horizon_s or HORIZONS_S[kind]
-        judged.append(_judge(data, config, seconds, chosen, shadows, told))
+        judged.append(_judge(data, config, seconds, chosen, shadows, told, orders))
     if not judged:
         raise JudgeError("no order file was given: a LOBSTER pair is judged by its message file")
     return judged
 
 
 def _judge(
-    data: OrderData, config: FillSimConfig, horizon_s: float, models: Sequence[str], shadows: int, told: Progress
+    data: OrderData,
+    config: FillSimConfig,
+    horizon_s: float,
+    models: Sequence[str],
+    shadows: int,
+    told: Progress,
+    orders: bool,
 ) -> Judged:
     horizon_ns = round(horizon_s * 1e9)
     told(f"{data.name}: the exact book")
     market = _complete(market_of(data, horizon_ns), horizon_ns, shadows)
+    if not orders:
+        hl = market.feeds[FEEDS.index("hl")]
+        hl["id"][hl["kind"] != PRINT] = 0
     if not len(market.shadows) or not (market.shadows["filled_ts"] < NEVER).any():
         raise JudgeError(f"{data.name}: no shadow order was filled within {horizon_s:g} s: nothing can be judged")
     scored: dict[str, dict[str, dict[str, Any]]] = {}

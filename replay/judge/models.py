@@ -4,28 +4,25 @@ The product's own models run through the product's own kernels, one shadow at a 
 alone do not meet each other. Peers' rules are stated again in `peers`.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from papertrader.replay.judge import peers
 from papertrader.replay.judge.feeds import NEVER, Market
-from papertrader.services.estimator import odds, queues
-from papertrader.services.fill_sim import behind, queue
+from papertrader.replay.judge.joining import DRAWS, NONE, Play, admit
+from papertrader.services.estimator import queues
 from papertrader.services.fill_sim import draws as line
+from papertrader.services.fill_sim import queue, recent
 from papertrader.services.fill_sim.config import FillSimConfig
 from papertrader.services.fill_sim.matching import fill_probability
 from papertrader.services.fill_sim.settings import settings_of
-from papertrader.services.fill_sim.state import LINES, ORDER, RECENT
+from papertrader.services.fill_sim.state import LINES, ORDER
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, WINDOW, apply, new_book, price_of, size_at
 from papertrader.shared.market.events import PRINT, SNAPSHOT, TOUCH
 from papertrader.shared.market.records import Integers, Record, Records
 
-Floats = npt.NDArray[np.float64]
-
-DRAWS: Final = 1
 FIFO: Final = 2
 FLAT: Final = 3
 MODELS: Final = {
@@ -39,37 +36,11 @@ MODELS: Final = {
     "hftbacktest_log": peers.LOG,
     "nautilus_queue_position": peers.QUEUE_POSITION,
 }
-NONE: Final = -1
 LEAST: Final = 1e-9
 MARKOUT_NS: Final = 5_000_000_000
 RESULT: Final = np.dtype([("p", "f8"), ("filled_ts", "i8"), ("markout", "f8")], align=True)
 """The probability of a fill within the horizon; when it first reached one half, NEVER if it did not; and the sum of
 markout times probability over the moments that brought it, in bps."""
-
-
-class Play(NamedTuple):
-    """One model on one feed. Live shadows stand in a ring, those of one level in a list."""
-
-    model: int
-    book: Record
-    queues: Record
-    """What the estimator learns of the feed."""
-    recent: Record
-    settings: Record
-    shadows: Records
-    results: Records
-    orders: Records
-    draws: Floats
-    """Shape (ring, 2, LINES)."""
-    peers: Records
-    links: Integers
-    """Before and after in the list of the level, shape (ring, 2)."""
-    heads: Integers
-    """Shape (2, WINDOW)."""
-    best: Integers
-    """The best-priced tick of a live shadow, or better; shape (2,): of bids, of asks."""
-    mid_ts: Integers
-    mids: Floats
 
 
 def play(market: Market, feed: int, name: str, horizon_ns: int, config: FillSimConfig) -> Records:
@@ -87,7 +58,7 @@ def play(market: Market, feed: int, name: str, horizon_ns: int, config: FillSimC
         MODELS[name],
         book[0],
         learned,
-        np.zeros(1, dtype=RECENT)[0],
+        np.zeros(1, dtype=recent.RECENT)[0],
         settings[0],
         shadows,
         results,
@@ -125,7 +96,7 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         if event.kind == PRINT:
             apply(play_.book, event)
             queues.on_print(play_.queues, event)
-            line.note_print(play_.recent, event)
+            recent.note_print(play_.recent, event)
             on_print(play_, event)
             continue
         if begins:
@@ -135,7 +106,8 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         if not full and event.kind != TOUCH:
             visit_level(play_, 0 if event.side > 0 else 1, event.tick, event, False)
         if done:
-            line.note_message(play_.recent, event)
+            recent.note_message(play_.recent, event)
+            recent.note_orders(play_.recent, events, np.uint64(row))
             on_message(play_, event, full)
             full = False
     while following < len(play_.shadows):
@@ -143,50 +115,6 @@ def run(play_: Play, events: Records, feed: int, horizon_ns: int) -> None:
         admit(play_, following, feed)
         following += 1
     expire(play_, first, following, NEVER)
-
-
-@njit(cache=True)
-def admit(play_: Play, index: int, feed: int) -> None:
-    """Let a shadow join its level.
-
-    It knows of the arrival right before it, which on `l2` the book shows already: no order of a trader's would have
-    it there, the experiment puts it.
-    """
-    shadow, slot = play_.shadows[index], index % len(play_.orders)
-    order, book = play_.orders[slot], play_.book
-    order.order_id, order.tick, order.side, order.size = index, shadow.tick, shadow.side, shadow.size
-    order.filled, order.cancel_ts = 0.0, 0
-    shown = queue.shows(book, order.side, order.tick, False)
-    size = size_at(book, order.side, order.tick) if shown else 0.0
-    if shown and feed > 0:
-        size += shadow.size
-    if play_.model == DRAWS:
-        if shown:
-            shown_ts = line.last_shown(play_.recent, book, order.side, order.tick)
-            size = max(size - line.printed_since(play_.recent, order.side, order.tick, shown_ts), shadow.size)
-        line.begin(order, play_.settings)
-        begin_behind(play_, order)
-        line.start(order, play_.draws[slot], size if shown else np.nan, shadow.ts)
-    else:
-        queue.join(order, book, shadow.ts)
-        if shown:
-            order.displayed, order.ahead, order.ahead_at_join = size, size, size
-        peers.join(play_.peers[slot], size)
-    side, key = 0 if order.side > 0 else 1, order.tick & MASK
-    head = play_.heads[side, key]
-    play_.links[slot, 0], play_.links[slot, 1] = NONE, head
-    if head != NONE:
-        play_.links[head, 0] = slot
-    play_.heads[side, key] = slot
-    play_.best[side] = max(play_.best[0], order.tick) if side == 0 else min(play_.best[1], order.tick)
-
-
-@njit(cache=True)
-def begin_behind(play_: Play, order: Record) -> None:
-    """Let a shadow go by sizes as a new order does, as far as the feed has told by then."""
-    known = play_.queues.odds
-    if play_.settings.match_sizes == 1 and known.known == 1 and odds.by_chance(known) <= behind.MOST_COMMON:
-        behind.begin(order.behind, odds.single_share(known), odds.by_chance(known))
 
 
 @njit(cache=True)
@@ -330,7 +258,8 @@ def show(play_: Play, slot: int, event: Record, full: bool) -> None:
     """Show a message to a shadow."""
     order, book = play_.orders[slot], play_.book
     if play_.model == DRAWS:
-        line.on_level(order, play_.draws[slot], book, play_.settings, event, full)
+        orders = recent.orders_at(play_.recent, order.side, order.tick)
+        line.on_level(order, play_.draws[slot], book, play_.settings, event, full, orders)
     elif play_.model == FIFO:
         queue.on_level(order, book, play_.settings, event)
     elif play_.model >= peers.RISK_AVERSE and queue.shows(book, order.side, order.tick, event.kind == TOUCH):

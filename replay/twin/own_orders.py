@@ -47,7 +47,7 @@ class OwnOrders:
             ask = self._one("sell", message.ask_price, message.ask_size, message.ts)
             if (bid, ask) == (message.bid_size, message.ask_size):
                 return message
-            return msgspec.structs.replace(message, bid_size=bid, ask_size=ask)
+            return msgspec.structs.replace(message, bid_size=bid, ask_size=ask, bid_orders=0, ask_orders=0)
         if isinstance(message, Book):
             return self._levels(message)
         return self._levels(message) if isinstance(message, Depth) else message
@@ -57,6 +57,8 @@ class OwnOrders:
         asks = self._side("sell", message.ask_prices, message.ask_sizes, message.ts)
         if bids == message.bid_sizes and asks == message.ask_sizes:
             return message
+        if isinstance(message, Book):
+            return msgspec.structs.replace(message, bid_sizes=bids, ask_sizes=asks, bid_orders=[], ask_orders=[])
         return msgspec.structs.replace(message, bid_sizes=bids, ask_sizes=asks)
 
     def _side(self, side: str, prices: Sequence[float], sizes: Sequence[float], ts: int) -> list[float]:

@@ -7,6 +7,8 @@ that arrived since. A growth is an order that arrives, a shrink that no print ex
 * A shrink that is as large as one known order alone is its cancel.
 * Of several such orders the youngest goes, and nothing is learned.
 * A shrink that is as large as none came out of what was there before; where that is less, the line is known no more.
+* Where it is told how many orders stand there, only a growth by one order is an arrival, and only a shrink by one a
+  cancel. After any other change, but by prints, nobody knows the line's orders.
 * Levels that full books show no more are forgotten, and after a gap all. Touches are not looked at.
 
 Whether that holds shows where all orders of a line are known: then every shrink has to be as large as one of them,
@@ -22,6 +24,7 @@ from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import MASK, NEXT, WINDOW, size_at
 from papertrader.shared.market.events import SNAPSHOT
 from papertrader.shared.market.hashing import splitmix64
+from papertrader.shared.market.orders_told import UNTOLD, more_orders
 from papertrader.shared.market.records import Record, Records
 
 SETS: Final = 64
@@ -45,6 +48,7 @@ LINE: Final = np.dtype(
         ("seen_ts", "i8"),  # the last message that showed it
         ("message", "i8"),  # and its number
         ("count", "i8"),
+        ("orders", "i8"),  # in that message, 0 where nobody tells
         ("printed", "f8"),  # volume since then
         ("shrunk", "f8"),  # the shrink in that message, as far as no print explains it
         ("near", "i1"),  # it was near the touch
@@ -98,7 +102,7 @@ def new_place(lines: Record, side: int, tick: int, size: float) -> int:
         if line.seen_ts < lines.rows[oldest].seen_ts:
             oldest = place
     line = lines.rows[oldest]
-    line.tick, line.side, line.era, line.count = tick, side, lines.era, 0
+    line.tick, line.side, line.era, line.count, line.orders = tick, side, lines.era, 0, 0
     line.printed, line.shrunk, line.before = 0.0, 0.0, size
     return oldest
 
@@ -119,7 +123,7 @@ def on_message(lines: Record, odds: Record, book: Record, events: Records, row: 
             else:
                 worst_ask = event.tick
         else:
-            show(lines, odds, book, event.side, event.tick, event.size, event.ts)
+            show(lines, odds, book, event.side, event.tick, event.size, event.id, event.ts)
         if event.last == 1:
             break
         row += NEXT
@@ -136,14 +140,14 @@ def end_full(lines: Record, odds: Record, book: Record, worst_bid: int, worst_as
             continue
         worst = worst_bid if line.side > 0 else worst_ask
         if worst == 0 or line.side * line.tick >= line.side * worst:
-            show(lines, odds, book, line.side, line.tick, 0.0, ts)
+            show(lines, odds, book, line.side, line.tick, 0.0, 0, ts)
         else:
             line.era = 0
 
 
 @njit(cache=True)
-def show(lines: Record, odds: Record, book: Record, side: int, tick: int, size: float, ts: int) -> None:
-    """A message shows a level, which the book has as it was before."""
+def show(lines: Record, odds: Record, book: Record, side: int, tick: int, size: float, orders: int, ts: int) -> None:
+    """A message shows a level, of so many orders, which the book has as it was before."""
     away = book.best_bid - tick if side > 0 else tick - book.best_ask
     if away > lines.reach[0 if side > 0 else 1]:
         lines.missed[tick & MASK] = 1
@@ -159,13 +163,26 @@ def show(lines: Record, odds: Record, book: Record, side: int, tick: int, size: 
         place = new_place(lines, side, tick, known if known >= 0 else size)
     line = lines.rows[place]
     settle(lines, odds, line)
+    before = held(line)
     take(line, line.printed)
-    line.printed, line.seen_ts, line.message = 0.0, ts, lines.message
     change = size - held(line)
-    if change > SAME:
+    single = is_single(line, before, size, orders, change)
+    line.printed, line.seen_ts, line.message, line.orders = 0.0, ts, lines.message, orders
+    if not single:
+        line.before, line.count = size, 0
+    elif change > SAME:
         arrive(line, change)
     elif change < -SAME:
         line.shrunk, line.near = -change, is_near(book, side, tick)
+
+
+@njit(cache=True)
+def is_single(line: Record, before: float, size: float, orders: int, change: float) -> bool:
+    """Whether a change may be one order's, as far as the numbers of orders tell."""
+    more = more_orders(line.orders, before, orders, size)
+    if line.printed > 0 or (more == UNTOLD and orders == 0):
+        return True
+    return bool(more == (0 if abs(change) <= SAME else (1 if change > 0 else -1)))
 
 
 @njit(cache=True)

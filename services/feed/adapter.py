@@ -147,9 +147,21 @@ def under_touch(book: Book, touch: Bbo) -> Book:
     """A book brought up to a touch that is newer."""
     bid_prices, bid_sizes = with_touch(book.bid_prices, book.bid_sizes, touch.bid_price, touch.bid_size, 1)
     ask_prices, ask_sizes = with_touch(book.ask_prices, book.ask_sizes, touch.ask_price, touch.ask_size, -1)
+    told = (touch.bid_orders or not bid_prices) and (touch.ask_orders or not ask_prices)
     return msgspec.structs.replace(
-        book, bid_prices=bid_prices, bid_sizes=bid_sizes, ask_prices=ask_prices, ask_sizes=ask_sizes
+        book,
+        bid_prices=bid_prices,
+        bid_sizes=bid_sizes,
+        ask_prices=ask_prices,
+        ask_sizes=ask_sizes,
+        bid_orders=_orders_under(touch.bid_orders, book.bid_orders, len(bid_prices)) if told else [],
+        ask_orders=_orders_under(touch.ask_orders, book.ask_orders, len(ask_prices)) if told else [],
     )
+
+
+def _orders_under(touch: int, orders: list[int], levels: int) -> list[int]:
+    """How many orders stand at the levels of one side under a newer touch; nothing where the book does not tell."""
+    return [touch, *orders[len(orders) + 1 - levels :]] if levels and orders else []
 
 
 def with_touch(

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -164,16 +164,20 @@ class PriceGrid:
         return msgspec.structs.replace(message, bid_price=bid, ask_price=ask)
 
     def _fit_levels(self, message: L) -> L | None:
-        sides: dict[str, list[float]] = {}
+        sides: dict[str, list[Any]] = {}
         for side in ("bid", "ask"):
             prices, sizes = getattr(message, f"{side}_prices"), getattr(message, f"{side}_sizes")
-            levels = [it for it in zip(prices, sizes, strict=True) if it[1] or self._tick(it[0]) is not None]
-            kept = [(on, size) for price, size in levels if (on := self._on_grid_once(price))]
+            orders = getattr(message, f"{side}_orders", [])
+            told = zip(prices, sizes, orders or prices, strict=True)
+            levels = [it for it in told if it[1] or self._tick(it[0]) is not None]
+            kept = [(on, size, number) for price, size, number in levels if (on := self._on_grid_once(price))]
             if isinstance(message, Book) and prices and not kept:
                 self._on_grid(prices[0])
                 return None  # an empty side would say that nobody is there
-            sides[f"{side}_prices"] = [price for price, _ in kept]
-            sides[f"{side}_sizes"] = [size for _, size in kept]
+            sides[f"{side}_prices"] = [price for price, _, _ in kept]
+            sides[f"{side}_sizes"] = [size for _, size, _ in kept]
+            if orders:
+                sides[f"{side}_orders"] = [number for _, _, number in kept]
         return msgspec.structs.replace(message, **sides) if any(sides.values()) else None
 
     def _fit_prints(self, message: Trades) -> Trades | None:

@@ -12,7 +12,8 @@ Here, on a venue with blocks,
 
 import numpy as np
 
-from papertrader.services.fill_sim.draws import AHEAD, last_shown
+from papertrader.services.fill_sim.changes import AHEAD
+from papertrader.services.fill_sim.recent import last_shown
 from papertrader.services.fill_sim.state import CLOSE, IOC, POST_ONLY, Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.blocks import LARGEST_BID_BPS

@@ -5,7 +5,8 @@ most likely theirs, one as large as none was not: with m the share of shrinks th
 behind as large as the cancel, and g how common its size is,
 
 * as large as some: it was one of them with the likelihood m·b/n + (1 − m)·g, and one ahead with g;
-* as large as none: it was behind with 1 − m of the likelihood that it was ahead.
+* as large as none: it was behind with 1 − m of the likelihood that it was ahead;
+* of u that joined nobody knows the size: any of them may be as large, with g.
 
 These weigh the odds of the draws. How common a size is the other orders behind tell, and at first what the market does.
 """
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from papertrader.shared.kernels import njit
+from papertrader.shared.market.orders_told import UNTOLD
 from papertrader.shared.market.records import Record
 
 KNOWN: Final = 24
@@ -52,14 +54,19 @@ def begin(behind: Record, single: float, common: float) -> None:
 
 
 @njit(cache=True)
-def grow(behind: Record, size: float, around_join: bool) -> None:
-    """The level grew: behind the order, unless it was around its join; then nobody knows who is behind."""
-    if around_join or behind.count == KNOWN:
+def grow(behind: Record, size: float, around_join: bool, more: int) -> None:
+    """The level grew: behind the order, unless it was around its join; then nobody knows who is behind.
+
+    By one order, unless it is told that `more` orders than one stand there, or none: then their sizes are not known.
+    """
+    joined = 1 if more == UNTOLD else max(more, 1)
+    if around_join or behind.count + joined > KNOWN:
         behind.single = np.nan
     if np.isnan(behind.single):
         return
-    behind.sizes[behind.count] = size
-    behind.count += 1
+    for _ in range(joined):
+        behind.sizes[behind.count] = size if more == UNTOLD or more == 1 else np.nan
+        behind.count += 1
 
 
 @njit(cache=True)
@@ -67,15 +74,16 @@ def likelihoods(behind: Record, size: float) -> tuple[float, float]:
     """How likely a cancel of this size is if it was ahead, and if it was behind; one of that size is behind no more."""
     if np.isnan(behind.single):
         return 1.0, 1.0
-    orders, row, equal = behind.count, NONE, 0
+    orders, row, equal, unknown = behind.count, NONE, 0, 0
     for place in range(orders):
         if abs(behind.sizes[place] - size) < SAME:
             row = place
             equal += 1
+        unknown += np.isnan(behind.sizes[place])
     if equal == 0:
-        return 1.0, 1.0 - behind.single
+        return 1.0, 1.0 - (behind.single * (orders - unknown) / orders if unknown > 0 else behind.single)
     for place in range(row, orders - 1):
         behind.sizes[place] = behind.sizes[place + 1]
     behind.count -= 1
-    common = (equal - 1.0 + MARKET_WEIGHT * behind.common) / (orders - 1.0 + MARKET_WEIGHT)
-    return common, behind.single * equal / orders + (1.0 - behind.single) * common
+    common = (equal - 1.0 + MARKET_WEIGHT * behind.common) / (orders - unknown - 1.0 + MARKET_WEIGHT)
+    return common, behind.single * (equal + unknown * common) / orders + (1.0 - behind.single) * common

@@ -11,7 +11,7 @@ has ahead. The order's own decision - a hash, or one half - says at which share 
   the share of the level that is ahead, w how likely a cancel is ahead over how likely it is behind. Young orders leave
   first, so w = `cancel_odds` is small. A full book or a touch comes some Δ after the last: who came and left between
   was behind and is not seen, so of the cancels that are seen more were ahead: (w·τ + Δ)/(τ + Δ), τ = `unseen_s`.
-  Where the feed tells single orders, sizes weigh the odds: `behind`.
+  Where the feed tells single orders, sizes weigh the odds: `behind`. Where it tells how many stand there: `changes`.
 * Prints take from the front. Never is more ahead than is shown.
 * A message newer than the join that shows the opposite best at or through the price reaches every draw.
 
@@ -24,8 +24,9 @@ import numpy as np
 
 from papertrader.services.fill_sim import behind
 from papertrader.services.fill_sim.chance import QUEUE_DECISION, QUEUE_DRAWS, chain, uniform
+from papertrader.services.fill_sim.changes import AHEAD, TAKEN, join_around, lose, more_in, odds_ahead
 from papertrader.services.fill_sim.queue import shows
-from papertrader.services.fill_sim.state import DECIDE_HALF, LINES, PRINTS
+from papertrader.services.fill_sim.state import DECIDE_HALF, LINES
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
 from papertrader.shared.market.events import TOUCH
@@ -34,64 +35,6 @@ from papertrader.shared.market.records import Record, Records
 
 REACHED: Final = -1.0
 NEWLY: Final = -2.0
-AHEAD: Final = 0
-TAKEN: Final = 1
-
-
-@njit(cache=True)
-def note_print(recent: Record, event: Record) -> None:
-    """Remember a print."""
-    row = recent.count % PRINTS
-    recent.ts[row], recent.tick[row], recent.size[row], recent.side[row] = event.ts, event.tick, event.size, event.side
-    recent.count += 1
-
-
-@njit(cache=True)
-def note_message(recent: Record, event: Record) -> None:
-    """Remember how fresh the book is, after a completed message."""
-    if event.kind == TOUCH:
-        recent.touch_ts = max(recent.touch_ts, event.ts)
-    else:
-        recent.shown_ts = max(recent.shown_ts, event.ts)
-    recent.full = 0
-
-
-@njit(cache=True)
-def last_shown(recent: Record, book: Record, side: int, tick: int) -> int:
-    """When a level was last shown: by a touch if it is no worse, else by a message that shows every level."""
-    no_worse = tick >= book.best_bid if side > 0 else tick <= book.best_ask
-    return max(recent.shown_ts, recent.touch_ts) if no_worse else recent.shown_ts
-
-
-@njit(cache=True)
-def printed_since(recent: Record, side: int, tick: int, ts: int) -> float:
-    """What takers were filled with at a level after `ts`, as far as is remembered."""
-    volume = 0.0
-    for number in range(max(recent.count - PRINTS, 0), recent.count):
-        row = number % PRINTS
-        if recent.ts[row] > ts and recent.tick[row] == tick and recent.side[row] == -side:
-            volume += recent.size[row]
-    return volume
-
-
-@njit(cache=True)
-def crosses_freshest(recent: Record, book: Record, side: int, tick: int) -> bool:
-    """Whether an order would trade with the opposite best as the freshest source has it: touch, book or prints.
-
-    A buyer's print newer than the book was at the best ask, which is not below it any more; likewise for sellers.
-    """
-    bid, ask, shown_ts = book.best_bid, book.best_ask, max(recent.shown_ts, recent.touch_ts)
-    for number in range(max(recent.count - PRINTS, 0), recent.count):
-        row = number % PRINTS
-        if recent.ts[row] <= shown_ts:
-            continue
-        if recent.side[row] > 0:
-            ask = recent.tick[row]
-            bid = min(bid, ask - 1)
-        else:
-            bid = recent.tick[row]
-            ask = max(ask, bid + 1)
-    return tick >= ask if side > 0 else tick <= bid
 
 
 @njit(cache=True)
@@ -107,27 +50,22 @@ def begin(order: Record, settings: Record) -> None:
 
 
 @njit(cache=True)
-def start(order: Record, draws: Records, shown: float, ts: int) -> None:
-    """Stand at the back, from `ts` on, of a level that showed `shown`, NaN where it was not shown."""
+def start(order: Record, draws: Records, shown: float, orders: int, ts: int) -> None:
+    """Stand at the back, from `ts` on, of a level that showed `shown`, NaN if it was not shown, of so many orders."""
     draws[AHEAD, :] = shown
     draws[TAKEN, :] = 0.0
     order.displayed = 0.0 if np.isnan(shown) else shown
     order.ahead, order.ahead_at_join = shown, shown
     order.joined_ts, order.seen_ts, order.traded_ts, order.credit_ts = ts, ts - 1, ts - 1, ts - 1
-    order.pending_ts, order.traded, order.credit = 0, 0.0, 0.0
+    order.pending_ts, order.traded, order.credit, order.orders = 0, 0.0, 0.0, orders
     order.joining, order.in_front, order.reached, order.behind.count = 1, 0, 0.0, 0
 
 
-@njit(cache=True, forceinline=True)
-def unit(stream: int, number: int, draw: int) -> float:
-    """A number in [0, 1) for a draw at the order's change of this number."""
-    bits = splitmix64(int(stream + (number << 8) + draw))
-    return np.float64(bits >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
 @njit(cache=True)
-def on_level(order: Record, draws: Records, book: Record, settings: Record, event: Record, full: bool) -> None:
-    """Take note of a completed book message that shows the level, and take in the one before it.
+def on_level(
+    order: Record, draws: Records, book: Record, settings: Record, event: Record, full: bool, orders: int
+) -> None:
+    """Take note of a completed book message that shows the level, of so many orders, and take in the one before it.
 
     * A message older than the last one taken in, or than a print already counted, says nothing new.
     """
@@ -138,29 +76,29 @@ def on_level(order: Record, draws: Records, book: Record, settings: Record, even
     if 0 < order.pending_ts < event.ts:
         take_in(order, draws, settings)
     order.pending_ts, order.pending = event.ts, size_at(book, order.side, order.tick)
-    order.pending_full = full or event.kind == TOUCH
+    order.pending_full, order.pending_orders = full or event.kind == TOUCH, orders
 
 
 @njit(cache=True)
 def take_in(order: Record, draws: Records, settings: Record) -> None:
     """Take in the message that waited: joins, or what of the shrink is not explained by prints as cancels."""
-    size, before = order.pending, order.displayed - order.traded
+    size, before, more = order.pending, order.displayed - order.traded, more_in(order)
     interval_s = (order.pending_ts - order.seen_ts) * 1e-9 if order.pending_full == 1 else 0.0
     odds = odds_ahead(order.cancel_odds, settings.unseen_s, interval_s)
     order.seen_ts, order.pending_ts = order.pending_ts, 0
     order.credit = 0.0
     if size > before:
-        behind.grow(order.behind, size - before, order.joining == 1 and order.pending_full == 1)
+        behind.grow(order.behind, size - before, order.joining == 1 and order.pending_full == 1, more)
     if order.joining == 1:
         order.joining = 0
         if np.isnan(order.ahead_at_join):
             order.ahead_at_join = size
             draws[AHEAD, :] = size
         elif size > before and order.pending_full == 1:
-            join_around(order, draws, size - before)
+            join_around(order, draws, size - before, more)
     if before > size:
-        lose(order, draws, odds, before - size, before, size)
-    order.displayed, order.traded = size, 0.0
+        lose(order, draws, odds, before - size, before, size, more)
+    order.displayed, order.traded, order.orders = size, 0.0, order.pending_orders
     order.ahead = mean_ahead(draws)
 
 
@@ -173,42 +111,6 @@ def mean_ahead(draws: Records) -> float:
             total += draws[AHEAD, draw]
             waiting += 1
     return total / waiting if waiting > 0 else 0.0
-
-
-@njit(cache=True)
-def join_around(order: Record, draws: Records, joined: float) -> None:
-    """Let a share of what joined between the messages around the join stand ahead."""
-    bend = 6 * (0.5 - order.join_share)
-    order.changes += 1
-    for draw in range(LINES):
-        if draws[AHEAD, draw] >= 0:
-            u = unit(order.stream, order.changes, draw)
-            draws[AHEAD, draw] += joined * u * (1 - bend * (1 - u))
-
-
-@njit(cache=True)
-def odds_ahead(cancel_odds: float, unseen_s: float, interval_s: float) -> float:
-    """How likely a cancel is ahead over how likely it is behind, where it is seen after an interval."""
-    return (cancel_odds * unseen_s + interval_s) / (unseen_s + interval_s)
-
-
-@njit(cache=True)
-def lose(order: Record, draws: Records, odds: float, cancelled: float, before: float, size: float) -> None:
-    """Let a net cancel leave the level, in each draw as a whole from ahead or from behind."""
-    order.changes += 1
-    order.credit, order.credit_ts = cancelled, order.seen_ts
-    if_ahead, if_behind = behind.likelihoods(order.behind, cancelled)
-    odds *= if_ahead
-    for draw in range(LINES):
-        ahead = draws[AHEAD, draw]
-        if not ahead >= 0:
-            continue
-        f = min(ahead / before, 1.0)
-        taken = 0.0
-        if ahead > 0 and unit(order.stream, order.changes, draw) * (odds * f + if_behind * (1 - f)) < odds * f:
-            taken = min(cancelled, ahead)
-        left = min(ahead - taken, size)
-        draws[AHEAD, draw], draws[TAKEN, draw] = left, ahead - left
 
 
 @njit(cache=True)

@@ -19,13 +19,13 @@ from papertrader.services.fill_sim import draws
 from papertrader.services.fill_sim.account import on_mid, write_account
 from papertrader.services.fill_sim.auction import watch_levels
 from papertrader.services.fill_sim.commands import flatten, hear
-from papertrader.services.fill_sim.draws import note_message, note_print
 from papertrader.services.fill_sim.funding import begin_funding, hear_funding, hear_settlement, settle_funding
 from papertrader.services.fill_sim.line import on_gap
 from papertrader.services.fill_sim.margin import check_margin, check_margins
 from papertrader.services.fill_sim.matching import fill_crossed, on_print
 from papertrader.services.fill_sim.orders import reset, take_step
 from papertrader.services.fill_sim.queue import on_level
+from papertrader.services.fill_sim.recent import note_message, note_orders, note_print, orders_at
 from papertrader.services.fill_sim.state import COMMANDS, DRAWS, ORDERS, Exchange, Outbox, has_room
 from papertrader.services.fill_sim.triggers import check_at_mark, check_at_mid
 from papertrader.shared.kernels import njit
@@ -99,6 +99,7 @@ def fold_events(
         if pressing and not advance(market, book, features, accounts, settings, before_ts, out):
             return row
         if market_features.follow(features, book, event):
+            note_orders(market.recent, events, np.uint64(row))
             on_book(market, book, features, accounts, settings, event, out)
         elif event.kind == SNAPSHOT:
             market.recent.full = 1
@@ -220,12 +221,12 @@ def on_book(
     on_mid(market, book)
     full = market.recent.full == 1 or event.kind == SNAPSHOT
     note_message(market.recent, event)
-    on_levels(book, accounts, settings, event, full)
+    on_levels(market.recent, book, accounts, settings, event, full)
     on_crossing(market, book, features, accounts, settings, event, out)
 
 
 @njit(cache=True)
-def on_levels(book: Record, accounts: Records, settings: Records, event: Record, full: bool) -> None:
+def on_levels(recent: Record, book: Record, accounts: Records, settings: Records, event: Record, full: bool) -> None:
     """Fold a completed book message into every order's queue; a touch says nothing of orders behind it.
 
     `full`: the message shows every level that the venue publishes.
@@ -241,7 +242,8 @@ def on_levels(book: Record, accounts: Records, settings: Records, event: Record,
             if order.row < 0:
                 on_level(order, book, settings[index], event)
             elif order.in_front == 0:
-                draws.on_level(order, account.draws[order.row], book, settings[index], event, full)
+                orders = orders_at(recent, order.side, order.tick)
+                draws.on_level(order, account.draws[order.row], book, settings[index], event, full, orders)
 
 
 @njit(cache=True)

@@ -4,8 +4,9 @@ import numpy as np
 
 from papertrader.services.fill_sim.behind import begin as begin_behind
 from papertrader.services.fill_sim.behind import hear as hear_learned
-from papertrader.services.fill_sim.draws import last_shown, printed_since, start
+from papertrader.services.fill_sim.draws import start
 from papertrader.services.fill_sim.queue import join, shows
+from papertrader.services.fill_sim.recent import last_shown, orders_at, printed_since
 from papertrader.services.fill_sim.state import Exchange
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.book import size_at
@@ -49,12 +50,13 @@ def stand(exchange: Exchange, order: Record, ts: int) -> None:
     if order.row < 0:
         join(order, book, ts)
         return
-    size = np.nan
+    size, orders = np.nan, orders_at(recent, order.side, order.tick)
     if shows(book, order.side, order.tick, False):
         shown_ts = last_shown(recent, book, order.side, order.tick)
         printed = printed_since(recent, order.side, order.tick, shown_ts)
+        orders = orders if printed == 0 else 0
         size = max(size_at(book, order.side, order.tick) - printed, 0.0)
-    start(order, exchange.account.draws[order.row], size, ts)
+    start(order, exchange.account.draws[order.row], size, orders, ts)
 
 
 @njit(cache=True)
@@ -67,5 +69,5 @@ def on_gap(exchange: Exchange, order: Record, ts: int) -> None:
     if order.row < 0:
         join(order, exchange.book, ts)
     else:
-        start(order, exchange.account.draws[order.row], np.nan, ts)
+        start(order, exchange.account.draws[order.row], np.nan, 0, ts)
     order.joined_ts = joined_ts

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from papertrader.services.fill_sim.behind import BEHIND, LEARNED
 from papertrader.services.fill_sim.config import Cancels, Decide, FillModel
+from papertrader.services.fill_sim.recent import RECENT
 from papertrader.shared.kernels import njit
 from papertrader.shared.market.frozen import FROZEN
 from papertrader.shared.market.records import Record, Records, code, record_dtype
@@ -23,8 +24,6 @@ COMMANDS: Final = 256
 """Commands that an account may have under way."""
 LINES: Final = 32
 """Draws of an order's queue."""
-PRINTS: Final = 64
-"""Prints remembered, for a book that is older than they are."""
 MIDS: Final = 256
 """Changes of the mid remembered, for prints that arrive late."""
 NEVER: Final = 2**62
@@ -125,6 +124,8 @@ ORDER: Final = np.dtype(
         ("changes", "i8"),  # joins and net cancels drawn so far
         ("pending_ts", "i8"),  # the message that waits to be taken in, 0 for none
         ("pending", "f8"),  # the level's size in it
+        ("pending_orders", "i8"),  # and how many orders that is, 0 where nobody tells
+        ("orders", "i8"),  # the same of the message before
         *((name, "f8") for name in ("cancel_odds", "join_share")),  # those of its draws, since it went live
         ("behind", BEHIND),
         ("decision", "f8"),  # it is filled when more than this share of its draws is reached
@@ -235,21 +236,6 @@ ACCOUNT_STATE: Final = np.dtype(
     ],
     align=True,
 )
-
-RECENT: Final = np.dtype(
-    [
-        ("shown_ts", "i8"),  # the last message that showed every level
-        ("touch_ts", "i8"),  # the last that showed the touch
-        ("full", "i1"),  # the message under way is a full book
-        ("count", "i8"),
-        ("ts", "i8", (PRINTS,)),
-        ("tick", "i8", (PRINTS,)),
-        ("size", "f8", (PRINTS,)),
-        ("side", "i8", (PRINTS,)),
-    ],
-    align=True,
-)
-"""How fresh the book is, and the last prints."""
 
 MARKET_STATE: Final = np.dtype(
     [

@@ -4,8 +4,8 @@ import numpy as np
 
 from papertrader.services.fill_sim.acks import candidate
 from papertrader.services.fill_sim.auction import bids_in_vain
-from papertrader.services.fill_sim.draws import crosses_freshest
 from papertrader.services.fill_sim.margin import balance_allows, margin_allows, mark_of
+from papertrader.services.fill_sim.recent import crosses_freshest
 from papertrader.services.fill_sim.state import (
     BAD_PRICE,
     BAD_SIZE,

@@ -37,19 +37,21 @@ class _Rows:
     """The rows of messages, in order.
 
     `runs`, flat, has for rows in a row that share them: ts, kind, side, how many rows, whether the last of them ends
-    its message, and the id of the first.
+    its message, and the id of the first. `counts` are ids of the rows from one on, which stands before them.
     """
 
-    __slots__ = ("prices", "runs", "sizes")
+    __slots__ = ("counts", "prices", "runs", "sizes")
 
     def __init__(self) -> None:
         self.runs: list[int] = []
         self.prices: list[float] = []
         self.sizes: list[float] = []
+        self.counts: list[tuple[int, list[int]]] = []
 
     def touch(self, message: Bbo) -> None:
         """Both sides' best levels."""
-        self.runs += (message.ts, TOUCH, 1, 1, 0, 0, message.ts, TOUCH, -1, 1, 1, 0)
+        bid_orders, ask_orders = message.bid_orders, message.ask_orders
+        self.runs += (message.ts, TOUCH, 1, 1, 0, bid_orders, message.ts, TOUCH, -1, 1, 1, ask_orders)
         self.prices += (message.bid_price or 0.0, message.ask_price or 0.0)
         self.sizes += (message.bid_size or 0.0, message.ask_size or 0.0)
 
@@ -68,6 +70,10 @@ class _Rows:
         self.runs += (message.ts, SNAPSHOT, 1, 1, 0, 0, message.ts, SNAPSHOT, -1, 1, not (bids or asks), 0)
         self.prices += (bids[-1] if bids else 0.0, asks[-1] if asks else 0.0)
         self.sizes += (0.0, 0.0)
+        if message.bid_orders or message.ask_orders:
+            if len(bids) != len(message.bid_orders) or len(asks) != len(message.ask_orders):
+                raise ValueError(f"levels of {message.ts} lack a number of orders")
+            self.counts.append((len(self.prices), message.bid_orders + message.ask_orders))
         self.levels(message)
 
     def levels(self, message: Book | Depth) -> None:
@@ -109,6 +115,8 @@ class _Rows:
         rows = np.zeros(len(self.prices), dtype=EVENT)
         runs, prices, sizes = np.array(self.runs), np.array(self.prices), np.array(self.sizes)
         write_rows(rows, runs, prices, sizes, grid.tick_size, grid.ticks_per_unit)
+        for first, orders in self.counts:
+            rows["id"][first : first + len(orders)] = orders
         return rows
 
 

@@ -24,9 +24,9 @@ EVENT: Final = np.dtype(
 SNAPSHOT: Final = 1
 """Starts one side of a full book; `tick` is the worst level shown. Its levels follow as LEVEL rows."""
 LEVEL: Final = 2
-"""`size` at `tick` on `side` (+1 bid, −1 ask) is now this; 0 removes the level."""
+"""`size` at `tick` on `side` (+1 bid, −1 ask) is now this; 0 removes the level. `id` orders, 0 where nobody tells."""
 TOUCH: Final = 3
-"""The best level of `side`; `tick` 0 says that the side is empty."""
+"""The best level of `side`; `tick` 0 says that the side is empty. `id` as of a level."""
 PRINT: Final = 4
 """A public trade; `side` is the aggressor: +1 the taker bought."""
 MARK: Final = 5

@@ -56,14 +56,19 @@ class Instrument(Message, frozen=True, kw_only=True):
     """Those of them for which the evidence is thin."""
 
 
-class Book(Message, frozen=True, kw_only=True):
-    """Full depth as far as the venue shows it: bids descending, asks ascending."""
+class Book(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """Full depth as far as the venue shows it: bids descending, asks ascending.
+
+    `bid_orders` and `ask_orders` are how many orders stand at each level, empty where the venue does not tell.
+    """
 
     recv_ts: Int
     bid_prices: list[float]
     bid_sizes: list[float]
     ask_prices: list[float]
     ask_sizes: list[float]
+    bid_orders: list[Int] = msgspec.field(default_factory=list)
+    ask_orders: list[Int] = msgspec.field(default_factory=list)
 
 
 class Depth(Message, frozen=True, kw_only=True):
@@ -76,14 +81,16 @@ class Depth(Message, frozen=True, kw_only=True):
     ask_sizes: list[float]
 
 
-class Bbo(Message, frozen=True, kw_only=True):
-    """Best bid and ask; a side that is empty is `None`."""
+class Bbo(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """Best bid and ask; a side that is empty is `None`. Orders are 0 where the venue does not tell their number."""
 
     recv_ts: Int
     bid_price: float | None
     bid_size: float | None
     ask_price: float | None
     ask_size: float | None
+    bid_orders: Int = 0
+    ask_orders: Int = 0
 
 
 class Trades(Message, frozen=True, kw_only=True):

@@ -226,3 +226,42 @@ def test_evidence_of_one_minute_counts_less_the_more_it_hangs_together() -> None
     assert strong == 1
     assert weak < 0.1
     assert wide > narrow**2
+
+
+def counted(events: Events, orders: int) -> Events:
+    """A message of one level, of so many orders."""
+    events["id"] = orders
+    return events
+
+
+@pytest.mark.parametrize(
+    ("size", "orders", "left"),
+    [
+        (7.0, 4, (0.0, [1.0, 2.0, 3.0, 1.0])),  # one arrived
+        (8.0, 5, (8.0, [])),  # two
+        (8.0, 3, (8.0, [])),  # one left and another, that is larger, arrived
+        (4.0, 2, (0.0, [1.0, 3.0])),  # one left
+        (3.0, 1, (3.0, [])),  # two
+        (4.0, 3, (4.0, [])),  # one became smaller
+        (6.0, 3, (0.0, [1.0, 2.0, 3.0])),
+        (6.0, 2, (6.0, [])),
+    ],
+)
+def test_where_orders_are_counted_only_one_at_a_time_is_an_arrival_or_a_cancel(
+    size: float, orders: int, left: tuple[float, list[float]]
+) -> None:
+    market = Market()
+    market.hear(*(counted(levels(2 + n, (BID, TICK, held)), n + 1) for n, held in enumerate((1.0, 3.0, 6.0))))
+    assert market.line() == (0.0, [1.0, 2.0, 3.0])
+    for ts in (9, 10):
+        market.hear(counted(levels(ts, (BID, TICK, size)), orders))
+    assert market.line() == left
+    assert market.odds["cancels"] == (left == (0.0, [1.0, 3.0]))
+
+
+def test_prints_may_have_met_any_number_of_counted_orders() -> None:
+    market = Market()
+    market.hear(*(counted(levels(2 + n, (BID, TICK, held)), n + 1) for n, held in enumerate((1.0, 3.0, 6.0))))
+    market.hear(trade(8, ASK, TICK, 3.0), counted(levels(9, (BID, TICK, 3.0)), 1))
+    market.hear(counted(levels(10, (BID, TICK, 3.0)), 1))
+    assert market.line() == (0.0, [3.0])

@@ -1,11 +1,12 @@
 """Messages as event rows, and prices as ticks."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from papertrader.shared.market.event_rows import market_events, nearest_tick
 from papertrader.shared.market.events import EVENT, FUNDING, GAP, MARK, ORACLE, PRINT, ROUND, SETTLEMENT, TICKS, Grid
-from papertrader.shared.messages import Context, Depth, Gap, Instrument, RoundEnd, Trades
+from papertrader.shared.messages import Book, Context, Depth, Gap, Instrument, RoundEnd, Trades
 from tests.unit.test_book import BUY, GRID, SELL, depth, snapshot, touch
 
 
@@ -94,3 +95,20 @@ def test_a_price_of_too_many_ticks_is_the_last_tick() -> None:
     grid = Grid(Instrument(ts=0, tick_size=1e-8, lot_size=1.0))
     assert market_events([touch((1.0, 1.0), (21.0, 1.0))], grid)["tick"].tolist() == [100_000_000, 2_100_000_000]
     assert market_events([touch((1.0, 1.0), (22.0, 1.0))], grid)["tick"].tolist() == [100_000_000, TICKS - 1]
+
+
+def test_levels_and_touches_carry_how_many_orders_stand_there() -> None:
+    message = msgspec.structs.replace(
+        snapshot({100.0: 1.0, 99.9: 2.0}, {100.1: 3.0}), bid_orders=[7, 8], ask_orders=[9]
+    )
+    other = msgspec.structs.replace(touch((100.0, 1.0), (100.1, 3.0)), bid_orders=4, ask_orders=5)
+    rows = market_events([snapshot({100.0: 1.0}, {}), message, other], GRID)
+    assert rows["id"].tolist() == [0, 0, 0, 0, 0, 7, 8, 9, 4, 5]
+    with pytest.raises(ValueError, match="number of orders"):
+        market_events([msgspec.structs.replace(message, ask_orders=[])], GRID)
+
+
+def test_message_that_does_not_tell_is_as_short_as_it_was() -> None:
+    assert b"orders" not in msgspec.json.encode(snapshot({100.0: 1.0}, {100.1: 3.0}))
+    old = msgspec.json.encode(snapshot({100.0: 1.0}, {100.1: 3.0}))
+    assert msgspec.json.decode(old, type=Book).bid_orders == []

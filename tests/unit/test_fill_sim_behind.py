@@ -5,6 +5,8 @@ import pytest
 
 from papertrader.services.fill_sim import behind
 from papertrader.services.fill_sim import draws as kernels
+from papertrader.services.fill_sim.changes import lose
+from papertrader.shared.market.orders_told import UNTOLD
 from papertrader.shared.market.records import record_of
 from tests.messages import estimate
 from tests.unit.drawing import UNKNOWN, ahead, draws_of, order_with, settings_with
@@ -15,14 +17,14 @@ def order_before(*sizes, single=0.98, common=0.1, **fields):
     order = order_with(**fields)
     order["behind"]["single"], order["behind"]["common"] = single, common
     for size in sizes:
-        behind.grow(order["behind"], size, False)
+        behind.grow(order["behind"], size, False, UNTOLD)
     return order
 
 
 def test_what_grows_after_the_join_stands_behind():
     order = order_before(2.0, 3.0)
     assert order["behind"]["sizes"][:2].tolist() == [2.0, 3.0]
-    behind.grow(order["behind"], 1.0, True)
+    behind.grow(order["behind"], 1.0, True, UNTOLD)
     assert np.isnan(order["behind"]["single"]), "around the join nobody knows"
 
 
@@ -81,14 +83,14 @@ def test_sizes_count_where_the_feed_tells_single_orders_and_sizes_differ(known, 
 def test_draws_lose_what_was_ahead_and_keep_what_was_not(cancelled, left):
     """8 ahead, 4 joined behind: a cancel of 4 was theirs, one of 3 was ahead; in nearly every draw."""
     order, draws = order_before(4.0, common=0.01, cancel_odds=1.0), draws_of(*[8.0] * 32)
-    kernels.lose(order, draws, 1.0, cancelled, 12.0, 12.0 - cancelled)
+    lose(order, draws, 1.0, cancelled, 12.0, 12.0 - cancelled, UNTOLD)
     assert ahead(draws, 32).count(left) >= 29
 
 
 def test_new_order_knows_nobody_behind_it():
     order = order_before(2.0)
     kernels.begin(order, settings_with())
-    kernels.start(order, draws_of(), 5.0, 10)
+    kernels.start(order, draws_of(), 5.0, 0, 10)
     assert order["behind"]["count"] == 0
     assert np.isnan(order["behind"]["single"])
 

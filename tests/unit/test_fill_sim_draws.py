@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from papertrader.services.fill_sim.draws import odds_ahead
+from papertrader.services.fill_sim.changes import odds_ahead
 from papertrader.shared import messages as m
 from tests.messages import estimate
 from tests.unit.fill_sim_session import ASKS, BIDS, Session, bbo, book, cancel, gap, ns, place, prints, quoted

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
+from papertrader.services.fill_sim import changes
 from papertrader.services.fill_sim import draws as kernels
-from papertrader.services.fill_sim.state import DECIDE_HALF, LINES, PRINTS, RECENT
+from papertrader.services.fill_sim import recent as market
+from papertrader.services.fill_sim.recent import PRINTS, RECENT
+from papertrader.services.fill_sim.state import DECIDE_HALF, LINES
 from papertrader.shared.market.book import new_book
 from papertrader.shared.market.events import EVENT, LEVEL, TOUCH
+from papertrader.shared.market.orders_told import UNTOLD
 from papertrader.shared.market.records import Record, Records
 from tests.unit.drawing import REACHED, UNKNOWN, ahead, draws_of, message, order_with, settings_with
 
@@ -17,7 +21,7 @@ def recent_of(*prints: tuple[int, int, float, int], **fields: int) -> Record:
     for print_ in prints:
         event = np.zeros(1, dtype=EVENT)[0]
         event["ts"], event["tick"], event["size"], event["side"] = print_
-        kernels.note_print(recent, event)
+        market.note_print(recent, event)
     for name, value in fields.items():
         recent[name] = value
     return recent
@@ -35,7 +39,7 @@ def book_with(bid: int, ask: int, sizes: dict[int, float] | None = None) -> Reco
 def test_freshness_is_that_of_the_newest_message_of_its_kind() -> None:
     recent = recent_of(full=1)
     for ts, kind in ((30, LEVEL), (20, LEVEL), (50, TOUCH), (40, TOUCH)):
-        kernels.note_message(recent, message(ts, kind))
+        market.note_message(recent, message(ts, kind))
     assert (recent["shown_ts"], recent["touch_ts"], recent["full"]) == (30, 50, 0)
 
 
@@ -45,21 +49,21 @@ def test_freshness_is_that_of_the_newest_message_of_its_kind() -> None:
 )
 def test_touch_shows_its_level_and_better_ones(side: int, tick: int, shown_ts: int) -> None:
     recent = recent_of(shown_ts=30, touch_ts=40)
-    assert kernels.last_shown(recent, book_with(50, 60), side, tick) == shown_ts
+    assert market.last_shown(recent, book_with(50, 60), side, tick) == shown_ts
     recent["shown_ts"] = 45
-    assert kernels.last_shown(recent, book_with(50, 60), side, tick) == 45
+    assert market.last_shown(recent, book_with(50, 60), side, tick) == 45
 
 
 def test_prints_since_are_those_that_met_the_side_at_the_level_after_the_time() -> None:
     recent = recent_of((10, 50, 1.0, -1), (11, 50, 2.0, -1), (12, 50, 4.0, 1), (13, 51, 8.0, -1), (14, 50, 16.0, -1))
-    assert kernels.printed_since(recent, 1, 50, 10) == 18
-    assert kernels.printed_since(recent, -1, 50, 10) == 4
+    assert market.printed_since(recent, 1, 50, 10) == 18
+    assert market.printed_since(recent, -1, 50, 10) == 4
 
 
 def test_prints_since_go_back_as_far_as_is_remembered() -> None:
     recent = recent_of(*((number, 50, 1.0, -1) for number in range(1, PRINTS + 3)))
-    assert kernels.printed_since(recent, 1, 50, 0) == PRINTS
-    assert kernels.printed_since(recent_of((5, 50, 1.0, -1)), 1, 50, 0) == 1
+    assert market.printed_since(recent, 1, 50, 0) == PRINTS
+    assert market.printed_since(recent_of((5, 50, 1.0, -1)), 1, 50, 0) == 1
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,8 @@ def test_order_crosses_what_the_freshest_source_has(
     prints: tuple[tuple[int, int, float, int], ...], bid_crosses_from: int, ask_crosses_to: int
 ) -> None:
     recent, book = recent_of(*prints, shown_ts=25, touch_ts=30), book_with(50, 60)
-    bids = [tick for tick in range(40, 70) if kernels.crosses_freshest(recent, book, 1, tick)]
-    asks = [tick for tick in range(40, 70) if kernels.crosses_freshest(recent, book, -1, tick)]
+    bids = [tick for tick in range(40, 70) if market.crosses_freshest(recent, book, 1, tick)]
+    asks = [tick for tick in range(40, 70) if market.crosses_freshest(recent, book, -1, tick)]
     assert (min(bids), max(asks)) == (bid_crosses_from, ask_crosses_to)
 
 
@@ -88,8 +92,8 @@ def test_only_the_prints_remembered_say_what_crosses() -> None:
     """The first of PRINTS + 1 buyers met 57, the others 58."""
     recent = recent_of((31, 57, 1.0, 1), *((32 + number, 58, 1.0, 1) for number in range(PRINTS)))
     recent["ts"][:] = 40
-    assert kernels.crosses_freshest(recent, book_with(50, 60), 1, 58)
-    assert not kernels.crosses_freshest(recent, book_with(50, 60), 1, 57)
+    assert market.crosses_freshest(recent, book_with(50, 60), 1, 58)
+    assert not market.crosses_freshest(recent, book_with(50, 60), 1, 57)
 
 
 def test_new_order_has_its_own_numbers_and_expects_nothing() -> None:
@@ -112,7 +116,7 @@ def test_new_order_has_its_own_numbers_and_expects_nothing() -> None:
 @pytest.mark.parametrize(("shown", "displayed"), [(5.0, 5.0), (UNKNOWN, 0.0)])
 def test_order_starts_behind_all_that_was_shown(shown: float, displayed: float) -> None:
     order, draws = order_with(pending_ts=9, traded=1.0, credit=1.0, in_front=1, reached=1.0), draws_of(1.0, taken=2.0)
-    kernels.start(order, draws, shown, 100)
+    kernels.start(order, draws, shown, 3, 100)
     assert draws[0].tolist() == pytest.approx([shown] * LINES, nan_ok=True)
     assert draws[1].tolist() == [0] * LINES
     assert order["displayed"] == displayed
@@ -124,7 +128,7 @@ def test_order_starts_behind_all_that_was_shown(shown: float, displayed: float) 
 
 
 def test_numbers_of_a_draw_differ_by_change_and_by_draw() -> None:
-    numbers = {kernels.unit(5, change, draw) for change in range(1, 9) for draw in range(LINES)}
+    numbers = {changes.unit(5, change, draw) for change in range(1, 9) for draw in range(LINES)}
     assert len(numbers) == 8 * LINES
     assert 0 <= min(numbers) < 0.05
     assert 0.95 < max(numbers) < 1
@@ -146,21 +150,21 @@ LEVEL_SIZES = {50: 4.0}
 )
 def test_message_that_is_not_older_waits(ts: int, kind: int, full: bool, pending_ts: int, pending_full: int) -> None:
     order, book = order_with(seen_ts=10, traded_ts=5), book_with(50, 60, LEVEL_SIZES)
-    kernels.on_level(order, draws_of(), book, settings_with(), message(ts, kind), full)
+    kernels.on_level(order, draws_of(), book, settings_with(), message(ts, kind), full, 0)
     assert (order["pending_ts"], order["pending_full"]) == (pending_ts, pending_full)
     assert order["pending"] == (4.0 if pending_ts else 0.0)
     order["traded_ts"], order["pending"] = 25, 9.0
-    kernels.on_level(order, draws_of(), book, settings_with(), message(24, kind), full)
+    kernels.on_level(order, draws_of(), book, settings_with(), message(24, kind), full, 0)
     assert order["pending"] == 9, "a print of 25 is counted already"
-    kernels.on_level(order, draws_of(), book, settings_with(), message(25, kind), full)
+    kernels.on_level(order, draws_of(), book, settings_with(), message(25, kind), full, 0)
     assert order["pending"] == 4
 
 
 def test_touch_that_does_not_show_the_level_says_nothing() -> None:
     order = order_with(seen_ts=10, pending=9.0)
-    kernels.on_level(order, draws_of(), book_with(51, 60, LEVEL_SIZES), settings_with(), message(20, TOUCH), False)
+    kernels.on_level(order, draws_of(), book_with(51, 60, LEVEL_SIZES), settings_with(), message(20, TOUCH), False, 0)
     assert order["pending"] == 9
-    kernels.on_level(order, draws_of(), book_with(51, 60, LEVEL_SIZES), settings_with(), message(20), False)
+    kernels.on_level(order, draws_of(), book_with(51, 60, LEVEL_SIZES), settings_with(), message(20), False, 0)
     assert order["pending"] == 4, "what is no touch shows every level that is known"
 
 
@@ -169,7 +173,7 @@ def test_message_is_taken_in_when_a_later_one_comes(pending_ts: int, taken_in: b
     """5 displayed, 3 in the message that waits: taken in, no more than 3 are ahead."""
     order = order_with(seen_ts=0, pending_ts=pending_ts, pending=3.0, displayed=5.0, ahead_at_join=5.0)
     draws, book = draws_of(5.0), book_with(50, 60, LEVEL_SIZES)
-    kernels.on_level(order, draws, book, settings_with(), message(20), False)
+    kernels.on_level(order, draws, book, settings_with(), message(20), False, 0)
     assert ahead(draws, 1) == [3.0 if taken_in else 5.0]
     assert order["pending"] == 4
 
@@ -236,8 +240,8 @@ def test_share_of_what_joined_is_between_none_and_all_and_has_the_mean_that_was_
         order, draws = order_with(stream=stream * 10**9, changes=2), draws_of(*[0.0] * (LINES - 2), 0.5)
         draws[0, -1] = REACHED
         order["join_share"] = share
-        kernels.join_around(order, draws, 4.0)
-        u = np.array([kernels.unit(stream * 10**9, 3, draw) for draw in range(LINES - 2)])
+        changes.join_around(order, draws, 4.0, UNTOLD)
+        u = np.array([changes.unit(stream * 10**9, 3, draw) for draw in range(LINES - 2)])
         c = 6 * (0.5 - share)
         assert draws[0, : LINES - 2] == pytest.approx(4 * u * (1 - c * (1 - u)), abs=1e-12)
         assert 0.5 <= draws[0, LINES - 2] <= 4.5
@@ -247,7 +251,7 @@ def test_share_of_what_joined_is_between_none_and_all_and_has_the_mean_that_was_
 
 
 def test_odds_by_the_interval() -> None:
-    assert [kernels.odds_ahead(0.25, 2.0, interval_s) for interval_s in (0.0, 2.0)] == [0.25, 0.625]
+    assert [changes.odds_ahead(0.25, 2.0, interval_s) for interval_s in (0.0, 2.0)] == [0.25, 0.625]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +262,7 @@ def test_cancel_leaves_as_a_whole_from_ahead_or_from_behind(odds: float, left: l
     """5 of 16 are cancelled: certainly from ahead, as far as there is so much, or from behind; 11 are shown."""
     before = [8.0, 4.0, 0.5, 0.0, 14.0, 20.0]
     draws, order = draws_of(*before, REACHED, 4.0, taken=7.0), order_with(changes=4, seen_ts=9)
-    kernels.lose(order, draws, odds, 5.0, 16.0, 11.0)
+    changes.lose(order, draws, odds, 5.0, 16.0, 11.0, UNTOLD)
     assert ahead(draws, 6) == left
     assert draws[1, :6].tolist() == [was - now for was, now in zip(before, left, strict=True)]
     assert (order["changes"], order["credit"], order["credit_ts"]) == (5, 5, 9)
@@ -269,7 +273,7 @@ def test_cancel_leaves_as_a_whole_from_ahead_or_from_behind(odds: float, left: l
 def test_cancel_is_ahead_with_its_probability_draw_by_draw() -> None:
     """w·f/(w·f + 1 − f) at f = 1/4 and w = 3/2 is 1/3; the number of a draw decides."""
     draws = draws_of(*[4.0] * LINES)
-    kernels.lose(order_with(changes=4), draws, 1.5, 2.0, 16.0, 14.0)
-    chances = [kernels.unit(12345, 5, draw) < 1 / 3 for draw in range(LINES)]
+    changes.lose(order_with(changes=4), draws, 1.5, 2.0, 16.0, 14.0, UNTOLD)
+    chances = [changes.unit(12345, 5, draw) < 1 / 3 for draw in range(LINES)]
     assert (draws[0] == 2.0).tolist() == chances
     assert 0 < sum(chances) < LINES

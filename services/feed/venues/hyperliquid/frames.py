@@ -5,7 +5,7 @@ sizes are strings on the wire. Venue documentation: hyperliquid.gitbook.io, API 
 """
 
 from collections.abc import Collection
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import field
@@ -23,6 +23,7 @@ from papertrader.services.feed.adapter import (
 from papertrader.services.feed.guard import Guard, Prints
 from papertrader.shared.messages import Bbo, Book, Message, Side
 
+Orders: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _TAKER: Final[dict[str, Side]] = {"B": "buy", "A": "sell"}
 GREETING: Final = b"Websocket connection established"
 IGNORED_CHANNELS: Final = frozenset(
@@ -34,10 +35,11 @@ IGNORED_CHANNELS: Final = frozenset(
 
 
 class Level(msgspec.Struct, gc=False):
-    """A price level."""
+    """A price level, and how many orders stand there."""
 
     price: float = field(name="px")
     size: float = field(name="sz")
+    orders: Orders = field(name="n", default=0)
 
 
 class BookData(msgspec.Struct, gc=False):
@@ -125,9 +127,13 @@ READ_CHANNELS: Final = frozenset({"l2Book", "bbo", "trades", "activeAssetCtx", "
 
 
 class Asset:
-    """One coin: merges the fast touch into the slower books, and drops prints that are repeated or old."""
+    """One coin: merges the fast touch into the slower books, and drops prints that are repeated or old.
 
-    __slots__ = ("bbo", "book_ts", "deep_ts", "fast", "first_ts", "guard", "prints")
+    How many orders stand at a level is believed from the first level on that has several: a source that writes 1
+    everywhere does not know.
+    """
+
+    __slots__ = ("bbo", "book_ts", "counted", "deep_ts", "fast", "first_ts", "guard", "prints")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -137,6 +143,7 @@ class Asset:
         self.fast: Book | None = None
         self.first_ts = 0  # of the connection's first book or touch
         self.bbo: Bbo | None = None
+        self.counted = False
         self.prints = Prints()
 
     def _forget_times(self) -> None:
@@ -148,6 +155,7 @@ class Asset:
         """The book, brought up to a newer fast book and a newer touch."""
         ts = data.time * NS_PER_MS
         bids, asks = data.levels
+        self.counted = self.counted or any(level.orders > 1 for level in (*bids, *asks))
         book = Book(
             ts=ts,
             recv_ts=recv_ns,
@@ -155,6 +163,8 @@ class Asset:
             bid_sizes=[level.size for level in bids],
             ask_prices=[level.price for level in asks],
             ask_sizes=[level.size for level in asks],
+            bid_orders=self._orders(bids),
+            ask_orders=self._orders(asks),
         )
         if not self.guard.accepts_book(book, self.book_ts if data.fast else self.deep_ts):
             return []
@@ -168,26 +178,32 @@ class Asset:
         newest = under_touch(book, self.bbo) if self.bbo is not None and self.bbo.ts > book.ts else book
         return [*confirmed(self.guard, recv_ns, (*newest.bid_prices, *newest.ask_prices)), newest]
 
+    def _orders(self, levels: list[Level]) -> list[int]:
+        return [level.orders for level in levels] if self.counted and all(level.orders for level in levels) else []
+
     def _under_fast(self, deep: Book) -> Book:
         """A deep book that is older than the fast one: of it only what lies beyond the fast levels is news."""
         fast = self.fast
         if fast is None or fast.ts <= deep.ts:
             return deep
-        bid_prices, bid_sizes = _beyond(fast.bid_prices, fast.bid_sizes, deep.bid_prices, deep.bid_sizes, 1)
-        ask_prices, ask_sizes = _beyond(fast.ask_prices, fast.ask_sizes, deep.ask_prices, deep.ask_sizes, -1)
+        bid, ask = _beyond(fast.bid_prices, deep.bid_prices, 1), _beyond(fast.ask_prices, deep.ask_prices, -1)
+        told = (fast.bid_orders or fast.ask_orders) and (deep.bid_orders or deep.ask_orders)
         return Book(
             ts=fast.ts,
             recv_ts=deep.recv_ts,
-            bid_prices=bid_prices,
-            bid_sizes=bid_sizes,
-            ask_prices=ask_prices,
-            ask_sizes=ask_sizes,
+            bid_prices=fast.bid_prices + deep.bid_prices[bid:],
+            bid_sizes=fast.bid_sizes + deep.bid_sizes[bid:],
+            ask_prices=fast.ask_prices + deep.ask_prices[ask:],
+            ask_sizes=fast.ask_sizes + deep.ask_sizes[ask:],
+            bid_orders=fast.bid_orders + deep.bid_orders[bid:] if told else [],
+            ask_orders=fast.ask_orders + deep.ask_orders[ask:] if told else [],
         )
 
     def touch(self, recv_ns: int, data: BboData) -> list[Message]:
         """The best bid and ask, unless the book is newer."""
         ts = data.time * NS_PER_MS
         bid, ask = data.bbo
+        told = self.counted and all(level.orders for level in (bid, ask) if level)
         bbo = Bbo(
             ts=ts,
             recv_ts=recv_ns,
@@ -195,6 +211,8 @@ class Asset:
             bid_size=bid.size if bid else None,
             ask_price=ask.price if ask else None,
             ask_size=ask.size if ask else None,
+            bid_orders=bid.orders if bid and told else 0,
+            ask_orders=ask.orders if ask and told else 0,
         )
         if not self.guard.accepts_bbo(bbo, self.bbo.ts if self.bbo else 0):
             return []
@@ -231,14 +249,11 @@ class Asset:
         )
 
 
-def _beyond(
-    prices: list[float], sizes: list[float], deep_prices: list[float], deep_sizes: list[float], direction: int
-) -> tuple[list[float], list[float]]:
-    """The levels of one side, best first, followed by the deeper ones; `direction` is +1 for bids, −1 for asks."""
+def _beyond(prices: list[float], deep_prices: list[float], direction: int) -> int:
+    """Where the deep levels begin that follow those of a side, best first; `direction` is +1 for bids, −1 for asks."""
     if not prices:
-        return [], []
-    start = sum(1 for price in deep_prices if direction * (price - prices[-1]) >= 0)
-    return prices + deep_prices[start:], sizes + deep_sizes[start:]
+        return len(deep_prices)
+    return sum(1 for price in deep_prices if direction * (price - prices[-1]) >= 0)
 
 
 class HyperliquidAdapter(AssetAdapter[Asset]):
