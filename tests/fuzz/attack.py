@@ -13,7 +13,7 @@ from papertrader.shared.log.broker import Broker
 from papertrader.shared.messages.actions import SignedAction
 from tests.fuzz.bodies import body, frame
 from tests.fuzz.talking import BINARY, PING, TEXT, Http, Socket
-from tests.integration.test_gateway import SETTINGS, Door, opened, said, told, until
+from tests.integration.door import SETTINGS, Door, opened, said, told, until
 from tests.integration.wire import connected, entries
 from tests.signing import ADDRESS, signed
 

@@ -2,101 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
 
 from papertrader.cli.gateway_doctor import asked, findings
-from papertrader.services.gateway.server import serve
-from papertrader.services.gateway.service import Gateway, identities_of
-from papertrader.shared.log.broker import Broker, free_port
-from papertrader.shared.log.bus import Bus
-from papertrader.shared.messages import Book, Instrument, Message, Place, RoundEnd
-from papertrader.shared.messages.accounts import Terms
-from papertrader.shared.messages.actions import SignedAction
-from papertrader.shared.service.config import Settings, SettingsError
+from papertrader.shared.log.broker import Broker
+from tests.integration.door import SETTINGS, accepted, append, opened, said, told, until
 from tests.integration.wire import bounded, connected
 from tests.messages import account, ack, fill
 from tests.signing import ADDRESS, KEY, address_of, order, signed
-
-MARKET = "hyperliquid.BTC"
-SETTINGS: dict[str, Any] = {"quoter": {"strategy": "none"}, "gateway": {"answer_timeout_s": 1.0}}
-
-
-async def append(bus: Bus, kind: str, message: Message) -> None:
-    """A message on the log, of the market or of its account `main`."""
-    name = f"md.{MARKET}.{kind}" if kind in ("round", "book", "instrument") else f"{kind}.{MARKET}.main"
-    await bus.append(name, msgspec.json.encode(message), "")
-
-
-async def told(bus: Bus) -> None:
-    """A market with a book, in which a round has ended at 1 s."""
-    await append(bus, "instrument", Instrument(ts=1, tick_size=0.1, lot_size=0.001))
-    levels = {"bid_prices": [99.9], "bid_sizes": [1.0], "ask_prices": [100.1], "ask_sizes": [2.0]}
-    await append(bus, "book", Book(ts=10**9, recv_ts=1, **levels))
-    await append(bus, "round", RoundEnd(ts=10**9, recv_ts=1, round=1, frame=1, session="s", messages=2))
-
-
-class Door:
-    """A client of a gateway."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str, gateway: Gateway) -> None:
-        self.http, self.url, self.gateway = http, url, gateway
-
-    async def post(self, door: str, body: Any) -> tuple[int, Any]:
-        """A request's status and answer."""
-        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        async with self.http.post(f"{self.url}/{door}", data=data) as answer:
-            text = await answer.read()
-            return answer.status, msgspec.json.decode(text) if answer.status == 200 else text.decode()
-
-    async def user(self, kind: str, **more: Any) -> Any:
-        """The answer to a question about the user."""
-        return (await self.post("info", {"type": kind, "user": ADDRESS, **more}))[1]
-
-
-@asynccontextmanager
-async def opened(bus: Bus, tables: dict[str, Any] = SETTINGS) -> AsyncIterator[Door]:
-    """A gateway at work."""
-    gateway, port = Gateway(bus, Settings(tables)), free_port()
-    await gateway.restore()
-    doors = await serve(gateway, "127.0.0.1", port)
-    pushing = asyncio.ensure_future(gateway.push())
-    async with aiohttp.ClientSession() as http:
-        yield Door(http, f"http://127.0.0.1:{port}", gateway)
-    pushing.cancel()
-    await doors.cleanup()
-    await gateway.leave()
-
-
-async def said(bus: Bus, kind: str) -> list[Any]:
-    """What stands on the log of the account."""
-    name, struct = (f"orders.{MARKET}.main", Place) if kind == "orders" else ("actions.all.all.main", SignedAction)
-    found, after = [], 0
-    while (stored := await bus.next(name, after)) is not None:
-        found.append(msgspec.json.decode(stored.payload, type=struct))
-        after = stored.sequence
-    return found
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for something to become true."""
-    while not condition():  # noqa: ASYNC110 - what is waited for has no event
-        await asyncio.sleep(0.005)
-
-
-async def accepted(bus: Bus, **changes: Any) -> Place:
-    """Play the exchange: the next order is accepted."""
-    placed: list[Place] = []
-    while not placed:
-        await asyncio.sleep(0.01)
-        placed = await said(bus, "orders")
-    await append(bus, "acks", ack(placed[-1], 2 * 10**9, **changes))
-    return placed[-1]
 
 
 def test_an_order_is_a_message_and_its_answer_what_the_exchange_says(broker: Broker) -> None:
@@ -222,95 +137,6 @@ def test_everything_is_restored_from_the_log(broker: Broker) -> None:
     bounded(work())
 
 
-def test_the_first_signature_has_the_free_account_and_nobody_after_it(broker: Broker) -> None:
-    async def work() -> None:
-        async with connected(broker) as bus:
-            await told(bus)
-            async with opened(bus) as door:
-                assert (await door.post("exchange", signed({"type": "noop"}, source=1)))[1]["status"] == "ok"
-                other = type(KEY)(b"\x22" * 32)
-                _, refused = await door.post("exchange", signed({"type": "noop"}, key=other))
-                assert refused["response"].startswith("User or API Wallet 0x")
-            async with opened(bus) as door:
-                _, refused = await door.post("exchange", signed({"type": "noop"}, key=other))
-                assert refused["status"] == "err"
-                assert (await door.post("exchange", signed({"type": "noop"}, source=1)))[1]["status"] == "ok"
-            closed = {**SETTINGS, "gateway": {"open_accounts": False, "accounts": {}}}
-            async with opened(bus, {**closed, "accounts": {"spare": {}}}) as door:
-                assert (await door.post("exchange", signed({"type": "noop"})))[1]["status"] == "err"
-
-    bounded(work())
-
-
-def test_who_signs_first_has_an_account_opened_on_the_log(broker: Broker) -> None:
-    """Before his request stands there; who comes when there are enough is told the venue's words, as who is closed."""
-
-    async def work() -> None:
-        async with connected(broker) as bus:
-            await told(bus)
-            tables = {**SETTINGS, "gateway": {"accounts": {ADDRESS: "main"}, "open_at_most": 1}}
-            new, late = type(KEY)(b"\x22" * 32), type(KEY)(b"\x33" * 32)
-            unknown = f"User or API Wallet {address_of(late)} does not exist."
-            async with opened(bus, tables) as door:
-                _, before = await door.post("info", {"type": "clearinghouseState", "user": address_of(new)})
-                assert before["marginSummary"]["accountValue"] == "10000.0", "what he would have"
-                assert (await door.post("exchange", signed({"type": "noop"}, key=new)))[1]["status"] == "ok"
-                terms = await bus.last(f"terms.all.all.{address_of(new)}")
-                action = await bus.last(f"actions.all.all.{address_of(new)}")
-                assert terms is not None
-                assert action is not None
-                assert terms.sequence < action.sequence
-                _, state = await door.post("info", {"type": "clearinghouseState", "user": address_of(new)})
-                assert state["marginSummary"]["accountValue"] == "10000.0"
-                _, refused = await door.post("exchange", signed({"type": "noop"}, key=late, source=1))
-                assert refused["response"] == unknown
-            async with opened(bus, tables) as door:
-                assert (await door.post("exchange", signed({"type": "noop"}, key=new)))[1]["status"] == "ok"
-                assert (await door.post("exchange", signed({"type": "noop"}, key=late)))[1]["status"] == "err"
-                told_ = msgspec.structs.replace(msgspec.json.decode(terms.payload, type=Terms), closed=True)
-                await bus.append(f"terms.all.all.{address_of(new)}", msgspec.json.encode(told_), "")
-                ledger = door.gateway.ledger
-                await until(lambda: (found := ledger.accounts[address_of(new)].terms) and found.closed)
-                _, refused = await door.post("exchange", signed({"type": "noop"}, key=new))
-                assert refused["response"] == f"User or API Wallet {address_of(new)} does not exist."
-                _, history = await door.post("info", {"type": "userRole", "user": address_of(new)})
-                assert history == {"role": "user"}
-                named = Terms(ts=1, balance=50.0, address=address_of(late))
-                await bus.append("terms.all.all.desk", msgspec.json.encode(named), "")
-                await until(lambda: "desk" in ledger.accounts)
-                assert (await door.post("exchange", signed({"type": "noop"}, key=late)))[1]["status"] == "ok"
-                assert await bus.last("actions.all.all.desk") is not None
-
-    bounded(work())
-
-
-def test_of_a_unified_account_the_money_is_among_the_spot_balances(broker: Broker) -> None:
-    """The mode is remembered over a restart; margin of positions is on hold."""
-
-    async def work() -> None:
-        async with connected(broker) as bus:
-            await told(bus)
-            await append(bus, "account", account(10**9, equity=9_990.0, cash=9_000.0, margin_used=90.0))
-            async with opened(bus) as door:
-                assert await door.user("userAbstraction") == "default"
-                assert (await door.user("clearinghouseState"))["marginSummary"]["accountValue"] == "9990.0"
-                assert await door.user("spotClearinghouseState") == {"balances": []}
-                portfolio = {"type": "agentSetAbstraction", "abstraction": "p"}
-                assert (await door.post("exchange", signed(portfolio)))[1]["status"] == "err"
-                unified = {"type": "agentSetAbstraction", "abstraction": "u"}
-                assert (await door.post("exchange", signed(unified)))[1]["status"] == "ok"
-                await until(lambda: door.gateway.ledger.accounts["main"].mode == "unifiedAccount")
-            async with opened(bus) as door:
-                assert await door.user("userAbstraction") == "unifiedAccount"
-                state = await door.user("clearinghouseState")
-                assert (state["marginSummary"]["accountValue"], state["withdrawable"]) == ("90.0", "0.0")
-                (usdc,) = (await door.user("spotClearinghouseState"))["balances"]
-                assert (usdc["coin"], usdc["total"], usdc["hold"]) == ("USDC", "9990.0", "90.0")
-                assert (await door.post("exchange", signed({**unified, "abstraction": "x"})))[0] == 422
-
-    bounded(work())
-
-
 def test_who_asks_too_much_is_told_so_and_may_still_ask_now_and_then(broker: Broker) -> None:
     """Of a batch every element counts, cancels have more, trading earns more, and it is known after a restart."""
 
@@ -374,12 +200,3 @@ def test_a_gateway_says_what_stands_in_a_bots_way(broker: Broker) -> None:
                 assert all(words in said_ for words in (address_of(other), "-259200 s from", "ids are those"))
 
     bounded(work())
-
-
-@pytest.mark.parametrize(
-    ("accounts", "text"),
-    [({"0x12": "main"}, "'0x12' is no address"), ({ADDRESS: "nobody"}, "there is no account 'nobody'; known are main")],
-)
-def test_accounts_that_cannot_be_are_named(accounts: dict[str, str], text: str) -> None:
-    with pytest.raises(SettingsError, match=text):
-        identities_of(Settings({"gateway": {"accounts": accounts}}))

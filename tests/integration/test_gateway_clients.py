@@ -8,7 +8,7 @@ import pytest
 
 from papertrader.services.gateway.server import PUSH_AFTER_S
 from papertrader.shared.log.broker import Broker
-from tests.integration.test_gateway import accepted, append, opened, said, told
+from tests.integration.door import accepted, append, opened, said, told
 from tests.integration.wire import bounded, connected
 from tests.messages import ack
 from tests.signing import order, signed

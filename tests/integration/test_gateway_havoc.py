@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from papertrader.shared.log.broker import Broker
-from tests.integration.test_gateway import SETTINGS, accepted, append, opened, said, told
+from tests.integration.door import SETTINGS, accepted, append, opened, said, told
 from tests.integration.wire import bounded, connected
 from tests.messages import fill
 from tests.signing import ADDRESS, order, signed

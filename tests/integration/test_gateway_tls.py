@@ -13,7 +13,7 @@ from papertrader.services.gateway.server import serve, serve_tls
 from papertrader.services.gateway.service import Gateway
 from papertrader.shared.log.broker import Broker, free_port
 from papertrader.shared.service.config import Settings
-from tests.integration.test_gateway import SETTINGS, told
+from tests.integration.door import SETTINGS, told
 from tests.integration.wire import bounded, connected
 
 NAMES = ("localhost", "127.0.0.1", "api.hyperliquid.xyz")

@@ -9,7 +9,7 @@ import pytest
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.messages import Cancel, Command, Place, Trigger
-from tests.integration.test_gateway import MARKET, Door, append, opened, told, until
+from tests.integration.door import MARKET, Door, append, opened, told, until
 from tests.integration.wire import bounded, connected
 from tests.messages import ack, fill
 from tests.signing import ADDRESS, order, signed
