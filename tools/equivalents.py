@@ -150,6 +150,12 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("number << 8", "number << 9", OTHER_NUMBERS),
         Equivalent("number << 8", "number << 7", OTHER_NUMBERS),
         Equivalent("9007199254740992.0", "9007199254740991.0", OTHER_NUMBERS),
+        Equivalent("draw + LINES * number", "draw - LINES * number", OTHER_NUMBERS),
+        Equivalent("LINES * number", "LINES / number", OTHER_NUMBERS),
+        Equivalent("UNTOLD else 0", "UNTOLD else -1", "none is counted"),
+        Equivalent("size <= ahead", "size < ahead", IN_LOTS),
+        Equivalent("size <= held", "size < held", IN_LOTS),
+        Equivalent("< chance", "<= chance", "no number is just that"),
     ),
     "services/fill_sim/draws.py": (
         Equivalent(
@@ -164,6 +170,13 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("recent.count - PRINTS, 0", "recent.count - PRINTS, -1", "a row never written has no time"),
         Equivalent("recent.side[row] > 0", "recent.side[row] > -1", "a side is +1 or -1"),
         Equivalent("recent.side[row] > 0", "recent.side[row] >= 0", "a side is +1 or -1"),
+        Equivalent("id > 0 or", "id > -1 or", "where nothing is known nothing ends"),
+        Equivalent("id > 0 or", "id >= 0 or", "where nothing is known nothing ends"),
+        Equivalent("counted[:] = 0", "counted[:] = -1", "no tick is so low"),
+        Equivalent("COUNTED: Final = 1024", "COUNTED: Final = 1025", "as many are enough"),
+        Equivalent("COUNTED: Final = 1024", "COUNTED: Final = 1023", "as many are enough"),
+        Equivalent("(2, COUNTED)", "( 3, COUNTED)", "there are two sides"),
+        Equivalent("align=True", "align=False", "how a row lies in memory says nothing"),
     ),
 }
 """By module, beside those of every module."""

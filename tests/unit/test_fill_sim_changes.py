@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from papertrader.services.fill_sim import behind, changes
+from papertrader.services.fill_sim import behind, changes, recent
 from papertrader.services.fill_sim import draws as kernels
-from papertrader.services.fill_sim.recent import RECENT, note_orders, orders_at
+from papertrader.services.fill_sim.recent import note_orders, orders_at
 from papertrader.services.fill_sim.state import LINES
+from papertrader.shared.market.events import EVENT, LEVEL
 from papertrader.shared.market.orders_told import UNTOLD, more_orders
 from papertrader.shared.market.records import Record
 from tests.unit.drawing import REACHED, ahead, draws_of, order_with, settings_with
@@ -113,21 +114,44 @@ def told(events, *orders: int):
     return events
 
 
-def known(recent: Record) -> tuple[int, int, int]:
-    return orders_at(recent, BID, TICK), orders_at(recent, BID, TICK - 1), orders_at(recent, ASK, TICK)
+def known(shown: Record) -> tuple[int, int, int]:
+    return orders_at(shown, BID, TICK), orders_at(shown, BID, TICK - 1), orders_at(shown, ASK, TICK)
 
 
 def test_numbers_of_orders_are_remembered_by_level_until_a_message_does_not_tell() -> None:
-    recent = np.zeros(1, dtype=RECENT)[0]
+    shown = np.zeros(1, dtype=recent.RECENT)[0]
 
     def hear(message) -> None:
         events = np.concatenate([rows(1, (1, BID, 1, 0.0)), message])
-        note_orders(recent, events, np.uint64(len(events) - 1))
+        note_orders(shown, events, np.uint64(len(events) - 1))
 
     hear(told(full(2, [(TICK, 5.0), (TICK - 1, 2.0)], [(1100, 1.0)], TICK - 1, 1100), 3, 1, 2))
-    assert known(recent) == (3, 1, 0)
-    assert orders_at(recent, ASK, 1100) == 2
+    assert known(shown) == (3, 1, 0)
+    assert orders_at(shown, ASK, 1100) == 2
     hear(told(touch(3, TICK, 6.0), 4, 2))
-    assert known(recent) == (4, 1, 0)
+    assert known(shown) == (4, 1, 0)
     hear(touch(4, TICK, 6.0))
-    assert known(recent) == (0, 0, 0)
+    assert known(shown) == (0, 0, 0)
+
+
+def test_numbers_are_those_of_one_message_wherever_it_stands() -> None:
+    """The first of an array whose end is of another message; and one behind another that is not looked at again."""
+    events = np.zeros(4, dtype=EVENT)
+    for row, (side, tick, orders, last) in enumerate([(1, 1, 3, 0), (-1, 9, 1, 1), (-1, 8, 1, 1), (1, 5, 9, 0)]):
+        events[row]["kind"], events[row]["side"], events[row]["tick"] = LEVEL, side, tick
+        events[row]["id"], events[row]["last"] = orders, last
+    first, second = np.zeros(2, dtype=recent.RECENT)
+    note_orders(first, events, np.uint64(1))
+    assert [orders_at(first, BID, 1), orders_at(first, ASK, 9), orders_at(first, BID, 5)] == [3, 1, 0]
+    note_orders(second, events, np.uint64(2))
+    assert [orders_at(second, BID, 1), orders_at(second, ASK, 9), orders_at(second, ASK, 8)] == [0, 0, 1]
+    events[2]["id"] = 0
+    note_orders(first, events, np.uint64(2))
+    assert orders_at(first, BID, 1) == 0
+
+
+def test_of_more_orders_than_are_drawn_each_stands_for_several() -> None:
+    draws = draws_of(*[0.0] * LINES)
+    changes.join_around(order_with(), draws, 7.0, 20)
+    assert set(ahead(draws, LINES)) <= set(range(8))
+    assert changes.share_of(order_with(), 0, 1.0, 3) == 1.0
