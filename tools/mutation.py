@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = {
     "services/fill_sim/account.py": ("fill_sim_bookkeeping", "fill_sim_auction"),
     "services/fill_sim/auction.py": ("fill_sim_auction",),
-    "services/fill_sim/behind.py": ("fill_sim_behind", "fill_sim_draws_levels", "fill_sim_draws_prints"),
+    "services/fill_sim/behind.py": ("fill_sim_behind", "fill_sim_changes", "fill_sim_draws_levels"),
     "services/fill_sim/bursts.py": ("fill_sim_bursts",),
     "services/fill_sim/changes.py": ("fill_sim_changes", "fill_sim_draws_levels", "fill_sim_behind"),
     "services/fill_sim/recent.py": ("fill_sim_changes", "fill_sim_draws_levels"),

@@ -47,6 +47,17 @@ def test_cancel_as_large_as_none_behind_was_ahead_but_for_what_is_no_single_orde
     assert behind.likelihoods(order_before(2.0, 3.0)["behind"], 1.0) == (1.0, pytest.approx(0.02))
 
 
+def test_where_nobody_is_behind_but_who_is_not_single_it_was_ahead():
+    assert behind.likelihoods(order_before()["behind"], 1.0) == (1.0, pytest.approx(0.02))
+
+
+def test_cancel_as_large_as_none_known_may_have_been_one_of_unknown_size():
+    """One of two behind has a size that nobody knows."""
+    order = order_before(2.0)
+    behind.grow(order["behind"], 3.0, False, 0)
+    assert behind.likelihoods(order["behind"], 9.0) == (1.0, pytest.approx(1 - 0.98 / 2))
+
+
 def test_cancel_as_large_as_one_behind_was_likely_that():
     """One of two; nobody else has its size: g = (0 + 2·0.1)/(1 + 2); behind .98/2 + .02·g."""
     order = order_before(2.0, 3.0)
