@@ -36,7 +36,7 @@ TESTS: Final = {
     "services/fill_sim/margin.py": ("fill_sim_margin", "fill_sim_affordable", "fill_sim_reduce_only"),
     "services/fill_sim/liquidation.py": ("fill_sim_liquidation_terms", "fill_sim_liquidation"),
     "services/fill_sim/funding.py": ("fill_sim_settlements",),
-    "services/fill_sim/draws.py": ("fill_sim_draws_levels", "fill_sim_draws_prints"),
+    "services/fill_sim/draws.py": ("fill_sim_draws_levels", "fill_sim_draws_prints", "fill_sim_behind"),
     "services/fill_sim/groups.py": ("fill_sim_groups", "fill_sim_triggers"),
     "services/fill_sim/triggers.py": ("fill_sim_triggers", "fill_sim_groups"),
     "shared/market/money.py": ("money",),

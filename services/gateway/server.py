@@ -69,7 +69,7 @@ def _too_much(gateway: Gateway, request: web.Request, door: str, body: Any) -> b
 def _info(gateway: Gateway, body: Any) -> web.Response:
     if isinstance(body, dict) and body.get("type") == DIAGNOSIS:
         return _json(diagnosis(gateway))
-    if not gateway.ledger.markets.all:
+    if gateway.ledger.markets.clock_ts == 0:
         return _text(503, NO_MARKET)
     try:
         return _json(gateway.info.answer(body))
@@ -114,7 +114,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
     if _door(request) != "ws":
         raise web.HTTPNotFound(text="known are POST /info, POST /exchange and the WebSocket /ws")
     gateway = request.app[_gateway]
-    if not gateway.ledger.markets.all:
+    if gateway.ledger.markets.clock_ts == 0:
         return _text(503, NO_MARKET)
     socket = web.WebSocketResponse(max_msg_size=LARGEST_BODY)
     await socket.prepare(request)

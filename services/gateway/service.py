@@ -76,22 +76,24 @@ class Gateway:
         return [subject("terms", ACCOUNT_WIDE, "*"), *(subject(kind, Market("*", "*"), "*") for kind in HEARD)]
 
     async def restore(self) -> None:
-        """Hear all that the log holds of the accounts, then follow it."""
+        """Hear all that the log holds of the accounts, then follow it; the markets are as of now when it returns."""
         wanted = [*self._subjects(), *REMEMBERED]
-        target = max(
-            [stored.sequence for name in wanted if (stored := await self._bus.last(name)) is not None], default=0
-        )
         reader = LogReader(self._bus, wanted, 0, self._hear)
-        await reader.start()
-        while reader.sequence < target and reader.failure is None:  # noqa: ASYNC110 - the reader has no such event
-            await asyncio.sleep(0.02)
+        await self._hear_present(reader, wanted)
         await reader.stop()
         self.restored = reader.sequence
         after = min([self.restored, *[await self._before_book(view) for view in self.ledger.markets.all]])
         kinds = [f"md.*.*.{kind}" for kind in MARKET_DATA]
         self._reader = LogReader(self._bus, [*self._subjects(), *kinds], after, self._hear_new)
-        await self._reader.start()
+        await self._hear_present(self._reader, kinds)
         log.info("restored from %d messages of the log", self.restored)
+
+    async def _hear_present(self, reader: LogReader, names: Sequence[str]) -> None:
+        """Start a reader, and return when it has heard what there was of these subjects when it began."""
+        found = [stored.sequence for name in names if (stored := await self._bus.last(name)) is not None]
+        await reader.start()
+        while reader.sequence < max(found, default=0) and reader.failure is None:  # noqa: ASYNC110 - it has no such event
+            await asyncio.sleep(0.02)
 
     async def _before_book(self, view: MarketView) -> int:
         """Just before a market's last whole book: from there on it is known."""

@@ -93,7 +93,7 @@ def test_who_comes_before_any_market_is_told_to_come_again(broker: Broker) -> No
                 await door.http.ws_connect(f"{door.url}/ws")
             assert refused.value.status == 503
             await told(bus)
-            await until(lambda: door.gateway.ledger.markets.all)
+            await until(lambda: door.gateway.ledger.markets.clock_ts)
             async with door.http.ws_connect(f"{door.url}/ws") as socket:
                 await socket.send_json({"method": "ping"})
                 assert await socket.receive_json(timeout=5) == {"channel": "pong"}
