@@ -61,6 +61,7 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
         Equivalent("effective_ts, 0.0", "effective_ts, -1.0", RANKED),
         Equivalent("sooner_limit_bps > 0", "sooner_limit_bps > 1", "a venue sells up to 8 or nothing"),
         Equivalent("priority_bps > 0", "priority_bps > -1", WATCHED, within="bids_for_place("),
+        Equivalent("priority_bps > 0", "priority_bps >= 0", WATCHED, within="bids_for_place("),
         Equivalent(
             "PLACE and command.priority_bps", "PLACE or command.priority_bps", WATCHED, within="bids_for_place("
         ),

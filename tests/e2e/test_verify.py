@@ -37,9 +37,10 @@ def test_run_with_a_message_too_many_is_found_wherever_it_lies(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_log_whose_beginning_retention_has_dropped_is_proved_from_what_was_saved(tmp_path: Path) -> None:
+    """What folds save at 300 s is kept at one of the archive's turns, every 2 s: the run goes on for nearly 4."""
     run, settings = tmp_path / "run", tmp_path / "settings.toml"
-    settings.write_text("[archive]\nsegment_bytes = 65536\nkeep_bytes = 600000\n[feed.synthetic]\nduration_s = 330.0\n")
-    market = ("--settings", settings, "--assets", "SYN1", "--duration", 330, "--speed", 40)
+    settings.write_text("[archive]\nsegment_bytes = 65536\nkeep_bytes = 600000\n[feed.synthetic]\nduration_s = 450.0\n")
+    market = ("--settings", settings, "--assets", "SYN1", "--duration", 450, "--speed", 40)
     assert run_json(run, *market, timeout_s=600)[0] == 0
     with running_broker(run) as broker:
         sealed = asyncio.run(_let_go(run, broker))
