@@ -82,6 +82,7 @@ EQUIVALENTS: Final[dict[str, tuple[Equivalent, ...]]] = {
     ),
     "services/fill_sim/groups.py": (
         Equivalent("sequence += 1", "sequence += 2", "sequences are only compared"),
+        Equivalent("else 0)", "else -1)", "no order is counted below 0"),
         Equivalent("attached == 0", "attached == -1", "who waits for the mark has a time", within="announce_children("),
     ),
     "services/fill_sim/triggers.py": (
