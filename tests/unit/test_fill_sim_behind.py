@@ -112,3 +112,7 @@ def test_message_taken_in_tells_who_joined_behind():
         order["pending_full"], order["joining"] = full, joining
         kernels.take_in(order, draws_of(5.0), settings_with())
         assert order["behind"]["count"] == count
+        assert not count or order["behind"]["sizes"][0] == 2.0
+    order = order_before(pending_ts=9, pending=5.0, displayed=5.0, ahead_at_join=5.0)
+    kernels.take_in(order, draws_of(5.0), settings_with())
+    assert order["behind"]["count"] == 0, "nobody joined"
