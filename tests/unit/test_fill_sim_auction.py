@@ -267,7 +267,8 @@ def resting(**settings: Any) -> Session:
 
 
 @pytest.mark.parametrize(
-    ("print_ms", "filled", "won_by_ms"), [(1329, True, None), (1350, False, 20.0), (1420, False, None)]
+    ("print_ms", "filled", "won_by_ms"),
+    [(1329, True, None), (1350, False, 20.0), (1400, False, None), (1420, False, None)],
 )
 @pytest.mark.parametrize("settings", [{}, {"fast_cancels": True}])
 def test_a_fast_cancel_beats_the_takers_of_the_time_that_it_saves(
