@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from papertrader.services.feed.live.ages import Tied, distribution, movement, slow_seconds, table, tied
+from papertrader.services.feed.live.ages import (
+    Tied,
+    Trip,
+    clock_ahead_ms,
+    distribution,
+    movement,
+    slow_seconds,
+    table,
+    tied,
+)
 from papertrader.services.feed.live.latency_settings import implied
 from papertrader.services.feed.live.probe import Probed
 from papertrader.services.fill_sim.config import FillSimConfig
@@ -16,6 +25,25 @@ def test_distribution_of_values() -> None:
     found = distribution(np.arange(101.0))
     assert found == (101, 5.0, 50.0, 90.0, 99.0, 100.0)
     assert distribution(np.zeros(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("trips", "ahead_ms"),
+    [
+        ([], None),
+        ([Trip(100.0, None)], None),
+        ([Trip(100.0, -50.0)], 0.0),
+        ([Trip(100.0, -50.5)], 0.0),
+        ([Trip(100.0, 50.5)], 0.0),
+        ([Trip(100.0, -50.6)], -50.6),
+        ([Trip(100.0, 50.6)], 50.6),
+        ([Trip(100.0, 3.0), Trip(99.0, 70.0), Trip(101.0, 0.0), Trip(102.0, 0.0)], 70.0),
+        ([Trip(100.0 + i, clock) for i, clock in enumerate((70.0, 72.0, 10.0, *(0.0,) * 9))], 70.0),
+    ],
+)
+def test_clock_is_ahead_where_no_part_of_a_trip_explains_it(trips: list[Trip], ahead_ms: float | None) -> None:
+    """Where the venue's time, told in whole ms, may have been that of any moment of each of the quickest, none is."""
+    assert clock_ahead_ms(trips) == ahead_ms
 
 
 @pytest.mark.parametrize(

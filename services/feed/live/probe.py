@@ -11,10 +11,13 @@ import numpy as np
 
 from papertrader.services.feed.config import FeedConfig
 from papertrader.services.feed.live.ages import (
+    HALF_A_MS,
     Distribution,
     Floats,
     Table,
     Tied,
+    Trip,
+    clock_ahead_ms,
     distribution,
     movement,
     slow_seconds,
@@ -27,8 +30,6 @@ from papertrader.shared.messages import Bbo
 
 ASK_EVERY_S: Final = 1.0
 DRAIN_S: Final = 0.1
-CLOSEST: Final = 0.25
-"""The share of the round trips, the quickest, that tell the error of this machine's clock."""
 
 
 class Probed(NamedTuple):
@@ -80,11 +81,6 @@ class Probed(NamedTuple):
         return tied(movement(self.age_ts, self.mids, seconds), bursts)
 
 
-class _Trip(NamedTuple):
-    ms: float
-    clock_ms: float | None
-
-
 async def probe(
     config: FeedConfig, venue: LiveVenue, duration_s: float, tell: Callable[[float], None] = lambda _: None
 ) -> Probed:
@@ -95,7 +91,7 @@ async def probe(
     timeout = aiohttp.ClientTimeout(total=config.live.request_timeout_s)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         session = LiveSession(config, venue, http, await venue.instruments(http, config.assets))
-        trips: list[_Trip | None] = []
+        trips: list[Trip | None] = []
         touches: list[Bbo] = []
         work = [asyncio.create_task(session.run()), asyncio.create_task(_ask(http, venue.question, trips))]
         started = time.monotonic()
@@ -120,7 +116,7 @@ def _drain(session: LiveSession, touches: list[Bbo]) -> None:
                 touches += [item for item in messages if isinstance(item, Bbo) and item.bid_price and item.ask_price]
 
 
-async def _ask(http: aiohttp.ClientSession, question: Question | None, trips: list[_Trip | None]) -> None:
+async def _ask(http: aiohttp.ClientSession, question: Question | None, trips: list[Trip | None]) -> None:
     """Ask and ask; the first answer opens the connection and does not count."""
     if question is None:
         return
@@ -137,7 +133,7 @@ async def _ask(http: aiohttp.ClientSession, question: Question | None, trips: li
         await asyncio.sleep(max(ASK_EVERY_S - (time.monotonic() - began), 0.0))
 
 
-async def _trip(http: aiohttp.ClientSession, question: Question) -> _Trip:
+async def _trip(http: aiohttp.ClientSession, question: Question) -> Trip:
     """One round trip; raises aiohttp.ClientError for another answer than the wanted."""
     sent_ns, began = time.time_ns(), time.perf_counter_ns()
     method = "GET" if question.body is None else "POST"
@@ -145,7 +141,7 @@ async def _trip(http: aiohttp.ClientSession, question: Question) -> _Trip:
         content = await response.read()
     ms = (time.perf_counter_ns() - began) * 1e-6
     told = _time_of(content, question.time_field)
-    return _Trip(ms, None if told is None else sent_ns * 1e-6 + ms / 2 - told)
+    return Trip(ms, None if told is None else sent_ns * 1e-6 + ms / 2 - told)
 
 
 def _time_of(content: bytes, field: str) -> float | None:
@@ -157,15 +153,11 @@ def _time_of(content: bytes, field: str) -> float | None:
     except msgspec.DecodeError:
         return None
     told = answer.get(field) if isinstance(answer, dict) else None
-    return told + 0.5 if isinstance(told, int) else None
+    return told + HALF_A_MS if isinstance(told, int) else None
 
 
-def _probed(trips: list[_Trip], lost: int, touches: list[Bbo]) -> Probed:
-    quickest = sorted(trips)[: max(int(len(trips) * CLOSEST), 1)]
-    told = [trip.clock_ms for trip in quickest if trip.clock_ms is not None]
-    clock_ms = float(np.median(told)) if told else None
-    if clock_ms is not None and abs(clock_ms) <= quickest[0].ms / 2:
-        clock_ms = 0.0
+def _probed(trips: list[Trip], lost: int, touches: list[Bbo]) -> Probed:
+    clock_ms = clock_ahead_ms(trips)
     ages = np.array([(touch.recv_ts - touch.ts) * 1e-6 for touch in touches]) - (clock_ms or 0.0)
     mids = np.array([((touch.bid_price or 0.0) + (touch.ask_price or 0.0)) / 2 for touch in touches])
     ts = tuple(touch.ts for touch in touches)
