@@ -42,7 +42,14 @@ def guarded(work: Callable[[], int]) -> int:
     except Exception as error:
         if not isinstance(error, _expected()):
             raise
-        raise fail(error) from None
+        raise fail(_told(error)) from None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        reason = str(error) or "timeout"
+        return f"no answer came in time ({reason}): the broker or this machine has too much to do; try again"
+    return str(error)
 
 
 def _expected() -> tuple[type[Exception], ...]:

@@ -6,6 +6,7 @@ The file is gzip text: a header line with the settings of the run, then one JSON
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import time
 import zlib
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as SilenceError
 from nats.js import api
 from nats.js.errors import NotFoundError
@@ -133,8 +135,9 @@ async def _read_broker(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry
             sequence, heard_at = message.metadata.sequence.stream, time.monotonic()
             yield Entry(sequence, message.subject, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
     finally:
-        await subscription.unsubscribe()
-        await bus.jetstream.delete_consumer(STREAM, name)
+        with contextlib.suppress(TimeoutError, NatsError):  # the broker lets it go by itself when nobody listens
+            await subscription.unsubscribe()
+            await bus.jetstream.delete_consumer(STREAM, name)
 
 
 async def _let_go_on(bus: Bus, message: Msg) -> None:

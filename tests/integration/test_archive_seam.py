@@ -1,5 +1,7 @@
 """Readers and folds where the log goes from segments to broker: nothing is missed, nothing heard twice."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,25 @@ def test_a_slow_reader_goes_on_in_the_segments_when_the_broker_has_let_go(broker
                 if entry.sequence == 1:
                     await sealed_to_the_end(bus, tmp_path)
             assert found == before
+
+    bounded(work())
+
+
+def test_a_log_that_was_read_is_read_though_the_broker_answers_no_more(broker: Broker, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with on(broker, tmp_path) as bus:
+            await begun(bus)
+            await publish(bus, MARKET, session(3))
+            first, last = await extent(bus)
+            found = []
+            try:
+                async for entry in read_log(bus, first, last):
+                    found.append(entry.sequence)
+                    if entry.sequence == last:
+                        os.kill(broker.pid, signal.SIGSTOP)
+            finally:
+                os.kill(broker.pid, signal.SIGCONT)
+            assert found == list(range(first, last + 1))
 
     bounded(work())
 
