@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -29,13 +29,16 @@ Seed = Annotated[int | None, typer.Option(help="seed of the synthetic market and
 FillModel = Annotated[str | None, typer.Option(help="draws, fifo, flat or through")]
 
 
+T = TypeVar("T")
+
+
 def fail(error: object, code: int = 2) -> typer.Exit:
     """Say what is wrong; what is returned is to be raised."""
     errors.print(f"papertrader: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
     return typer.Exit(code)
 
 
-def guarded(work: Callable[[], int]) -> int:
+def guarded(work: Callable[[], T]) -> T:
     """Do the work; what can go wrong with a log, a broker or settings becomes one clear line."""
     try:
         return work()

@@ -17,6 +17,7 @@ from papertrader.cli.options import (
     VenueUrl,
     checked,
     fail,
+    guarded,
     names,
     paths,
 )
@@ -45,6 +46,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine; exit code 1 if a check of the validation checklist failed."""
+    from papertrader.cli.beforehand import look
     from papertrader.cli.run import run as run_system
 
     feed: dict[str, Any] = {"source": source or ("tape" if tape else None), "speed": speed}
@@ -53,6 +55,7 @@ def run(
     overrides = {"feed": feed, "fill_sim": {"seed": seed, "fill_model": fill_model}, "quoter": {"strategy": strategy}}
     tables, counts = checked(settings, overrides), _workers(workers or [])
     ensure_compiled("services")
+    guarded(lambda: look(tables))
     raise typer.Exit(run_system(tables, data_dir, nats, counts, as_json))
 
 

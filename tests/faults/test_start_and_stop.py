@@ -98,12 +98,42 @@ def test_two_runs_started_together_have_ports_of_their_own(tmp_path: Path) -> No
     assert all("had died" not in text for text in said), said
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--strategy", "nowhere.to_be:Found"), "strategy 'nowhere.to_be:Found': the module 'nowhere.to_be' cannot be"),
+        (("--tape", "/nowhere.gz"), "/nowhere.gz: cannot be read beyond frame 0: [Errno 2] No such file"),
+        (("--source", "hyperliquid"), "feed.assets: name what to follow of hyperliquid, e.g. BTC"),
+        (("--assets", "SYN9"), "feed.assets: SYN9 not in the source, which holds SYN1, SYN2"),
+    ],
+)
+def test_what_is_not_there_is_named_before_anything_starts(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    done = papertrader("run", "--duration", "3000", *options, "--data-dir", tmp_path / "data")
+    assert said in one_line(done)
+    assert not (tmp_path / "data").exists()
+
+
+DIES_WHEN_QUOTING = """
+from pathlib import Path
+seen = Path(__file__).with_name("seen")
+if seen.exists():
+    raise RuntimeError("dies when it quotes")
+seen.touch()
+
+class Mine:
+    def __init__(self, settings): pass
+    def targets(self, view): return []
+"""
+
+
 @pytest.mark.slow
-def test_strategy_that_is_not_there_ends_the_run_and_is_named(tmp_path: Path) -> None:
-    begun = time.monotonic()
-    done = papertrader("run", *SLOW_MARKET, "--strategy", "nowhere.to_be:Found", "--data-dir", tmp_path / "data")
+def test_quoter_that_cannot_start_ends_the_run_and_says_why(tmp_path: Path) -> None:
+    """Whose strategy could be loaded beforehand, and cannot be loaded any more."""
+    begun, mine = time.monotonic(), tmp_path / "mine.py"
+    mine.write_text(DIES_WHEN_QUOTING)
+    done = papertrader("run", *SLOW_MARKET, "--strategy", f"{mine}:Mine", "--data-dir", tmp_path / "data")
     assert done.returncode == 2
-    assert "nowhere.to_be" in done.stderr
+    assert "dies when it quotes" in done.stderr
     assert time.monotonic() - begun < 150
     shutil.rmtree(tmp_path / "data")  # no log that could be verified
 

@@ -32,6 +32,10 @@ def recorded() -> tuple[Venue, ...]:
 
 
 def live_venue(config: Access) -> "LiveVenue":
-    """The live side of the venue that the settings name; raises LiveError if it cannot be had."""
+    """The live side of the venue that the settings name; raises LiveError if it cannot be had, or no asset is named."""
+    if not config.assets:
+        from papertrader.services.feed.venues.live import LiveError
+
+        raise LiveError(f"feed.assets: name what to follow of {config.source}, e.g. {venue(config.source).example}")
     found: LiveVenue = importlib.import_module(f"{venues.__name__}.{config.source}.live").Live(config)
     return found

@@ -64,8 +64,6 @@ class Live:
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """Tick, lot and least notional of the symbols."""
-        if not assets:
-            raise LiveError("feed.assets: name the symbols to follow, e.g. BTCUSDT,ETHUSDT")
         most = MAX_STREAMS // len(PUBLIC)
         if len(assets) > most:
             raise LiveError(f"feed.assets: at most {most} symbols: the venue allows {MAX_STREAMS} streams on a socket")

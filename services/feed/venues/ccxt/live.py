@@ -55,8 +55,6 @@ class Live:
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """Tick, lot and least cost of the symbols, as ccxt spells them (BTC/USDT:USDT)."""
-        if not assets:
-            raise LiveError("feed.assets: name the symbols to follow as ccxt spells them, e.g. BTC/USDT:USDT")
         try:
             markets = await (self._exchange.load_markets(True) if self._size_factors else self._exchange.load_markets())
         except importlib.import_module("ccxt").BaseError as error:

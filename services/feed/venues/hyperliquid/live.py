@@ -51,8 +51,6 @@ class Live:
 
     async def instruments(self, http: aiohttp.ClientSession, assets: Collection[str]) -> dict[str, Instrument]:
         """The rules of the coins: 5 significant figures, 6 (spot 8) decimals less those of the size."""
-        if not assets:
-            raise LiveError("feed.assets: name the coins to follow, e.g. BTC,ETH,SOL")
         most = MAX_SUBSCRIPTIONS // FAST_CHANNELS
         if len(assets) > most:
             raise LiveError(f"feed.assets: at most {most} coins: the venue allows {MAX_SUBSCRIPTIONS} subscriptions")
