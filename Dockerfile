@@ -25,7 +25,7 @@ USER paper
 # Kernels are compiled for any processor of the architecture, not for the one that builds: elsewhere they would be
 # compiled again at every start. The numbers are the same.
 ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=
-RUN NUMBA_CACHE_DIR=/opt/kernels python -m papertrader.cli.main warm services
+RUN NUMBA_CACHE_DIR=/opt/kernels python -m papertrader.cli.main warm services --lean
 # The root file system is read-only, and numba wants to write where it reads: it gets links to the compiled kernels.
 ENV NUMBA_CACHE_DIR=/tmp/kernels
 EXPOSE 8080 9100

@@ -57,6 +57,24 @@ def compile_parts(parts: list[str]) -> None:
     _forget(kernel_cache())
 
 
+def make_lean() -> None:
+    """Remove the compiled kernels that no part which was compiled loads: what calls them has them within itself.
+
+    Nine tenths of the files' size; whoever changes a source compiles them again.
+    """
+    kept = {path for part in PARTS if _marker(part).exists() for path in _loaded(part)}
+    kept |= {path.with_name(f"{path.name.rsplit('.', 2)[0]}.nbi") for path in kept}
+    for folder in kernel_folders():
+        for path in folder.glob("*.nb[ci]"):
+            if path not in kept:
+                path.unlink()
+
+
+def _loaded(part: str) -> list[Path]:
+    command = [sys.executable, "-P", "-m", "papertrader.cli.loaded", part]
+    return list(map(Path, subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()))
+
+
 def target() -> str:
     """The processor that kernels are compiled for, by name if one was named."""
     named, machine = os.environ.get("NUMBA_CPU_NAME"), platform.machine()

@@ -14,7 +14,7 @@ from papertrader.cli.commands.system import init, open_run, run
 from papertrader.cli.commands.venues import convert, probe, record
 from papertrader.cli.commands.watch import control, doctor, report, runs, tail
 from papertrader.cli.judge import judge
-from papertrader.cli.kernels import PARTS, compile_parts
+from papertrader.cli.kernels import PARTS, compile_parts, make_lean
 from papertrader.cli.options import fail
 
 app = typer.Typer(
@@ -55,12 +55,15 @@ app.add_typer(accounts, name="account")
 @app.command()
 def warm(
     parts: Annotated[list[str] | None, typer.Argument(help="services, replay; both if not given")] = None,
+    lean: Annotated[bool, typer.Option("--lean", help="then keep only what is loaded: a tenth of the size")] = False,
 ) -> None:
     """Compile every kernel now, so that services start in seconds."""
     from papertrader.shared.kernel_cache import KernelCacheError
 
     try:
         compile_parts(parts or list(PARTS))
+        if lean:
+            make_lean()
     except KernelCacheError as error:
         raise fail(error) from None
 

@@ -1,10 +1,15 @@
 """What `warm` promises: afterwards a market is folded and scraped without another kernel loaded or compiled."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from papertrader.shared.kernel_cache import kernel_cache, kernel_folders
+from tests.runs import PAPERTRADER
 
 SESSION = """
 import sys
@@ -45,6 +50,26 @@ print(sorted(name for name in after if after[name] != before.get(name)))
 def test_warm_leaves_no_kernel_to_be_loaded_later() -> None:
     result = subprocess.run([sys.executable, "-c", SESSION], capture_output=True, text=True, check=False, timeout=300)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_lean_cache_holds_all_that_a_market_needs(tmp_path: Path) -> None:
+    shutil.copytree(kernel_cache(), tmp_path / "kernels", copy_function=os.link)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+
+    def kept() -> dict[str, int]:
+        return {path.name: path.stat().st_size for folder in folders for path in folder.glob("*.nbc")}
+
+    folders = [tmp_path / "kernels" / folder.name for folder in kernel_folders()]
+    whole = sum(kept().values())
+    done = subprocess.run([PAPERTRADER, "warm", "services", "--lean"], env=environment, check=True, capture_output=True)
+    assert not done.stdout
+    lean = kept()
+    assert 0 < sum(lean.values()) < whole / 4
+    result = subprocess.run(
+        [sys.executable, "-c", SESSION], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert (result.stdout.strip(), result.stderr) == ("[]", "")
+    assert kept() == lean, "a kernel was compiled that had been there"
 
 
 @pytest.mark.parametrize(
