@@ -150,6 +150,6 @@ class Feed:
         return StatusServer(registry_of(*collectors), lambda: "", self._unready, config.host, config.metrics_port)
 
     def _unready(self) -> str:
-        if not self.connected or not self.bus.client.is_connected:
-            return "not connected to NATS"
-        return self.bus.refusal.complaint()
+        if complaint := self.bus.refusal.complaint():
+            return complaint
+        return "" if self.connected and self.bus.client.is_connected else "not connected to NATS"

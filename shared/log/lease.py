@@ -315,13 +315,17 @@ class Leases:
     async def _put(self, key: str, last_revision: int, ttl_s: int = 0) -> int | None:
         """Write a key if `last_revision` is its newest; the new revision, None if it is not.
 
-        Raises BusError if the broker takes no message.
+        Raises BusError if the broker takes no message, TimeoutError if it does not answer.
         """
         headers = {"Nats-Expected-Last-Subject-Sequence": str(last_revision)}
         if ttl_s:
             headers["Nats-TTL"] = f"{ttl_s}s"
         subject, value = f"$KV.{BUCKET}.{key}", self._worker.encode()
-        ack = pub_ack((await self._bus.client.request(subject, value, timeout=1.0, headers=headers)).data)
+        try:
+            ack = pub_ack((await self._bus.client.request(subject, value, timeout=1.0, headers=headers)).data)
+        except TimeoutError:
+            self.refusal.note(None)
+            raise
         self.refusal.note(ack)
         if ack.refused:
             raise BusError(f"the broker refuses {subject}: {ack.refused}")

@@ -16,8 +16,9 @@ from papertrader.services.feed.sources import sources
 from papertrader.shared.log.broker import Broker
 from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.health import progress_subject
-from papertrader.shared.log.subjects import Market, subject
+from papertrader.shared.log.subjects import STREAM, Market, subject
 from papertrader.shared.log.tasks import REFUSED
+from papertrader.shared.log.writes import NO_WRITES
 from papertrader.shared.messages import RoundEnd
 from tests.integration.counting import publish, publisher_of, session, undisturbed
 from tests.integration.counting_runner import MARKET, folded_up_to, orders_on, runner_of, running
@@ -253,5 +254,26 @@ def test_feed_goes_on_without_a_dead_fold_and_waits_again_when_it_is_back(broker
             assert barrier.absent(MARKET) == []
             assert barrier.absences == 1
             await second.stop()
+
+    bounded(work())
+
+
+def test_feed_that_begins_while_the_broker_takes_no_message_says_so(broker: Broker) -> None:
+    """Whoever started the broker starts it anew then: one whose disk was full takes no message ever after."""
+    config = msgspec.convert(FEED, FeedConfig)
+    source = sources(config)[0]
+
+    async def work() -> None:
+        async with connected(broker) as bus:
+            await bus.append(subject("book", source.market), b"{}", "left-behind")
+            stream = (await bus.jetstream.stream_info(STREAM)).config
+            await bus.jetstream.update_stream(stream, max_msg_size=1)
+            feed = Feed(bus, config, [source])
+            running = asyncio.ensure_future(feed.run())
+            await become(lambda: feed._unready().startswith(NO_WRITES), "the feed's complaint")
+            assert not feed.connected
+            await bus.jetstream.update_stream(stream, max_msg_size=-1)
+            await running
+            assert not feed._unready()
 
     bounded(work())

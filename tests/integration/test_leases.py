@@ -15,6 +15,7 @@ from papertrader.shared.log.bus import Bus
 from papertrader.shared.log.lease import BUCKET, RENEW_S, TTL_S, Leases
 from papertrader.shared.log.subjects import Market
 from papertrader.shared.log.tasks import ended
+from papertrader.shared.log.writes import NO_ANSWER, NO_WRITES
 
 MARKET = Market("venue", "A")
 
@@ -128,6 +129,27 @@ def test_broker_that_takes_no_lease_is_told_and_costs_no_market(tmp_path: Path) 
     said, afterwards, gains = asyncio.run(run())
     assert said.startswith("the broker takes no message for 5 s: message size exceeds")
     assert (afterwards, gains) == ("", 1)
+
+
+def test_broker_that_does_not_answer_who_renews_is_told(tmp_path: Path) -> None:
+    """As one whose disk was full for a moment: it takes messages of the log, and none for leases any more."""
+
+    async def work() -> None:
+        async with working(tmp_path) as (broker, worker):
+            assert not worker.leases.refusal.text
+            os.kill(broker.pid, signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(15):
+                    while not (complaint := worker.leases.refusal.complaint()):  # noqa: ASYNC110 - this is tested
+                        await asyncio.sleep(0.05)
+            finally:
+                os.kill(broker.pid, signal.SIGCONT)
+            assert complaint.startswith(f"{NO_WRITES} for 5 s: {NO_ANSWER}")
+            async with asyncio.timeout(15):
+                while worker.leases.refusal.text:  # noqa: ASYNC110 - this is tested
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(work())
 
 
 def test_market_that_could_not_be_taken_up_is_not_held(tmp_path: Path) -> None:
