@@ -24,11 +24,11 @@ from papertrader.shared.log.health import FOLDS
 from papertrader.shared.log.lease import create_bucket
 from papertrader.shared.log.subjects import Market, subject
 from papertrader.shared.messages import RoundEnd
-from papertrader.shared.service.bases import keep
+from papertrader.shared.service.bases import bases, keep
 from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointError, CheckpointStore
 from papertrader.shared.service.config import Settings, SettingsError, load
-from papertrader.shared.service.epoch import CODE, begin, changes, check_sealed, current, following
+from papertrader.shared.service.epoch import CODE, Epoch, begin, changes, check_sealed, current, following
 from papertrader.shared.service.permissions import USERS, accounts
 
 USERS_FILE: Final = Path("nats") / "users.conf"
@@ -67,24 +67,47 @@ async def create_log(config: BusConfig, settings: Settings) -> list[str]:
     Returns what is new in the epoch, empty if it is the log's first or none begins.
     """
     bus = await Bus.connect(config.url, "bootstrap", data_dir=Path(config.data_dir), **config.login())
-    await bus.create_stream(*config.limits)
-    await check_sealed(bus)
-    last = await current(bus)
-    epoch = following(last, Settings(effective(settings.tables)), __version__)
-    changed = changes(last, epoch) if last is not None else []
-    if any(not line.startswith(CODE) for line in changed):
-        await _see_that_all_is_folded(bus, Path(config.data_dir), changed)
-    if epoch != last:
-        keep(Path(config.data_dir), epoch)
-        await begin(bus, epoch)
+    try:
+        await bus.create_stream(*config.limits)
+        changed = await _begin_epoch(bus, Path(config.data_dir), settings)
+        await _create_bucket(bus)
+    finally:
+        await bus.close()
+    return changed
+
+
+async def _create_bucket(bus: Bus) -> None:
     try:
         await create_bucket(bus)
     except APIError as error:
         raise BusError(
             f"the broker has another bucket of leases: {error.description}; stop it, and start anew"
         ) from error
-    await bus.close()
+
+
+async def _begin_epoch(bus: Bus, directory: Path, settings: Settings) -> list[str]:
+    await check_sealed(bus)
+    last = await current(bus)
+    if last is not None:
+        _see_that_no_epoch_is_gone(directory, last)
+    epoch = following(last, Settings(effective(settings.tables)), __version__)
+    changed = changes(last, epoch) if last is not None else []
+    if any(not line.startswith(CODE) for line in changed):
+        await _see_that_all_is_folded(bus, directory, changed)
+    if epoch != last:
+        keep(directory, epoch)
+        await begin(bus, epoch)
     return changed
+
+
+def _see_that_no_epoch_is_gone(directory: Path, last: Epoch) -> None:
+    """Raise BusError if the directory knows of a later epoch than the log; of the next one it knows before the log."""
+    kept = max((base.epoch.number for base in bases(directory) if base.epoch.log == last.log), default=0)
+    if kept > last.number + 1:
+        raise BusError(
+            f"epoch {kept} of {directory} is gone: its log was purged, or is an older copy, and ends in epoch "
+            f"{last.number}; put back what was taken away, or go on in another data directory"
+        )
 
 
 async def _see_that_all_is_folded(bus: Bus, directory: Path, changed: list[str]) -> None:

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from papertrader.cli.bootstrap import create_log
 from papertrader.shared.log.broker import Broker
-from papertrader.shared.log.bus import Bus
+from papertrader.shared.log.bus import Bus, BusError
 from papertrader.shared.log.subjects import STREAM
+from papertrader.shared.service.bus_config import BusConfig
 from papertrader.shared.service.checkpoint import CheckpointStore
+from papertrader.shared.service.config import Settings
 from papertrader.shared.service.continuation import StateError
 from tests.integration.conftest import broker
 from tests.integration.counting import NAME, publish, session
 from tests.integration.counting_runner import MARKET, folded_up_to, runner_of, running
-from tests.integration.wire import bounded, connected
+from tests.integration.wire import bounded, connected, entries
 
 __all__ = ["broker"]
 
@@ -71,5 +74,26 @@ def test_checkpoints_that_are_gone_and_a_log_without_beginning_are_refused(broke
             await bus.jetstream.purge_stream(STREAM, seq=20)
             with pytest.raises(StateError, match="what it was folded from is gone"):
                 await runner_of(bus, tmp_path).start()
+
+    bounded(work())
+
+
+def test_epochs_that_are_gone_from_the_log_are_named(broker: Broker, tmp_path: Path) -> None:
+    """Else the settings would seem to have changed again, and the remedy were one that does not help."""
+
+    async def work() -> None:
+        config = BusConfig(url=broker.url, data_dir=str(tmp_path))
+        for model in ("draws", "fifo", "flat"):
+            await create_log(config, Settings({"fill_sim": {"fill_model": model}}))
+        async with connected(broker) as bus:
+            written = [entry.sequence for entry in await entries(bus, "epochs.>")]
+            assert len(written) == 3
+            await bus.jetstream.delete_msg(STREAM, written[2])
+            changed = await create_log(config, Settings({"fill_sim": {"fill_model": "flat"}}))
+            assert changed == ["fill_sim.fill_model: fifo → flat"], "as after a death between directory and log"
+            for entry in (await entries(bus, "epochs.>"))[1:]:
+                await bus.jetstream.delete_msg(STREAM, entry.sequence)
+            with pytest.raises(BusError, match=r"epoch 3 of .* is gone: its log was purged"):
+                await create_log(config, Settings({"fill_sim": {"fill_model": "flat"}}))
 
     bounded(work())
