@@ -40,6 +40,7 @@ TESTS: Final = {
     "services/fill_sim/groups.py": ("fill_sim_groups", "fill_sim_triggers"),
     "services/fill_sim/triggers.py": ("fill_sim_triggers", "fill_sim_groups"),
     "shared/market/money.py": ("money",),
+    "shared/market/orders_told.py": ("fill_sim_changes",),
 }
 """The kernels, and the unit tests (`test_NAME.py`) that must notice."""
 QUIETLY: Final = ("-x", "-q", "-p", "tests.python_form", "-p", "no:cacheprovider")

@@ -25,6 +25,11 @@ from tests.unit.lines import ASK, BID, TICK, full, rows, touch
         ((0, 9.0), (2, 5.0), UNTOLD),
         ((3, 9.0), (0, 5.0), UNTOLD),
         ((0, 9.0), (0, 0.0), UNTOLD),
+        ((3, 0.0), (2, 5.0), 2),
+        ((3, 0.5), (2, 0.25), -1),
+        ((0, 0.5), (2, 0.25), UNTOLD),
+        ((3, 0.5), (0, 0.25), UNTOLD),
+        ((2, 0.5), (0, 0.0), -2),
     ],
 )
 def test_orders_are_counted_where_both_messages_tell(before, after, more) -> None:
