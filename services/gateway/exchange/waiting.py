@@ -158,4 +158,4 @@ def placed(order: Order) -> Status:
 def bbo_of(view: MarketView) -> str:
     """The touch as refusals tell it: 80639.5@80640.5."""
     bid, ask = view.touch()
-    return f"{f'{bid[0]:.10g}' if bid else ''}@{f'{ask[0]:.10g}' if ask else ''}"
+    return f"{f'{bid.price:.10g}' if bid else ''}@{f'{ask.price:.10g}' if ask else ''}"

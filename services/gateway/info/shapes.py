@@ -8,7 +8,7 @@ from typing import Any, Final
 from papertrader.services.gateway.kernel import decimal, liquidation_price, money, significant
 from papertrader.services.gateway.ledger.accounts import Funding, Holding, PaperAccount, Trade
 from papertrader.services.gateway.ledger.candles import Candle
-from papertrader.services.gateway.ledger.markets import LEVELS, MarketView, Sides
+from papertrader.services.gateway.ledger.markets import LEVELS, Level, MarketView, Sides
 from papertrader.services.gateway.ledger.orders import NS_PER_MS, Order
 from papertrader.shared.messages import Account, Trades
 
@@ -152,21 +152,29 @@ def _book(coin: str, known: Sides, depth: int, figures: int | None) -> dict[str,
     return {"coin": coin, "time": known.ts // NS_PER_MS, "levels": shaped}
 
 
-def _levels(side: list[tuple[float, float]], depth: int, figures: int | None) -> list[dict[str, Any]]:
+def _levels(side: list[Level], depth: int, figures: int | None) -> list[dict[str, Any]]:
     if figures is not None:
-        together: dict[float, float] = {}
-        for price, size in side:
-            level = significant(price, figures)
-            together[level] = together.get(level, 0.0) + size
-        side = list(together.items())[:depth]
-    return [{"px": decimal(price), "sz": decimal(size), "n": 1} for price, size in side]
+        together: dict[float, Level] = {}
+        for level in side:
+            price = significant(level.price, figures)
+            before = together.get(price, Level(price, 0.0, 0))
+            together[price] = Level(price, before.size + level.size, before.orders + _orders(level))
+        side = list(together.values())[:depth]
+    return [_level(level) for level in side]
+
+
+def _level(level: Level) -> dict[str, Any]:
+    return {"px": decimal(level.price), "sz": decimal(level.size), "n": _orders(level)}
+
+
+def _orders(level: Level) -> int:
+    """One at least: where the venue does not tell how many."""
+    return max(level.orders, 1)
 
 
 def bbo(view: MarketView) -> dict[str, Any]:
     """Best bid and ask."""
-    sides = [
-        None if side is None else {"px": decimal(side[0]), "sz": decimal(side[1]), "n": 1} for side in view.touch()
-    ]
+    sides = [None if side is None else _level(side) for side in view.touch()]
     return {"coin": view.coin, "time": view.book.ts // NS_PER_MS, "bbo": sides}
 
 
@@ -224,7 +232,7 @@ def context(view: MarketView) -> dict[str, Any]:
         "openInterest": decimal(heard.open_interest or 0.0),
         "premium": "0.0",
         "oraclePx": decimal(heard.oracle_price or view.mark),
-        "impactPxs": [decimal(bid[0]), decimal(ask[0])] if bid and ask else None,
+        "impactPxs": [decimal(bid.price), decimal(ask.price)] if bid and ask else None,
     }
 
 

@@ -18,24 +18,40 @@ QUIET_S: Final = 1.0
 """So long, at most, time is taken to go on though no round ends: a live feed ends one every second."""
 
 
-class Touch(NamedTuple):
-    """Best bid and ask with their sizes; None where a side is empty."""
+class Level(NamedTuple):
+    """A level of a book; `orders` is how many stand there, 0 where the venue does not tell."""
 
-    bid: tuple[float, float] | None
-    ask: tuple[float, float] | None
+    price: float
+    size: float
+    orders: int
+
+
+class Touch(NamedTuple):
+    """Best bid and ask; None where a side is empty."""
+
+    bid: Level | None
+    ask: Level | None
+
+
+class Told(NamedTuple):
+    """What was told of a level at a time, ns UTC."""
+
+    size: float
+    orders: int
+    ts: int
 
 
 class Sides(NamedTuple):
-    """What is known of a book: the size, and when it was told, by price; `ts` is the time of the newest, ns UTC."""
+    """What is known of a book by price; `ts` is the time of the newest, ns UTC."""
 
-    bids: dict[float, tuple[float, int]]
-    asks: dict[float, tuple[float, int]]
+    bids: dict[float, Told]
+    asks: dict[float, Told]
     ts: int
 
-    def levels(self, depth: int = LEVELS) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Bids and asks, best first: (price, size)."""
+    def levels(self, depth: int = LEVELS) -> tuple[list[Level], list[Level]]:
+        """Bids and asks, best first."""
         bids, asks = sorted(self.bids.items(), reverse=True)[:depth], sorted(self.asks.items())[:depth]
-        return [(price, size) for price, (size, _) in bids], [(price, size) for price, (size, _) in asks]
+        return [_level(*bid) for bid in bids], [_level(*ask) for ask in asks]
 
 
 class MarketView:
@@ -80,11 +96,11 @@ class MarketView:
 
     def on_book(self, book: Book) -> None:
         """Take a whole book, down to the levels that it shows; of what lies beyond, what was told lately stays."""
-        bids = _told(book.bid_prices, book.bid_sizes, book.ts)
-        asks = _told(book.ask_prices, book.ask_sizes, book.ts)
+        bids = _told(book.bid_prices, book.bid_sizes, book.bid_orders, book.ts)
+        asks = _told(book.ask_prices, book.ask_sizes, book.ask_orders, book.ts)
         worst_bid, worst_ask, since = min(bids, default=-1.0), max(asks, default=math.inf), book.ts - DEEPER_NS
-        bids |= {price: told for price, told in self.book.bids.items() if price < worst_bid and told[1] > since}
-        asks |= {price: told for price, told in self.book.asks.items() if price > worst_ask and told[1] > since}
+        bids |= {price: told for price, told in self.book.bids.items() if price < worst_bid and told.ts > since}
+        asks |= {price: told for price, told in self.book.asks.items() if price > worst_ask and told.ts > since}
         self._take(bids, asks, book.ts, whole=True)
 
     def on_depth(self, depth: Depth) -> None:
@@ -95,7 +111,7 @@ class MarketView:
         ):
             for price, size in zip(prices, sizes, strict=True):
                 if size > 0:
-                    side[price] = size, depth.ts
+                    side[price] = Told(size, 0, depth.ts)
                 else:
                     side.pop(price, None)
         self._take(self.book.bids, self.book.asks, depth.ts, whole=True)
@@ -105,11 +121,11 @@ class MarketView:
         bids, asks = self.book.bids, self.book.asks
         if bbo.bid_price is not None and bbo.bid_size is not None:
             bids = {price: told for price, told in bids.items() if price < bbo.bid_price}
-            bids[bbo.bid_price] = bbo.bid_size, bbo.ts
+            bids[bbo.bid_price] = Told(bbo.bid_size, bbo.bid_orders, bbo.ts)
             asks = {price: told for price, told in asks.items() if price > bbo.bid_price}
         if bbo.ask_price is not None and bbo.ask_size is not None:
             asks = {price: told for price, told in asks.items() if price > bbo.ask_price}
-            asks[bbo.ask_price] = bbo.ask_size, bbo.ts
+            asks[bbo.ask_price] = Told(bbo.ask_size, bbo.ask_orders, bbo.ts)
             bids = {price: told for price, told in bids.items() if price < bbo.ask_price}
         self._take(bids, asks, bbo.ts, whole=False)
 
@@ -118,9 +134,7 @@ class MarketView:
         self.candles.hear(trades)
         self.prints.append((trades, number))
 
-    def _take(
-        self, bids: dict[float, tuple[float, int]], asks: dict[float, tuple[float, int]], ts: int, *, whole: bool
-    ) -> None:
+    def _take(self, bids: dict[float, Told], asks: dict[float, Told], ts: int, *, whole: bool) -> None:
         if whole:
             self._whole = None
         elif self._whole is None:
@@ -136,13 +150,13 @@ class MarketView:
     def touch(self) -> Touch:
         """Best bid and ask."""
         bid, ask = max(self.book.bids.items(), default=None), min(self.book.asks.items(), default=None)
-        return Touch(None if bid is None else (bid[0], bid[1][0]), None if ask is None else (ask[0], ask[1][0]))
+        return Touch(None if bid is None else _level(*bid), None if ask is None else _level(*ask))
 
     @property
     def mid(self) -> float | None:
         """The mid, None without two sides."""
         bid, ask = self.touch()
-        return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
+        return None if bid is None or ask is None else (bid.price + ask.price) / 2
 
     @property
     def mark(self) -> float:
@@ -152,11 +166,16 @@ class MarketView:
     def crosses(self, side: int, price: float) -> bool:
         """Whether an order at this price would trade now."""
         bid, ask = self.touch()
-        return (ask is not None and price >= ask[0]) if side > 0 else (bid is not None and price <= bid[0])
+        return (ask is not None and price >= ask.price) if side > 0 else (bid is not None and price <= bid.price)
 
 
-def _told(prices: list[float], sizes: list[float], ts: int) -> dict[float, tuple[float, int]]:
-    return {price: (size, ts) for price, size in zip(prices, sizes, strict=False)}
+def _level(price: float, told: Told) -> Level:
+    return Level(price, told.size, told.orders)
+
+
+def _told(prices: list[float], sizes: list[float], orders: list[int], ts: int) -> dict[float, Told]:
+    levels = zip(prices, sizes, orders or [0] * len(prices), strict=False)
+    return {price: Told(size, count, ts) for price, size, count in levels}
 
 
 class Markets:
