@@ -18,6 +18,7 @@ from papertrader.replay.replay import Replayed, replay
 from papertrader.replay.session import sessions
 from papertrader.services.estimator.service import Estimator
 from papertrader.services.feed.config import FeedConfig
+from papertrader.shared.market.records import Records
 from papertrader.shared.messages import LABEL_HORIZON_S
 from papertrader.shared.service.config import Settings, load
 
@@ -61,13 +62,18 @@ def forecasts(judged: Any, second_half: bool = False) -> tuple[str, str]:
     )
 
 
-def own_fills(replayed: Replayed) -> tuple[float, str, str]:
-    """Moments per hour, and their adverse share and markout at 5 s with intervals; a moment is a side at an instant."""
-    markouts, events = replayed.records("markouts"), replayed.session.events
+def moments_of(replayed: Replayed) -> Records:
+    """What became of own fills after 5 s, one of each moment: a side at an instant."""
+    markouts = replayed.records("markouts")
     labels = markouts[(markouts["horizon_s"] == LABEL_HORIZON_S) & (markouts["filled"] == 1)]
     labels = labels[labels["resolved"] == 1]
     _, first = np.unique(labels[["fill_ts", "side"]], return_index=True)
-    moments = labels[first]
+    return labels[first]
+
+
+def own_fills(replayed: Replayed) -> tuple[float, str, str]:
+    """Moments per hour, and their adverse share and markout at 5 s with intervals."""
+    moments, events = moments_of(replayed), replayed.session.events
     hours = (events["ts"][-1] - events["ts"][0]) / 3.6e12
     minutes = np.unique(moments["fill_ts"] // 60_000_000_000, return_inverse=True)[1]
     blocks = [np.flatnonzero(minutes == minute) for minute in range(minutes.max(initial=-1) + 1)]

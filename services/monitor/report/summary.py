@@ -14,7 +14,7 @@ from papertrader.services.monitor.report.statistics import RESAMPLES
 from papertrader.services.monitor.report.tables import drawdown
 from papertrader.services.monitor.report.verdict import verdict_of
 from papertrader.services.monitor.service import Monitor
-from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Estimate, Instrument
+from papertrader.shared.messages import LABEL_HORIZON_S, REGIMES, Account, Calibration, Estimate, Instrument
 
 
 def summary(monitors: Iterable[Monitor], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def account_summary(monitor: Monitor, account: str, settings: Mapping[str, Any] 
         "draws": facts.worlds.summary(facts.account, monitor.facts.market.mid),
         "pnl_residual": facts.account.residual if facts.account else 0.0,
         **_learning(facts),
-        "forecasts": forecasts(facts.estimate),
+        "forecasts": forecasts(facts.estimate, facts.calibration),
         "queue": queue(facts.estimate),
         **_health(monitor.liveness),
         "strategy_error": strategy_error(monitor.liveness, account),
@@ -161,10 +161,11 @@ def _learning(facts: AccountFacts) -> dict[str, Any]:
     }
 
 
-def forecasts(estimate: Estimate | None) -> dict[str, dict[str, Any]]:
+def forecasts(estimate: Estimate | None, calibration: Calibration | None) -> dict[str, dict[str, Any]]:
     """How well forecasts held that were made before their outcomes, with intervals. Empty before any estimate.
 
-    Toxicity on every market sweep; fills on hypothetical orders and on own ones, each as if it had been left alone.
+    Toxicity on every market sweep, and on own fills; fills on hypothetical orders and on own ones, each as if it had
+    been left alone.
     """
     if estimate is None:
         return {}
@@ -178,6 +179,8 @@ def forecasts(estimate: Estimate | None) -> dict[str, dict[str, Any]]:
             "auc_interval": [estimate.toxicity_auc_low, estimate.toxicity_auc_high],
             "skill_1s": estimate.toxicity_skill_1s,
             "auc_1s": estimate.toxicity_auc_1s,
+            "own_judged": calibration.toxicity_forecasts if calibration else 0,
+            "own_skill": calibration.toxicity_skill if calibration else None,
         },
         "fill": {
             "judged": estimate.fill_moments,
