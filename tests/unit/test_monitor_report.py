@@ -12,10 +12,11 @@ from papertrader.services.monitor.report import svg
 from papertrader.services.monitor.report.charts import reliability
 from papertrader.services.monitor.report.html import table
 from papertrader.services.monitor.report.report import report_html
-from papertrader.services.monitor.report.summary import summary
+from papertrader.services.monitor.report.summary import forecasts, summary
 from papertrader.services.monitor.report.tables import _days, drawdown
 from papertrader.services.monitor.service import Monitor
 from papertrader.shared.log.subjects import Market
+from tests.messages import calibration, estimate
 from tests.unit.monitoring import ACCOUNT, MARKET, S, Session
 
 
@@ -149,3 +150,10 @@ def test_days_add_up_and_drawdown_is_the_largest_fall() -> None:
     series["total"] = 0.0
     series["total"][3], series["total"][5], series["total"][8] = 10.0, 4.0, 12.0
     assert drawdown(series) == 12.0
+
+
+def test_skill_of_toxicity_on_own_fills_stands_beside_that_on_market_sweeps() -> None:
+    judged = calibration(0, toxicity_forecasts=40, toxicity_skill=-0.02)
+    found = forecasts(estimate(0, toxicity_moments=900, toxicity_skill=0.1), judged)["toxicity"]
+    assert (found["judged"], found["skill"], found["own_judged"], found["own_skill"]) == (900, 0.1, 40, -0.02)
+    assert forecasts(estimate(0), None)["toxicity"]["own_skill"] is None
