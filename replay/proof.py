@@ -5,6 +5,7 @@ draw of the order's queue was reached, *possible* where only a share of them was
 """
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any, Final
 
 from papertrader.shared.log.kinds import decode
@@ -14,6 +15,7 @@ from papertrader.shared.messages import Ack, Bbo, Book, Cancel, Depth, Fill, Gap
 
 TOLERANCE: Final = 1e-9
 Line = dict[str, Any]
+Levels = list[tuple[float, float, int]]
 
 
 class ProofError(ValueError):
@@ -51,6 +53,22 @@ class Search:
             names = ", ".join(f"{where.market}.{where.account}.{self._id}" for where, _, _ in self.found)
             raise ProofError(f"--fill {self.name} may be any of {names}: name one")
         return self.found[0]
+
+
+def _sides(message: Book | Depth | Bbo) -> tuple[Levels, Levels]:
+    """Bids and asks, the best first: price, size, and the number of orders, 0 where it is not told."""
+    if isinstance(message, Bbo):
+        best = (
+            (message.bid_price, message.bid_size, message.bid_orders),
+            (message.ask_price, message.ask_size, message.ask_orders),
+        )
+        bids, asks = ([] if price is None else [(price, size or 0.0, orders)] for price, size, orders in best)
+        return bids, asks
+    bid_orders, ask_orders = (message.bid_orders, message.ask_orders) if isinstance(message, Book) else ([], [])
+    return (
+        list(zip(message.bid_prices, message.bid_sizes, chain(bid_orders, repeat(0)), strict=False)),
+        list(zip(message.ask_prices, message.ask_sizes, chain(ask_orders, repeat(0)), strict=False)),
+    )
 
 
 class Proof:
@@ -98,20 +116,14 @@ class Proof:
                 yield {"ts": ts, "what": "print", "price": price, "size": size, "decides": deciding}
 
     def _shown(self, message: Book | Depth | Bbo) -> Iterator[Line]:
-        """The level's size, or an opposite best that crosses the order."""
+        """The level's size, and its number of orders where that is told, or an opposite best that crosses the order."""
         fill, buys = self._fill, self._fill.side == "buy"
-        if isinstance(message, Bbo):
-            price, shown = (message.bid_price, message.bid_size) if buys else (message.ask_price, message.ask_size)
-            own = [] if price is None else [(price, shown or 0.0)]
-            opposite = message.ask_price if buys else message.bid_price
-        else:
-            bids = list(zip(message.bid_prices, message.bid_sizes, strict=True))
-            asks = list(zip(message.ask_prices, message.ask_sizes, strict=True))
-            own, others = (bids, asks) if buys else (asks, bids)
-            opposite = next((price for price, size in others if size > 0), None)
-        for price, size in own:
+        bids, asks = _sides(message)
+        own, others = (bids, asks) if buys else (asks, bids)
+        for price, size, orders in own:
             if abs(price - fill.price) <= TOLERANCE * fill.price:
-                yield {"ts": message.ts, "what": "level", "size": size}
+                yield {"ts": message.ts, "what": "level", "size": size} | ({"orders": orders} if orders else {})
+        opposite = next((price for price, size, _ in others if size > 0), None)
         crosses = opposite is not None and (opposite <= fill.price if buys else opposite >= fill.price)
         if crosses and message.ts >= fill.live_ts:
             deciding = fill.maker and fill.trade_id == 0 and message.ts == fill.ts

@@ -1,6 +1,7 @@
 """A recorded log folds again to the same bytes, and whatever was changed in it is found."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from papertrader.services.feed.sources import sources
 from papertrader.shared.log.kinds import KIND_OF, decode
 from papertrader.shared.log.segments import Entry
 from papertrader.shared.log.subjects import address, subject
-from papertrader.shared.messages import Trades
+from papertrader.shared.messages import Bbo, Book, Depth, Message, Trades
 from papertrader.shared.service.config import Settings
 
 SETTINGS = Settings({})
@@ -158,6 +159,33 @@ def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:
     told = [line["what"] for line in found["messages"]]
     assert {"place", "accepted", "fill"} <= set(told)
     assert all(line["sequence"] <= sequence for line in found["messages"])
+
+
+def test_proof_tells_size_and_orders_of_the_level_and_a_book_that_crosses(log: list[Entry]) -> None:
+    search = Search("1")
+    for entry in log:
+        search.take(entry)
+    where, sequence, fill = search.only()
+    price, ts = fill.price, fill.live_ts
+    shown: dict[str, Any] = {"ts": ts, "recv_ts": ts, "bid_prices": [price], "ask_prices": [price]}
+    shown |= {"bid_sizes": [3.0], "ask_sizes": [4.0]}
+    best: dict[str, Any] = {"ts": ts, "recv_ts": ts, "bid_price": price, "ask_price": price}
+    best |= {"bid_size": 3.0, "ask_size": 4.0}
+    size, orders = (3.0, 2) if fill.side == "buy" else (4.0, 5)
+    counted = {"bid_orders": [2], "ask_orders": [5]}
+    told: list[tuple[Message, dict[str, Any]]] = [
+        (Book(**shown, **counted), {"size": size, "orders": orders}),
+        (Book(**shown), {"size": size}),
+        (Depth(**shown), {"size": size}),
+        (Bbo(**best, bid_orders=2, ask_orders=5), {"size": size, "orders": orders}),
+        (Bbo(**best), {"size": size}),
+    ]
+    for message, wanted in told:
+        proof = Proof(where, sequence, fill)
+        proof.take(Entry(1, subject(KIND_OF[type(message)], where.market), "", msgspec.json.encode(message)))
+        level, crossing = proof.lines
+        assert level == {"sequence": 1, "ts": ts, "what": "level"} | wanted
+        assert (crossing["what"], crossing["price"]) == ("crossing book", price)
 
 
 def test_proof_of_a_fill_that_is_not_there_is_refused(log: list[Entry]) -> None:
