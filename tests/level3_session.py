@@ -62,21 +62,17 @@ def _frame(message: list[Any], tick: float) -> Mapping[str, Any]:
         print_ = {"coin": COIN, "side": taker, "px": level["px"], "sz": level["sz"], "time": time}
         return {"channel": "trades", "data": [print_ | {"hash": "0x0", "tid": int(first["id"]), "users": ["", ""]}]}
     if first["kind"] == TOUCH:
-        sides = [_counted(row, tick) if row["size"] > 0 else None for row in message]
+        sides = [_level(row, tick) if row["size"] > 0 else None for row in message]
         return {"channel": "bbo", "data": {"coin": COIN, "time": time, "bbo": sides}}
     assert first["kind"] == SNAPSHOT
     levels = [
-        [_counted(row, tick) for row in message if row["kind"] == LEVEL and row["side"] == side] for side in (1, -1)
+        [_level(row, tick) for row in message if row["kind"] == LEVEL and row["side"] == side] for side in (1, -1)
     ]
     return {"channel": "l2Book", "data": {"coin": COIN, "time": time, "levels": levels}}
 
 
 def _level(row: Any, tick: float) -> dict[str, Any]:
-    return {"px": f"{row['tick'] * tick:.2f}", "sz": f"{row['size']:.8f}"}
-
-
-def _counted(row: Any, tick: float) -> dict[str, Any]:
-    return _level(row, tick) | {"n": int(row["id"])}
+    return {"px": f"{row['tick'] * tick:.2f}", "sz": f"{row['size']:.8f}", "n": 1}
 
 
 def _chosen(data: OrderData, market: Market, every: int, within_bps: float) -> dict[int, list[Any]]:

@@ -1,13 +1,12 @@
 """The tape's book without the maker's own live orders.
 
 A live order stands in the book that was recorded. Its twin would queue behind it, or share its place with it: so what
-is left of live orders is taken off the levels that messages show, from when each went live until it ended, and off the
-number of orders there where that is told. A level of which nothing is left keeps `REST`, one order: who would be the
-best without him is not known.
+is left of live orders is taken off the levels that messages show, from when each went live until it ended. A level of
+which nothing is left keeps `REST`: who would be the best without him is not known.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,13 +15,7 @@ from papertrader.shared.messages import Bbo, Book, Depth, Message
 
 REST: Final = 1e-9
 """What is left of a level that was all his own."""
-
-
-class Standing(NamedTuple):
-    """What stands at a level: its size, and of how many orders, 0 where nobody tells."""
-
-    size: float
-    orders: int
+Levels = TypeVar("Levels", Book, Depth)
 
 
 class OwnOrders:
@@ -35,10 +28,9 @@ class OwnOrders:
             if order.status != "rejected" and order.time_in_force != "ioc":
                 self._at.setdefault((order.side, order.price), []).append(order)
 
-    def standing(self, side: str, price: float, ts: int) -> Standing:
+    def size(self, side: str, price: float, ts: int) -> float:
         """What is his of a level in a message of a time, which shows what happened at that time already."""
-        sizes = [size for order in self._at.get((side, price), ()) if (size := self._left(order, ts)) > 0]
-        return Standing(sum(sizes), len(sizes))
+        return sum(self._left(order, ts) for order in self._at.get((side, price), ()))
 
     def _left(self, order: LiveOrder, ts: int) -> float:
         if ts < order.placed_ts + self._latency_ns or (order.lived_to_ts and ts >= order.lived_to_ts):
@@ -51,43 +43,30 @@ class OwnOrders:
 
     def _without(self, message: Message) -> Message:
         if isinstance(message, Bbo):
-            return self._touch(message)
+            bid = self._one("buy", message.bid_price, message.bid_size, message.ts)
+            ask = self._one("sell", message.ask_price, message.ask_size, message.ts)
+            if (bid, ask) == (message.bid_size, message.ask_size):
+                return message
+            return msgspec.structs.replace(message, bid_size=bid, ask_size=ask, bid_orders=0, ask_orders=0)
         if isinstance(message, Book):
-            return self._book(message)
-        return self._depth(message) if isinstance(message, Depth) else message
+            return self._levels(message)
+        return self._levels(message) if isinstance(message, Depth) else message
 
-    def _touch(self, message: Bbo) -> Bbo:
-        ts, bid_price, ask_price = message.ts, message.bid_price, message.ask_price
-        if bid_price is not None and message.bid_size is not None:
-            bid = self._rest("buy", bid_price, Standing(message.bid_size, message.bid_orders), ts)
-            message = msgspec.structs.replace(message, bid_size=bid.size, bid_orders=bid.orders)
-        if ask_price is not None and message.ask_size is not None:
-            ask = self._rest("sell", ask_price, Standing(message.ask_size, message.ask_orders), ts)
-            message = msgspec.structs.replace(message, ask_size=ask.size, ask_orders=ask.orders)
-        return message
-
-    def _book(self, message: Book) -> Book:
-        bids = self._side("buy", message.bid_prices, message.bid_sizes, message.bid_orders, message.ts)
-        asks = self._side("sell", message.ask_prices, message.ask_sizes, message.ask_orders, message.ts)
-        return msgspec.structs.replace(
-            message, bid_sizes=bids[0], bid_orders=bids[1], ask_sizes=asks[0], ask_orders=asks[1]
-        )
-
-    def _depth(self, message: Depth) -> Depth:
-        bids, _ = self._side("buy", message.bid_prices, message.bid_sizes, [], message.ts)
-        asks, _ = self._side("sell", message.ask_prices, message.ask_sizes, [], message.ts)
+    def _levels(self, message: Levels) -> Levels:
+        bids = self._side("buy", message.bid_prices, message.bid_sizes, message.ts)
+        asks = self._side("sell", message.ask_prices, message.ask_sizes, message.ts)
+        if bids == message.bid_sizes and asks == message.ask_sizes:
+            return message
+        if isinstance(message, Book):
+            return msgspec.structs.replace(message, bid_sizes=bids, ask_sizes=asks, bid_orders=[], ask_orders=[])
         return msgspec.structs.replace(message, bid_sizes=bids, ask_sizes=asks)
 
-    def _side(
-        self, side: str, prices: Sequence[float], sizes: Sequence[float], orders: Sequence[int], ts: int
-    ) -> tuple[list[float], list[int]]:
-        """Sizes and numbers of orders of a side; no numbers where none are told."""
-        shown = map(Standing, sizes, orders or [0] * len(sizes))
-        rests = [self._rest(side, price, level, ts) for price, level in zip(prices, shown, strict=True)]
-        return [rest.size for rest in rests], [rest.orders for rest in rests] if orders else []
+    def _side(self, side: str, prices: Sequence[float], sizes: Sequence[float], ts: int) -> list[float]:
+        return [self._rest(side, price, size, ts) for price, size in zip(prices, sizes, strict=True)]
 
-    def _rest(self, side: str, price: float, shown: Standing, ts: int) -> Standing:
-        own = self.standing(side, price, ts)
-        if not own.orders or not shown.size > 0:
-            return shown
-        return Standing(max(shown.size - own.size, REST), max(shown.orders - own.orders, 1) if shown.orders else 0)
+    def _one(self, side: str, price: float | None, size: float | None, ts: int) -> float | None:
+        return size if price is None or size is None else self._rest(side, price, size, ts)
+
+    def _rest(self, side: str, price: float, size: float, ts: int) -> float:
+        own = self.size(side, price, ts) if size > 0 else 0.0
+        return max(size - own, REST) if own > 0 else size
