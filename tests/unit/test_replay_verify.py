@@ -15,8 +15,8 @@ from papertrader.services.feed.session_rounds import until
 from papertrader.services.feed.sources import sources
 from papertrader.shared.log.kinds import KIND_OF, decode
 from papertrader.shared.log.segments import Entry
-from papertrader.shared.log.subjects import address, subject
-from papertrader.shared.messages import Bbo, Book, Depth, Message, Trades
+from papertrader.shared.log.subjects import Address, address, subject
+from papertrader.shared.messages import Bbo, Book, Depth, Fill, Message, Trades
 from papertrader.shared.service.config import Settings
 
 SETTINGS = Settings({})
@@ -136,12 +136,17 @@ def test_differing_settings_names_each_key() -> None:
     assert differing_settings(recorded, given) == ["fill_sim.seed: 1 → 2", "quoter.levels: 2 → 3"]
 
 
-def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:
-    """A fill by a print is decided by the message that holds it; its order and its queue are named before it."""
+def first_fill(log: list[Entry]) -> tuple[Address, int, Fill]:
+    """The fill with the id 1: where it was said, as which message of the log, and the fill."""
     search = Search("1")
     for entry in log:
         search.take(entry)
-    where, sequence, fill = search.only()
+    return search.only()
+
+
+def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:
+    """A fill by a print is decided by the message that holds it; its order and its queue are named before it."""
+    where, sequence, fill = first_fill(log)
     proof = Proof(where, sequence, fill)
     for entry in log:
         proof.take(entry)
@@ -162,10 +167,7 @@ def test_proof_names_the_messages_that_decide_a_fill(log: list[Entry]) -> None:
 
 
 def test_proof_tells_size_and_orders_of_the_level_and_a_book_that_crosses(log: list[Entry]) -> None:
-    search = Search("1")
-    for entry in log:
-        search.take(entry)
-    where, sequence, fill = search.only()
+    where, sequence, fill = first_fill(log)
     price, ts = fill.price, fill.live_ts
     shown: dict[str, Any] = {"ts": ts, "recv_ts": ts, "bid_prices": [price], "ask_prices": [price]}
     shown |= {"bid_sizes": [3.0], "ask_sizes": [4.0]}
